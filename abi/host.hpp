@@ -1,0 +1,128 @@
+// What the meaning of a call (abi/) may ask of the machine it runs on (runtime/). One Host per guest thread.
+//
+// Unless said otherwise a member is called on the guest thread itself, between a trap and its return, and
+// allocates nothing. Tests implement the interface over plain memory.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "abi/frame.hpp"
+#include "abi/registers.hpp"
+#include "abi/signals.hpp"
+#include "abi/types.hpp"
+
+namespace sudrun::abi {
+
+/// How a new guest thread starts.
+struct ThreadStart {
+  Registers regs;              ///< complete initial registers
+  Word fs_base = 0;
+  GuestAddr tid_address{};     ///< if not null, the new tid is stored here (32 or 64 bits) before the guest runs
+  unsigned tid_size = 8;       ///< 4 or 8
+  GuestAddr parent_tid_address{};
+  GuestAddr clear_tid_address{};  ///< Linux CLONE_CHILD_CLEARTID: zeroed (32 bits) and woken at exit
+  bool keep_xstate = false;    ///< start with the creator's vector state (Linux clone) instead of a clean one
+};
+
+/// A program to run in place of this one.
+struct ExecRequest {
+  int dirfd = -100;            ///< AT_FDCWD or a descriptor `path` is relative to
+  GuestAddr path{};            ///< guest string
+  GuestAddr argv{};            ///< guest vector of strings
+  GuestAddr envp{};
+  bool by_descriptor = false;  ///< fexecve: run the file `dirfd` itself
+};
+
+enum class MaskHow : std::uint8_t { block, unblock, set };
+
+class Host {
+ public:
+  Host() = default;
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  // --- native calls -------------------------------------------------------------------------------------
+  /// Makes Linux call `number` as a step of the runtime's own: signals that arrive wait until the guest's
+  /// call is over; retries EINTR. Not for calls that may block for long.
+  virtual NativeResult call(long number, Word a0 = 0, Word a1 = 0, Word a2 = 0, Word a3 = 0, Word a4 = 0,
+                            Word a5 = 0) noexcept = 0;
+  /// Makes Linux call `number` on the guest's behalf: returns -EINTR, without blocking, if a signal for the
+  /// guest is or becomes pending at any moment before the kernel has begun to wait (no lost wake-ups).
+  virtual NativeResult call_interruptible(long number, Word a0 = 0, Word a1 = 0, Word a2 = 0, Word a3 = 0,
+                                          Word a4 = 0, Word a5 = 0) noexcept = 0;
+
+  // --- guest memory -------------------------------------------------------------------------------------
+  /// True if the range lies in the guest's part of the address space; says nothing about it being mapped.
+  static constexpr bool in_guest(GuestAddr addr, std::uint64_t size) noexcept {
+    return word_of(addr) < kGuestTop && size <= kGuestTop - word_of(addr);
+  }
+  /// Copies guest memory; false (EFAULT) if any byte cannot be read or written. Never crashes.
+  virtual bool read(GuestAddr from, void* to, std::size_t size) noexcept = 0;
+  virtual bool write(GuestAddr to, const void* from, std::size_t size) noexcept = 0;
+  /// Copies a NUL-terminated string of at most `buffer.size()` bytes with its NUL. Returns its length;
+  /// -EFAULT if unreadable, -ENAMETOOLONG if it does not fit.
+  virtual NativeResult read_string(GuestAddr from, std::span<char> buffer) noexcept = 0;
+
+  template <typename T>
+  bool get(GuestAddr from, T& to) noexcept { return read(from, &to, sizeof(T)); }
+  template <typename T>
+  bool put(GuestAddr to, const T& from) noexcept { return write(to, &from, sizeof(T)); }
+
+  /// Chooses an address for a mapping of `size` bytes the guest leaves to the system; 0 if there is no room.
+  /// Callers pass it to mmap as a hint with MAP_FIXED_NOREPLACE and try again on EEXIST.
+  virtual Word choose_address(std::uint64_t size, std::uint64_t alignment) noexcept = 0;
+  /// Moves the guest's break. 0 asks for the current one. Returns the new break, or -ENOMEM.
+  virtual NativeResult set_break(Word address) noexcept = 0;
+
+  // --- the guest thread ---------------------------------------------------------------------------------
+  /// Registers and extended state of the suspended guest. Changes take effect when it resumes.
+  virtual Context& context() noexcept = 0;
+  virtual int tid() noexcept = 0;
+  virtual int pid() noexcept = 0;
+
+  // --- signals (native numbers and sets; see abi/signals.hpp) ------------------------------------------
+  /// Reads and sets the disposition. Returns 0 or -EINVAL. Host-reserved signals are accepted and stored.
+  virtual NativeResult signal_action(int signal, const SignalAction* set, SignalAction* old) noexcept = 0;
+  virtual NativeSigset signal_mask() noexcept = 0;
+  virtual void set_signal_mask(NativeSigset mask) noexcept = 0;
+  /// Makes `mask` the thread's mask until the end of this call; a signal it lets in is delivered with the
+  /// former mask as the one to restore (sigsuspend, ppoll). The caller then makes a native call that
+  /// installs the same mask (e.g. rt_sigsuspend with native_mask(mask)).
+  virtual void set_temporary_mask(NativeSigset mask) noexcept = 0;
+  /// `mask` without the signals the runtime must never have blocked: what to hand to a native call.
+  virtual NativeSigset native_mask(NativeSigset mask) noexcept = 0;
+  virtual NativeSigset pending_signals() noexcept = 0;
+  virtual AltStack& alt_stack() noexcept = 0;
+  /// Delivers `info` to this thread when the current call ends, as if the processor had raised it.
+  virtual void raise_fault(const SignalInfo& info) noexcept = 0;
+
+  // --- threads and processes ---------------------------------------------------------------------------
+  /// Starts a guest thread. Returns its tid, or -EAGAIN and the like. Allocates.
+  virtual NativeResult spawn_thread(const ThreadStart& start) noexcept = 0;
+  virtual unsigned thread_count() noexcept = 0;
+  /// Forks. Returns the child's pid, and 0 in the child, where only the calling guest thread is left.
+  /// `wait_for_exec`: vfork; the parent sleeps until the child has executed or ended.
+  virtual NativeResult fork(bool wait_for_exec) noexcept = 0;
+  /// Replaces the program. Returns only on failure. The guest's other threads are gone on success.
+  virtual NativeResult execute(const ExecRequest& request) noexcept = 0;
+  /// Ends the process with `status` (0…255); never returns.
+  [[noreturn]] virtual void exit_process(int status) noexcept = 0;
+  /// Absolute path of the guest's own program, as the guest sees it.
+  virtual std::string_view program_path() noexcept = 0;
+
+  // --- descriptors --------------------------------------------------------------------------------------
+  /// Moves a native descriptor the guest must not see out of the way (high number, close-on-exec).
+  /// Returns its new number, or a negative errno; the old number is closed either way.
+  virtual NativeResult hide_descriptor(int fd) noexcept = 0;
+  /// Closes a hidden descriptor.
+  virtual void close_hidden(int fd) noexcept = 0;
+  virtual bool is_hidden(int fd) noexcept = 0;
+
+ protected:
+  ~Host() = default;
+};
+
+}  // namespace sudrun::abi

@@ -1,0 +1,73 @@
+// The part of an ABI that is code: signal frames, the initial process image, handlers and their state.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "abi/handler.hpp"
+
+namespace sudrun::abi {
+
+/// What the loader knows of the mapped program, for the auxiliary vector.
+struct ImageInfo {
+  Word entry = 0;
+  Word phdr = 0;       ///< address of the program headers in guest memory
+  unsigned phent = 0;
+  unsigned phnum = 0;
+  Word base = 0;       ///< load bias of the interpreter, 0 without one
+  Word ehdr_flags = 0;
+};
+
+/// One auxiliary vector entry. A `blob` is placed on the stack and the value becomes its address.
+struct AuxEntry {
+  Word type = 0;
+  Word value = 0;
+  std::vector<std::byte> blob;
+};
+
+/// How this ABI lays out the memory a new program starts with (see loader/stack.hpp).
+struct StackImage {
+  std::vector<AuxEntry> aux;       ///< without the terminating AT_NULL; execpath etc. as blobs
+  unsigned alignment_remainder = 0;  ///< stack pointer modulo 16 at entry
+  bool ps_strings = false;         ///< BSD: struct ps_strings at the very top; AT_ARGV and the like follow it
+  // Auxiliary types whose values only the stack builder knows (0: this ABI has none).
+  unsigned aux_argc = 0, aux_argv = 0, aux_envc = 0, aux_envv = 0, aux_ps_strings = 0;
+};
+
+class Personality {
+ public:
+  virtual ~Personality() = default;
+  Personality() = default;
+  Personality(const Personality&) = delete;
+  Personality& operator=(const Personality&) = delete;
+
+  virtual std::string_view name() const noexcept = 0;
+  /// Called once, before the guest runs, with the table in force: resolve flag sets and structures by name.
+  virtual void bind(const Table& table) = 0;
+
+  virtual StackImage stack_image(const ImageInfo& image, std::string_view program_path) const = 0;
+  virtual Registers initial_registers(Word entry, Word stack_pointer) const noexcept = 0;
+  /// Machine code the guest returns through from signal handlers; mapped read-execute. May be empty.
+  virtual std::span<const std::byte> trampoline() const noexcept = 0;
+  virtual void set_trampoline(GuestAddr address) noexcept = 0;
+
+  /// Builds this ABI's signal frame for `info` and points the guest at its handler. `old_mask` is what the
+  /// frame restores. False if the guest's stack cannot take it. Async-signal-safe: runs in the host catcher.
+  virtual bool push_signal_frame(Host& host, const SignalInfo& info, const SignalAction& action,
+                                 NativeSigset old_mask) noexcept = 0;
+
+  /// In the child after fork: drop what is not inherited. The other threads are gone.
+  virtual void after_fork_in_child(Host& host) noexcept = 0;
+};
+
+/// Personalities by name (`freebsd`, `linux`); null if there is none.
+std::unique_ptr<Personality> make_personality(std::string_view name);
+/// Handlers of a personality, sorted by name. Used by the reader (to check) and the runtime (to bind).
+std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept;
+
+}  // namespace sudrun::abi

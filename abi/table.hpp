@@ -1,0 +1,206 @@
+// A frozen table: one position-independent block of bytes, read in place. Built at build time for the
+// built-in ABIs and at run time for `--table FILE`, by the same code (abi/table_freeze.hpp).
+//
+// All offsets are from the start of the block, all integers little-endian. Strings are NUL-terminated and
+// shared. Everything here is immutable and safe in signal handlers.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "abi/frame.hpp"
+#include "abi/types.hpp"
+
+namespace sudrun::abi {
+
+/// What an argument is. The one vocabulary behind translation, tracing and the support page.
+enum class RoleKind : std::uint8_t {
+  int_, uint_, long_, ulong_, size, ssize, off, hex, pid, tid, uid, gid, dev,
+  mode, fd, dirfd, signal, path, cstr, strv, ptr,
+  in_buf, out_buf, inout_buf,          // param: index of the counting argument
+  in_struct, out_struct, inout_struct, // param: struct index, or 0xff00 | ScalarType
+  in_array, out_array,                 // param: struct index; count: index of the counting argument
+  in_sockaddr, out_sockaddr,           // param: index of the length argument
+  flags,                               // param: flag set index
+  none,
+};
+
+struct Role {
+  RoleKind kind = RoleKind::none;
+  bool nullable = false;
+  std::uint16_t param = 0;
+  std::uint8_t count = 0;
+};
+
+enum class ScalarType : std::uint8_t { i8, i16, i32, i64, u8, u16, u32, u64, chars, pad };
+constexpr unsigned scalar_size(ScalarType t) noexcept {
+  switch (t) {
+    case ScalarType::i8: case ScalarType::u8: case ScalarType::chars: case ScalarType::pad: return 1;
+    case ScalarType::i16: case ScalarType::u16: return 2;
+    case ScalarType::i32: case ScalarType::u32: return 4;
+    default: return 8;
+  }
+}
+
+enum class Action : std::uint8_t { unsupported, native, handler, error };
+enum class Support : std::uint8_t { none, partial, full };
+
+/// One call. Fixed size; offsets point into the string area.
+struct Entry {
+  std::uint32_t number;
+  std::uint32_t name;               ///< string offset
+  std::uint32_t note;               ///< string offset, 0: none
+  std::uint16_t target;             ///< native call number, handler index, or guest errno, by `action`
+  Action action;
+  Support support;
+  std::uint8_t argc;
+  std::uint8_t native_argc;
+  bool interrupt_fails;             ///< EINTR even under SA_RESTART
+  bool pass_through;                ///< every argument goes to the native call unchanged
+  Role returns;
+  std::array<Role, kMaxArgs> args;
+  std::array<std::uint32_t, kMaxArgs> arg_names;
+  /// For native rows: source of native argument i: 0…7 guest argument, 0x80 | k constant k of the table.
+  std::array<std::uint8_t, 6> native_args;
+};
+
+struct FlagValue {
+  std::uint64_t mask;               ///< bits this value occupies (== guest for a single bit)
+  std::uint64_t guest;
+  std::uint64_t native;
+  std::uint64_t native_mask;
+  std::uint32_t name;
+  enum class Map : std::uint8_t { exact, drop, refuse } map;
+};
+
+/// A named set of flags; conversion is total and allocates nothing.
+class FlagSet {
+ public:
+  enum class Unknown : std::uint8_t { refuse, ignore, keep };
+  FlagSet() = default;
+  FlagSet(std::string_view name, std::span<const FlagValue> values, bool is_enum, Unknown unknown,
+          const char* strings) noexcept
+      : name_(name), values_(values), strings_(strings), is_enum_(is_enum), unknown_(unknown) {}
+
+  /// Guest to native; nothing if the value must be refused (EINVAL).
+  std::optional<std::uint64_t> to_native(std::uint64_t guest) const noexcept;
+  /// Native to guest; bits without a guest form are dropped (kept under `unknown: keep`).
+  std::uint64_t to_guest(std::uint64_t native) const noexcept;
+  /// Guest value of NAME; nothing if there is no such value.
+  std::optional<std::uint64_t> guest_value(std::string_view value_name) const noexcept;
+
+  std::string_view name() const noexcept { return name_; }
+  std::span<const FlagValue> values() const noexcept { return values_; }
+  std::string_view value_name(const FlagValue& v) const noexcept { return strings_ + v.name; }
+  bool is_enum() const noexcept { return is_enum_; }
+  explicit operator bool() const noexcept { return strings_ != nullptr; }
+
+ private:
+  std::string_view name_;
+  std::span<const FlagValue> values_;
+  const char* strings_ = nullptr;
+  bool is_enum_ = false;
+  Unknown unknown_ = Unknown::refuse;
+};
+
+struct Field {
+  std::uint32_t name;
+  std::uint16_t guest_offset;
+  std::uint16_t native_offset;
+  std::uint16_t count;              ///< array length (chars, pad), else 1
+  ScalarType guest_type;
+  ScalarType native_type;
+  std::uint16_t flagset;            ///< 0xffff: none
+  bool has_native;
+};
+
+/// A structure in both forms.
+class StructLayout {
+ public:
+  StructLayout() = default;
+  StructLayout(std::string_view name, std::uint32_t guest_size, std::uint32_t native_size, bool identical,
+               std::span<const Field> fields, const char* strings) noexcept
+      : name_(name), fields_(fields), strings_(strings), guest_size_(guest_size), native_size_(native_size),
+        identical_(identical) {}
+  std::string_view name() const noexcept { return name_; }
+  std::span<const Field> fields() const noexcept { return fields_; }
+  std::string_view field_name(const Field& f) const noexcept { return strings_ + f.name; }
+  std::uint32_t guest_size() const noexcept { return guest_size_; }
+  std::uint32_t native_size() const noexcept { return native_size_; }  ///< 0: no automatic conversion
+  bool identical() const noexcept { return identical_; }
+  explicit operator bool() const noexcept { return strings_ != nullptr; }
+
+ private:
+  std::string_view name_;
+  std::span<const Field> fields_;
+  const char* strings_ = nullptr;
+  std::uint32_t guest_size_ = 0, native_size_ = 0;
+  bool identical_ = false;
+};
+
+/// Where registers of the calling convention are: indices into Registers, in declaration order.
+struct Convention {
+  std::uint8_t number, result, result2;   ///< result2: 0xff if none
+  std::uint8_t argc;
+  std::array<std::uint8_t, 6> args;
+  bool carry_error;                       ///< else: negative errno
+  std::uint8_t stack_args;                ///< byte offset of argument 7 from rsp; 0: none
+  std::array<std::int16_t, 4> indirect;   ///< -1: unused
+};
+
+struct NoteId { std::uint32_t name; std::uint32_t type; };
+
+class Table {
+ public:
+  Table() = default;
+  /// Wraps a block made by freeze(). Checks its header; nothing else is copied or relocated.
+  static std::optional<Table> wrap(std::span<const std::byte> block) noexcept;
+
+  std::string_view abi() const noexcept;
+  std::string_view title() const noexcept;
+  std::string_view personality() const noexcept;
+  std::string_view release() const noexcept;
+  const Convention& convention() const noexcept;
+
+  int osabi() const noexcept;             ///< -1: not identified by e_ident[EI_OSABI]
+  std::span<const NoteId> notes() const noexcept;
+  std::span<const std::uint32_t> interpreters() const noexcept;
+
+  /// The row of `number`; numbers without one share a row `unsupported`. Never fails.
+  const Entry& entry(Word number) const noexcept;
+  /// All rows, by number.
+  std::span<const Entry> entries() const noexcept;
+  std::uint64_t constant(unsigned index) const noexcept;
+  /// Handler names; Entry::target of a handler row is an index here.
+  std::span<const std::uint32_t> handler_names() const noexcept;
+
+  FlagSet flag_set(unsigned index) const noexcept;
+  FlagSet flag_set(std::string_view name) const noexcept;       ///< empty (false) if there is none
+  unsigned flag_set_count() const noexcept;
+  StructLayout struct_layout(unsigned index) const noexcept;
+  StructLayout struct_layout(std::string_view name) const noexcept;
+  unsigned struct_count() const noexcept;
+
+  /// Errno both ways. Every native errno has a guest form.
+  int errno_to_guest(int native_errno) const noexcept;
+  std::string_view errno_name(int guest_errno) const noexcept;  ///< empty if unknown
+  /// Signals both ways; 0 where there is no counterpart (and for 0).
+  int signal_to_native(int guest_signal) const noexcept;
+  int signal_to_guest(int native_signal) const noexcept;
+  std::string_view signal_name(int guest_signal) const noexcept;
+  int signal_limit() const noexcept;                            ///< largest guest signal number
+
+  std::string_view string(std::uint32_t offset) const noexcept;
+
+ private:
+  struct Header;
+  const Header* header() const noexcept;
+  template <typename T> std::span<const T> area(std::uint32_t offset, std::uint32_t count) const noexcept;
+  const std::byte* base_ = nullptr;
+};
+
+}  // namespace sudrun::abi

@@ -61,7 +61,10 @@ class Personality {
   virtual bool push_signal_frame(Host& host, const SignalInfo& info, const SignalAction& action,
                                  NativeSigset old_mask) noexcept = 0;
 
-  /// In the child after fork: drop what is not inherited. The other threads are gone.
+  /// Around fork: take and release every lock of the personality, so that the child finds them free.
+  virtual void before_fork() noexcept = 0;
+  virtual void after_fork_in_parent() noexcept = 0;
+  /// In the child: also drop what is not inherited. The other threads are gone.
   virtual void after_fork_in_child(Host& host) noexcept = 0;
 };
 

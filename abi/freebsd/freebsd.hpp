@@ -1,0 +1,73 @@
+// FreeBSD/amd64: the personality, and the list of its handler areas.
+//
+// Facts come from FreeBSD's own sources; each file names them. Conversions the table can express stay in
+// tables/freebsd-amd64.yaml; the code here is what is left.
+#pragma once
+
+#include <memory>
+
+#include "abi/personality.hpp"
+
+namespace sudrun::abi::freebsd {
+
+class KqueueRegistry;   // kqueue.hpp
+
+/// Flag sets and layouts of the table that handlers use, resolved once by bind().
+/// Adding one: a member here, a line in bind() (freebsd.cpp).
+struct Vocabulary {
+  FlagSet open_flags, at_flags, access_mode, mmap_prot, mmap_flags, madvise_behavior, msync_flags;
+  FlagSet clock_id, wait_options, socket_domain, socket_type, msg_flags, socket_level;
+  FlagSet sockopt_socket, sockopt_ip, sockopt_ipv6, sockopt_tcp;
+  FlagSet rlimit_resource, poll_events, fd_flags, itimer_which;
+};
+
+class FreeBsd final : public Personality {
+ public:
+  FreeBsd();
+  ~FreeBsd() override;
+
+  std::string_view name() const noexcept override { return "freebsd"; }
+  void bind(const Table& table) override;
+  StackImage stack_image(const ImageInfo& image, std::string_view program_path) const override;
+  Registers initial_registers(Word entry, Word stack_pointer) const noexcept override;
+  std::span<const std::byte> trampoline() const noexcept override;
+  void set_trampoline(GuestAddr address) noexcept override { trampoline_ = address; }
+  bool push_signal_frame(Host& host, const SignalInfo& info, const SignalAction& action,
+                         NativeSigset old_mask) noexcept override;
+  void before_fork() noexcept override;
+  void after_fork_in_parent() noexcept override;
+  void after_fork_in_child(Host& host) noexcept override;
+
+  const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
+  const Table& table() const noexcept { return *table_; }
+  KqueueRegistry& kqueues() noexcept { return *kqueues_; }
+
+  /// Must be called before the guest's descriptor `fd` is closed or replaced (close, dup2, closefrom…).
+  void descriptor_closing(Host& host, int fd) noexcept;
+
+ private:
+  const Table* table_ = nullptr;
+  Vocabulary vocabulary_;
+  GuestAddr trampoline_{};
+  std::unique_ptr<KqueueRegistry> kqueues_;
+};
+
+inline FreeBsd& self(Call& call) noexcept { return static_cast<FreeBsd&>(call.personality); }
+
+// One array per area; each file keeps its array next to its handlers.
+std::span<const HandlerEntry> file_handlers() noexcept;        // files.cpp: open, close, dup, fcntl…
+std::span<const HandlerEntry> stat_handlers() noexcept;        // stat.cpp: stat, statfs, directories
+std::span<const HandlerEntry> socket_handlers() noexcept;      // sockets.cpp
+std::span<const HandlerEntry> ioctl_handlers() noexcept;       // ioctl.cpp: ioctl, posix_openpt
+std::span<const HandlerEntry> kqueue_handlers() noexcept;      // kqueue_calls.cpp
+std::span<const HandlerEntry> poll_handlers() noexcept;        // poll.cpp: poll, select
+std::span<const HandlerEntry> sysctl_handlers() noexcept;      // sysctl.cpp
+std::span<const HandlerEntry> time_handlers() noexcept;        // time.cpp
+std::span<const HandlerEntry> umtx_handlers() noexcept;        // umtx.cpp
+std::span<const HandlerEntry> system_handlers() noexcept;      // system.cpp: limits, ids, cpuset, sysarch…
+std::span<const HandlerEntry> thread_handlers() noexcept;      // threads.cpp
+std::span<const HandlerEntry> signal_handlers() noexcept;      // signals.cpp
+std::span<const HandlerEntry> memory_handlers() noexcept;      // memory.cpp
+std::span<const HandlerEntry> process_handlers() noexcept;     // process.cpp: fork, exec, wait, exit
+
+}  // namespace sudrun::abi::freebsd

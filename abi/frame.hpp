@@ -15,6 +15,9 @@ struct Frame {
   std::array<Word, kMaxArgs> args{};
 };
 
+/// Linux's kernel-internal ERESTARTNOINTR; never reaches a guest. See Result::restart().
+inline constexpr int kRestartAlways = 513;
+
 /// Outcome of one call, before it is written to the guest's registers by the ABI's convention.
 class Result {
  public:
@@ -39,6 +42,9 @@ class Result {
   static constexpr Result of(NativeResult native) noexcept {
     return is_error(native) ? fail(errno_of(native)) : ok(static_cast<Word>(native));
   }
+  /// Interrupted by a signal, to be made again after its handler whatever SA_RESTART says (BSD's ERESTART).
+  /// A handler that must never be made again returns the guest's own EINTR, as a GuestErrno.
+  static constexpr Result restart() noexcept { return fail(kRestartAlways); }
   static constexpr Result untouched() noexcept { return {Kind::untouched, 0, 0, false}; }
   static constexpr Result thread_exit() noexcept { return {Kind::thread_exit, 0, 0, false}; }
 

@@ -66,6 +66,13 @@ class Host {
   /// -EFAULT if unreadable, -ENAMETOOLONG if it does not fit.
   virtual NativeResult read_string(GuestAddr from, std::span<char> buffer) noexcept = 0;
 
+  /// Reads a word other threads may be writing. False (EFAULT) if it cannot be read or is not aligned.
+  virtual bool load32(GuestAddr from, std::uint32_t& value) noexcept = 0;
+  /// Stores `desired` if the word still is `expected`, as one locked instruction; `swapped` tells. Otherwise
+  /// `expected` becomes what was found. False (EFAULT) if it cannot be read and written or is not aligned.
+  virtual bool compare_exchange32(GuestAddr at, std::uint32_t& expected, std::uint32_t desired,
+                                  bool& swapped) noexcept = 0;
+
   template <typename T>
   bool get(GuestAddr from, T& to) noexcept { return read(from, &to, sizeof(T)); }
   template <typename T>
@@ -102,6 +109,9 @@ class Host {
   // --- threads and processes ---------------------------------------------------------------------------
   /// Starts a guest thread. Returns its tid, or -EAGAIN and the like. Allocates.
   virtual NativeResult spawn_thread(const ThreadStart& start) noexcept = 0;
+  /// Changes what ThreadStart::clear_tid_address set for the calling thread; null: nothing is to be cleared.
+  /// In a fork's child it starts out null. The default forgets it, which will do for tests.
+  virtual void set_clear_tid_address(GuestAddr address) noexcept { static_cast<void>(address); }
   virtual unsigned thread_count() noexcept = 0;
   /// Forks. Returns the child's pid, and 0 in the child, where only the calling guest thread is left.
   /// `wait_for_exec`: vfork; the parent sleeps until the child has executed or ended.
@@ -112,6 +122,9 @@ class Host {
   [[noreturn]] virtual void exit_process(int status) noexcept = 0;
   /// Absolute path of the guest's own program, as the guest sees it.
   virtual std::string_view program_path() noexcept = 0;
+
+  /// End of the first thread's stack (its highest address plus one); 0 if unknown.
+  virtual Word stack_top() noexcept { return 0; }
 
   // --- descriptors --------------------------------------------------------------------------------------
   /// Moves a native descriptor the guest must not see out of the way (high number, close-on-exec).

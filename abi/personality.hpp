@@ -61,6 +61,13 @@ class Personality {
   virtual bool push_signal_frame(Host& host, const SignalInfo& info, const SignalAction& action,
                                  NativeSigset old_mask) noexcept = 0;
 
+  /// Native signal the guest's kernel kills with when a signal frame cannot be written to the guest's stack.
+  virtual int bad_stack_signal() const noexcept { return 11; }
+  /// Called before a fault's disposition is looked up: the guest's kernel may raise another signal for it.
+  virtual void adjust_fault(SignalInfo& info) const noexcept { static_cast<void>(info); }
+  /// A signal for the guest was caught on the host (for event queues). Async-signal-safe.
+  virtual void signal_arrived(int native_signal) noexcept { static_cast<void>(native_signal); }
+
   /// Around fork: take and release every lock of the personality, so that the child finds them free.
   virtual void before_fork() noexcept = 0;
   virtual void after_fork_in_parent() noexcept = 0;

@@ -30,6 +30,7 @@ struct AltStack {
   GuestAddr base{};
   std::uint64_t size = 0;
   bool enabled = false;
+  bool auto_disarm = false;   ///< Linux SS_AUTODISARM: a delivery on it disables it until sigreturn
   constexpr bool contains(Word sp) const noexcept {
     return enabled && sp - word_of(base) < size;
   }

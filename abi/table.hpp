@@ -21,19 +21,24 @@ namespace sudrun::abi {
 enum class RoleKind : std::uint8_t {
   int_, uint_, long_, ulong_, size, ssize, off, hex, pid, tid, uid, gid, dev,
   mode, fd, dirfd, signal, path, cstr, strv, ptr,
-  in_buf, out_buf, inout_buf,          // param: index of the counting argument
-  in_struct, out_struct, inout_struct, // param: struct index, or 0xff00 | ScalarType
-  in_array, out_array,                 // param: struct index; count: index of the counting argument
-  in_sockaddr, out_sockaddr,           // param: index of the length argument
-  flags,                               // param: flag set index
+  in_buf, out_buf, inout_buf,          // count
+  in_struct, out_struct, inout_struct, // param: struct index, or kScalarParam | ScalarType
+  in_array, out_array,                 // param: as above; count
+  in_sockaddr, out_sockaddr,           // count: the argument that is the length, or points to it
+  flags,                               // param: flag set index; count: 32 or 64, the argument's width
   none,
 };
+
+inline constexpr std::uint16_t kScalarParam = 0xff00;
+/// In Role::count: the rest is the count itself and not the index of the argument that holds it.
+inline constexpr std::uint8_t kLiteralCount = 0x80;
 
 struct Role {
   RoleKind kind = RoleKind::none;
   bool nullable = false;
   std::uint16_t param = 0;
   std::uint8_t count = 0;
+  std::uint8_t reserved = 0;
 };
 
 enum class ScalarType : std::uint8_t { i8, i16, i32, i64, u8, u16, u32, u64, chars, pad };
@@ -63,9 +68,11 @@ struct Entry {
   bool pass_through;                ///< every argument goes to the native call unchanged
   Role returns;
   std::array<Role, kMaxArgs> args;
+  std::array<std::uint8_t, 2> reserved;
   std::array<std::uint32_t, kMaxArgs> arg_names;
   /// For native rows: source of native argument i: 0…7 guest argument, 0x80 | k constant k of the table.
   std::array<std::uint8_t, 6> native_args;
+  std::array<std::uint8_t, 2> reserved_end;
 };
 
 struct FlagValue {
@@ -75,6 +82,7 @@ struct FlagValue {
   std::uint64_t native_mask;
   std::uint32_t name;
   enum class Map : std::uint8_t { exact, drop, refuse } map;
+  std::array<std::uint8_t, 3> reserved;
 };
 
 /// A named set of flags; conversion is total and allocates nothing.
@@ -112,10 +120,12 @@ struct Field {
   std::uint16_t guest_offset;
   std::uint16_t native_offset;
   std::uint16_t count;              ///< array length (chars, pad), else 1
+  std::uint16_t native_count;
   ScalarType guest_type;
   ScalarType native_type;
   std::uint16_t flagset;            ///< 0xffff: none
   bool has_native;
+  std::array<std::uint8_t, 3> reserved;
 };
 
 /// A structure in both forms.
@@ -151,6 +161,11 @@ struct Convention {
   std::uint8_t stack_args;                ///< byte offset of argument 7 from rsp; 0: none
   std::array<std::int16_t, 4> indirect;   ///< -1: unused
 };
+
+/// What a signal does when the guest has not said otherwise.
+enum class SignalDefault : std::uint8_t { as_native, terminate, core, ignore, stop, continue_ };
+
+namespace detail { struct BlockHeader; }  // table_block.hpp
 
 struct NoteId { std::uint32_t name; std::uint32_t type; };
 
@@ -193,13 +208,13 @@ class Table {
   int signal_to_guest(int native_signal) const noexcept;
   std::string_view signal_name(int guest_signal) const noexcept;
   int signal_limit() const noexcept;                            ///< largest guest signal number
+  /// Default action where it differs from that of the signal's native counterpart.
+  SignalDefault signal_default(int guest_signal) const noexcept;
 
   std::string_view string(std::uint32_t offset) const noexcept;
 
  private:
-  struct Header;
-  const Header* header() const noexcept;
-  template <typename T> std::span<const T> area(std::uint32_t offset, std::uint32_t count) const noexcept;
+  const detail::BlockHeader& header() const noexcept;
   const std::byte* base_ = nullptr;
 };
 

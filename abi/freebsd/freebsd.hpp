@@ -18,7 +18,7 @@ struct Vocabulary {
   FlagSet open_flags, at_flags, access_mode, mmap_prot, mmap_flags, madvise_behavior, msync_flags;
   FlagSet clock_id, wait_options, socket_domain, socket_type, msg_flags, socket_level;
   FlagSet sockopt_socket, sockopt_ip, sockopt_ipv6, sockopt_tcp;
-  FlagSet rlimit_resource, poll_events, fd_flags, itimer_which;
+  FlagSet rlimit_resource, poll_events, fd_flags, itimer_which, statfs_flags;
 };
 
 class FreeBsd final : public Personality {
@@ -34,6 +34,9 @@ class FreeBsd final : public Personality {
   void set_trampoline(GuestAddr address) noexcept override { trampoline_ = address; }
   bool push_signal_frame(Host& host, const SignalInfo& info, const SignalAction& action,
                          NativeSigset old_mask) noexcept override;
+  void adjust_fault(SignalInfo& info) const noexcept override;
+  int bad_stack_signal() const noexcept override { return 4; }  // sendsig(): SIGILL
+  void signal_arrived(int native_signal) noexcept override;
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;
   void after_fork_in_child(Host& host) noexcept override;

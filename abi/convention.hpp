@@ -1,0 +1,29 @@
+// The calling convention at both ends of a call: Registers -> Frame, and Result -> Registers.
+#pragma once
+
+#include <optional>
+
+#include "abi/host.hpp"
+#include "abi/table.hpp"
+
+namespace sudrun::abi {
+
+/// Number and arguments of the call `regs` stands at, with indirection (`syscall(2)`) resolved. Reads the
+/// stack only for arguments the call's row has beyond the registers; nothing (EFAULT) if that faults.
+std::optional<Frame> frame_of(const Table& table, const Registers& regs, Host& host) noexcept;
+/// The same with the number of arguments given by the caller.
+std::optional<Frame> frame_of(const Convention& convention, const Registers& regs, Host& host,
+                              unsigned argc = kMaxArgs) noexcept;
+
+/// Shows `result` to the guest as its ABI does: value or translated errno, second value, carry flag.
+/// Kinds `untouched` and `thread_exit` change nothing.
+void write_result(const Table& table, Registers& regs, const Result& result) noexcept;
+
+/// Guest errno of a failed result; 0 if it has not failed.
+int guest_errno(const Table& table, const Result& result) noexcept;
+
+/// Register by its index in Convention: declaration order of Registers.
+Word& register_at(Registers& regs, unsigned index) noexcept;
+Word register_at(const Registers& regs, unsigned index) noexcept;
+
+}  // namespace sudrun::abi

@@ -1,0 +1,42 @@
+// Control messages (ancillary data), FreeBSD <-> Linux. Pure: bytes in, bytes out.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "abi/types.hpp"
+
+namespace sudrun::abi::freebsd {
+
+/// Native room that is enough for any control data sendmsg accepts (guest::kMaxSendControl bytes).
+inline constexpr std::size_t kNativeControlRoom = 4096;
+/// What a native receive needs beyond the guest's room: some messages are longer in native form.
+inline constexpr std::size_t kNativeControlSlack = 64;
+/// SCM_MAX_FD of Linux: most descriptors one message can carry.
+inline constexpr std::size_t kMaxPassedDescriptors = 253;
+
+/// How a receiver asked for its peer's credentials.
+enum class CredentialForm : std::uint8_t {
+  sockcred,   ///< LOCAL_CREDS: SCM_CREDS with struct sockcred
+  sockcred2,  ///< LOCAL_CREDS_PERSISTENT: SCM_CREDS2 with struct sockcred2
+};
+
+/// Guest to native, for sending. Returns the bytes used of `native`, or -EINVAL for malformed or unknown
+/// messages. SCM_CREDS is checked and left out: the kernel adds credentials where the receiver asks for them.
+NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::byte> native) noexcept;
+
+struct ReceivedControl {
+  std::size_t size = 0;        ///< bytes written to the guest's buffer
+  bool truncated = false;      ///< something known did not fit: MSG_CTRUNC
+  std::size_t dropped = 0;     ///< descriptors that arrived and found no room; the caller closes them
+};
+
+/// Native to guest, after receiving. Messages without a guest form are left out. `dropped` must hold
+/// kMaxPassedDescriptors.
+ReceivedControl control_to_guest(std::span<const std::byte> native, std::span<std::byte> guest,
+                                 CredentialForm form, std::span<int> dropped) noexcept;
+
+/// True if native control data carries the sender's credentials.
+bool carries_credentials(std::span<const std::byte> native) noexcept;
+
+}  // namespace sudrun::abi::freebsd

@@ -1,0 +1,16 @@
+// Conversions between signal state and FreeBSD's forms of it.
+#pragma once
+
+#include "abi/freebsd/machine_layout.hpp"
+#include "abi/host.hpp"
+#include "abi/table.hpp"
+
+namespace sudrun::abi::freebsd {
+
+/// The kernel's siginfo as a FreeBSD program sees it. Async-signal-safe.
+guest::Siginfo guest_siginfo(const Table& table, const SignalInfo& info) noexcept;
+
+/// Makes the ucontext at `at` the thread's state: registers, extended state, mask (sigreturn(2)).
+Result restore_context(Host& host, const Table& table, GuestAddr at) noexcept;
+
+}  // namespace sudrun::abi::freebsd

@@ -1,0 +1,62 @@
+// Reading the host's own small text files (/proc, /sys, /etc) from a handler.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include "abi/host.hpp"
+
+namespace sudrun::abi::freebsd {
+
+/// The beginning of a host file, as much as fits the buffer; empty if it cannot be read.
+inline std::string_view read_host_file(Host& host, const char* path, std::span<char> buffer) noexcept {
+  const NativeResult fd = host.call(SYS_openat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path),
+                                    O_RDONLY | O_CLOEXEC);
+  if (is_error(fd)) return {};
+  std::size_t filled = 0;
+  while (filled < buffer.size()) {
+    const NativeResult got = host.call(SYS_read, static_cast<Word>(fd), reinterpret_cast<Word>(buffer.data() + filled),
+                                       buffer.size() - filled);
+    if (got <= 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  host.call(SYS_close, static_cast<Word>(fd));
+  return {buffer.data(), filled};
+}
+
+/// The decimal number `text` begins with, after blanks.
+inline std::int64_t leading_number(std::string_view text, std::int64_t fallback) noexcept {
+  std::size_t at = 0;
+  while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == ':')) ++at;
+  const bool negative = at < text.size() && text[at] == '-';
+  if (negative) ++at;
+  if (at == text.size() || text[at] < '0' || text[at] > '9') return fallback;
+  std::int64_t value = 0;
+  for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
+    if (value > (INT64_MAX - 9) / 10) return INT64_MAX;
+    value = value * 10 + (text[at] - '0');
+  }
+  return negative ? -value : value;
+}
+
+/// What follows `key` in `text` up to the end of its line, without leading blanks and colon.
+inline std::string_view text_after(std::string_view text, std::string_view key) noexcept {
+  const std::size_t at = text.find(key);
+  if (at == std::string_view::npos) return {};
+  std::string_view rest = text.substr(at + key.size());
+  rest = rest.substr(0, rest.find('\n'));
+  while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t' || rest.front() == ':')) rest.remove_prefix(1);
+  return rest;
+}
+
+/// The number in a host file that holds just one.
+inline std::int64_t host_number(Host& host, const char* path, std::int64_t fallback) noexcept {
+  char buffer[64];
+  return leading_number(read_host_file(host, path, buffer), fallback);
+}
+
+}  // namespace sudrun::abi::freebsd

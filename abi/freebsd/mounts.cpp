@@ -1,0 +1,163 @@
+// File system statistics: statfs, fstatfs, getfsstat.
+// Sources: FreeBSD 15 (and 14) sys/kern/vfs_syscalls.c, sys/sys/mount.h; Linux proc(5), statfs(2).
+#include <linux/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "abi/freebsd/file_calls.hpp"
+#include "abi/freebsd/mountinfo.hpp"
+#include "abi/freebsd/stat_convert.hpp"
+
+namespace sudrun::abi::freebsd::fs {
+namespace {
+
+/// The lines of the native mount table, one after the other. Lines longer than the buffer are cut.
+class MountTable {
+ public:
+  explicit MountTable(Host& host) noexcept
+      : host_(host),
+        file_(host, host.call(SYS_openat, word(kCwd), word("/proc/self/mountinfo"), word(O_RDONLY | O_CLOEXEC))) {}
+
+  /// The next line that can be understood; valid until the next call.
+  std::optional<MountLine> next() noexcept {
+    for (;;) {
+      const auto line = next_line();
+      if (!line) return std::nullopt;
+      if (const auto mount = parse_mount_line(*line)) return mount;
+    }
+  }
+
+ private:
+  std::optional<std::string_view> next_line() noexcept {
+    if (!file_.valid()) return std::nullopt;
+    for (;;) {
+      const std::string_view unread(buffer_.data() + begin_, end_ - begin_);
+      const std::size_t newline = unread.find('\n');
+      if (newline != std::string_view::npos) {
+        begin_ += newline + 1;
+        if (!std::exchange(cut_, false)) return unread.substr(0, newline);
+        continue;  // the rest of a line whose start was handed out
+      }
+      if (cut_) {
+        begin_ = end_ = 0;
+      } else if (unread.size() == buffer_.size()) {
+        cut_ = true;
+        begin_ = end_;
+        return unread;
+      }
+      if (!refill()) return std::nullopt;
+    }
+  }
+
+  /// Moves what is unread to the front and reads on; false at the end.
+  bool refill() noexcept {
+    std::copy(buffer_.data() + begin_, buffer_.data() + end_, buffer_.data());
+    end_ -= begin_;
+    begin_ = 0;
+    const NativeResult got =
+        host_.call(SYS_read, word(file_.fd()), word(buffer_.data() + end_), buffer_.size() - end_);
+    if (got <= 0) return false;
+    end_ += static_cast<std::size_t>(got);
+    return true;
+  }
+
+  Host& host_;
+  ScopedDescriptor file_;
+  std::array<char, 4096> buffer_;
+  std::size_t begin_ = 0, end_ = 0;
+  bool cut_ = false;
+};
+
+Statfs describe(Call& call, const struct statfs& native, const std::optional<MountLine>& mount) noexcept {
+  const auto known = static_cast<Word>(native.f_flags);
+  Statfs guest = to_guest_statfs(native, self(call).vocabulary().statfs_flags.to_guest(known));
+  if (!mount) {
+    copy_text(guest.f_mntonname, "/");
+    return guest;
+  }
+  copy_text(guest.f_fstypename, guest_fs_type(mount->fs_type));
+  unescape_mount(mount->mount_point, guest.f_mntonname);
+  unescape_mount(mount->source, guest.f_mntfromname);
+  if (!is_network_fs(mount->fs_type)) guest.f_flags |= kMountLocal;
+  if (mount->mount_point == "/") guest.f_flags |= kMountRootfs;
+  return guest;
+}
+
+enum class Format { current, freebsd11 };
+
+Result store(Host& host, const Statfs& statfs, GuestAddr to, Format format) noexcept {
+  const bool stored = format == Format::current ? host.put(to, statfs) : host.put(to, to_freebsd11_statfs(statfs));
+  return stored ? Result::ok() : Result::fail(EFAULT);
+}
+
+/// `located` tells which mount the file is on, where the kernel can say (5.8).
+Result store_statfs(Call& call, const struct statfs& native, const struct statx& located, GuestAddr to,
+                    Format format) noexcept {
+  std::optional<MountLine> mount;
+  MountTable table(call.host);
+  if ((located.stx_mask & STATX_MNT_ID) != 0)
+    while ((mount = table.next()) && mount->id != located.stx_mnt_id) {
+    }
+  return store(call.host, describe(call, native, mount), to, format);
+}
+
+Result statfs_path(Call& call, Format format) noexcept {
+  const GuestAddr path = call.addr(0);
+  if (!is_path(path)) return Result::fail(EFAULT);
+  struct statfs native {};
+  struct statx located {};
+  const NativeResult result = call.host.call(SYS_statfs, word(path), word(&native));
+  if (is_error(result)) return Result::of(result);
+  stat_native(call.host, kCwd, word(path), 0, located, STATX_MNT_ID);
+  return store_statfs(call, native, located, call.addr(1), format);
+}
+
+Result statfs_descriptor(Call& call, Format format) noexcept {
+  const int fd = call.i32(0);
+  struct statfs native {};
+  struct statx located {};
+  const NativeResult result = call.host.call(SYS_fstatfs, word(fd), word(&native));
+  if (is_error(result)) return Result::of(result);
+  stat_descriptor(call.host, fd, located, STATX_MNT_ID);
+  return store_statfs(call, native, located, call.addr(1), format);
+}
+
+Result all_statfs(Call& call, Format format) noexcept {
+  Host& host = call.host;
+  const GuestAddr to = call.addr(0);
+  const int mode = call.i32(2);
+  if (call.i64(1) < 0 || (mode != kMountWait && mode != kMountNowait)) return Result::fail(EINVAL);
+  const std::size_t record = format == Format::current ? sizeof(Statfs) : sizeof(Freebsd11Statfs);
+  const Word room = call.word(1) / record;
+
+  MountTable table(host);
+  Word count = 0;
+  while (is_null(to) || count < room) {
+    const auto mount = table.next();
+    if (!mount) break;
+    if (!is_null(to)) {
+      // A mount that cannot be asked is still listed, with its names.
+      std::array<char, 4096> point;
+      unescape_mount(mount->mount_point, point);
+      struct statfs native {};
+      if (is_error(host.call(SYS_statfs, word(point.data()), word(&native)))) native = {};
+      const Result stored = store(host, describe(call, native, mount), to + count * record, format);
+      if (!stored.is_ok()) return stored;
+    }
+    ++count;
+  }
+  return Result::ok(count);
+}
+
+}  // namespace
+
+Result do_statfs(Call& call) noexcept { return statfs_path(call, Format::current); }
+Result do_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::current); }
+Result do_getfsstat(Call& call) noexcept { return all_statfs(call, Format::current); }
+Result do_freebsd11_statfs(Call& call) noexcept { return statfs_path(call, Format::freebsd11); }
+Result do_freebsd11_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::freebsd11); }
+Result do_freebsd11_getfsstat(Call& call) noexcept { return all_statfs(call, Format::freebsd11); }
+
+}  // namespace sudrun::abi::freebsd::fs

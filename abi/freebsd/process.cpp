@@ -1,0 +1,174 @@
+// Processes. Sources: FreeBSD 14.0, sys/kern/kern_fork.c, kern_exec.c, kern_exit.c, sys_procdesc.c, sys/sys/wait.h,
+// fork(2), rfork(2), execve(2), wait(2), pdfork(2).
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "abi/freebsd/frames.hpp"
+#include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/process.hpp"
+
+namespace sudrun::abi::freebsd {
+namespace {
+
+Word pointer(const void* p) noexcept { return reinterpret_cast<Word>(p); }
+
+// fork(2) returns two values: the pid and 0 in the parent, 0 and 1 in the child (cpu_fork()).
+Result forked(NativeResult r) noexcept {
+  if (is_error(r)) return Result::of(r);
+  return r == 0 ? Result::ok2(0, 1) : Result::ok2(static_cast<Word>(r), 0);
+}
+
+Result fork_call(Call& call) noexcept { return forked(call.host.fork(false)); }
+Result vfork_call(Call& call) noexcept { return forked(call.host.fork(true)); }
+
+Result rfork(Call& call) noexcept {
+  constexpr unsigned kFdCopy = 1U << 2, kProcess = 1U << 4, kShareMemory = 1U << 5, kNoWait = 1U << 6, kFdClean = 1U << 12,
+                     kShareSignals = 1U << 14, kLinuxThread = 1U << 16, kSpawn = 1U << 31;
+  const unsigned flags = call.u32(0);
+  if (flags == kSpawn) return forked(call.host.fork(true));
+  if ((flags & (kFdCopy | kFdClean)) == (kFdCopy | kFdClean)) return Result::fail(EINVAL);
+  if ((flags & kProcess) == 0) return flags == kFdCopy ? Result::ok(0) : Result::fail(EINVAL);
+  // A child with its own memory and a copy of the descriptors is a fork; sharing either is not offered.
+  if ((flags & (kNoWait | kFdClean | kShareSignals | kLinuxThread)) != 0) return Result::fail(EINVAL);
+  if ((flags & kFdCopy) == 0) return Result::fail(EINVAL);
+  return forked(call.host.fork((flags & kShareMemory) != 0));
+}
+
+Result pdfork(Call& call) noexcept {
+  constexpr unsigned kDaemon = 1, kCloseOnExec = 2;
+  const unsigned flags = call.u32(1);
+  if ((flags & ~(kDaemon | kCloseOnExec)) != 0) return Result::fail(EINVAL);
+  const NativeResult child = call.host.fork(false);
+  if (child <= 0) return forked(child);
+  const NativeResult fd = call.host.call(SYS_pidfd_open, static_cast<Word>(child), 0);
+  if (is_error(fd)) return Result::of(fd);
+  if ((flags & kCloseOnExec) == 0) call.host.call(SYS_fcntl, static_cast<Word>(fd), F_SETFD, 0);
+  const auto guest_fd = static_cast<std::int32_t>(fd);
+  if (!call.host.put(call.addr(0), guest_fd)) return Result::fail(EFAULT);
+  return Result::ok2(static_cast<Word>(child), 0);
+}
+
+Result pdkill(Call& call) noexcept {
+  const int signal = call.i32(1) == 0 ? 0 : call.table.signal_to_native(call.i32(1));
+  if (signal == 0 && call.i32(1) != 0) return Result::fail(EINVAL);
+  return Result::of(call.host.call(SYS_pidfd_send_signal, call.word(0), static_cast<Word>(signal), 0, 0));
+}
+
+Result execve_call(Call& call) noexcept {
+  ExecRequest request;
+  request.path = call.addr(0);
+  request.argv = call.addr(1);
+  request.envp = call.addr(2);
+  return Result::of(call.host.execute(request));
+}
+
+Result fexecve_call(Call& call) noexcept {
+  ExecRequest request;
+  request.dirfd = call.i32(0);
+  request.by_descriptor = true;
+  request.argv = call.addr(1);
+  request.envp = call.addr(2);
+  return Result::of(call.host.execute(request));
+}
+
+Result exit_call(Call& call) noexcept {
+  call.host.exit_process(call.i32(0) & 0xff);
+  __builtin_unreachable();
+}
+
+Result wait4_call(Call& call) noexcept {
+  const auto options = self(call).vocabulary().wait_options.to_native(call.u32(2));
+  // FreeBSD's wait4() always waits for exits; WEXITED and WNOWAIT belong to waitid() on Linux.
+  if (!options) return Result::fail(EINVAL);
+  constexpr Word kOfWait4 = WNOHANG | WUNTRACED | WCONTINUED;
+  if ((*options & WNOWAIT) != 0) return Result::fail(EINVAL);
+  int status = 0;
+  rusage usage{};
+  const NativeResult pid = call.host.call_interruptible(SYS_wait4, static_cast<Word>(static_cast<std::int64_t>(call.i32(0))),
+                                                        pointer(&status), *options & kOfWait4, pointer(&usage));
+  if (is_error(pid)) return Result::of(pid);
+  if (pid != 0) {
+    const std::int32_t guest_status = guest_wait_status(call.table, status);
+    if (!is_null(call.addr(1)) && !call.host.put(call.addr(1), guest_status)) return Result::fail(EFAULT);
+    if (!is_null(call.addr(3)) && !call.host.put(call.addr(3), usage)) return Result::fail(EFAULT);
+  }
+  return Result::ok(static_cast<Word>(pid));
+}
+
+/// The status word wait(2) would give for what waitid() reported.
+int status_of(const siginfo_t& info) noexcept {
+  switch (info.si_code) {
+    case CLD_EXITED: return (info.si_status & 0xff) << 8;
+    case CLD_KILLED: return info.si_status;
+    case CLD_DUMPED: return info.si_status | 0x80;
+    case CLD_CONTINUED: return 0xffff;
+    default: return (info.si_status << 8) | 0x7f;
+  }
+}
+
+Result wait6_call(Call& call) noexcept {
+  enum : int { kPid = 0, kPgid = 2, kAll = 7 };
+  idtype_t type = P_ALL;
+  switch (call.i32(0)) {
+    case kPid: type = P_PID; break;
+    case kPgid: type = P_PGID; break;
+    case kAll: type = P_ALL; break;
+    default: return Result::fail(EINVAL);
+  }
+  const auto options = self(call).vocabulary().wait_options.to_native(call.u32(3));
+  if (!options || (*options & (WEXITED | WSTOPPED | WCONTINUED)) == 0) return Result::fail(EINVAL);
+
+  siginfo_t info{};
+  struct {
+    rusage self, children;
+  } usage{};
+  const NativeResult r = call.host.call_interruptible(SYS_waitid, static_cast<Word>(type), call.word(1), pointer(&info),
+                                                      *options, pointer(&usage.self));
+  if (is_error(r)) return Result::of(r);
+  if (info.si_pid != 0) {
+    const std::int32_t status = guest_wait_status(call.table, status_of(info));
+    if (!is_null(call.addr(2)) && !call.host.put(call.addr(2), status)) return Result::fail(EFAULT);
+    if (!is_null(call.addr(4)) && !call.host.put(call.addr(4), usage)) return Result::fail(EFAULT);
+  }
+  if (!is_null(call.addr(5))) {
+    guest::Siginfo out{};
+    if (info.si_pid != 0) {
+      SignalInfo decoded;
+      decoded.signal = SIGCHLD;
+      decoded.code = info.si_code;
+      decoded.pid = info.si_pid;
+      decoded.uid = info.si_uid;
+      decoded.status = info.si_status;
+      out = guest_siginfo(call.table, decoded);
+    }
+    if (!call.host.put(call.addr(5), out)) return Result::fail(EFAULT);
+  }
+  return Result::ok(static_cast<Word>(info.si_pid));
+}
+
+constexpr std::array kHandlers{
+    HandlerEntry{"execve", execve_call}, HandlerEntry{"exit", exit_call},   HandlerEntry{"fexecve", fexecve_call},
+    HandlerEntry{"fork", fork_call},     HandlerEntry{"pdfork", pdfork},    HandlerEntry{"pdkill", pdkill},
+    HandlerEntry{"rfork", rfork},        HandlerEntry{"vfork", vfork_call}, HandlerEntry{"wait4", wait4_call},
+    HandlerEntry{"wait6", wait6_call},
+};
+
+}  // namespace
+
+int guest_wait_status(const Table& table, int status) noexcept {
+  constexpr int kStopped = 0x7f, kCore = 0x80, kContinued = 0x13;  // FreeBSD's WCOREFLAG, and SIGCONT for "continued"
+  if (WIFEXITED(status)) return status;
+  if (WIFCONTINUED(status)) return kContinued;
+  if (WIFSTOPPED(status)) return (table.signal_to_guest(WSTOPSIG(status)) << 8) | kStopped;
+  return table.signal_to_guest(WTERMSIG(status)) | (WCOREDUMP(status) ? kCore : 0);
+}
+
+std::span<const HandlerEntry> process_handlers() noexcept { return kHandlers; }
+
+}  // namespace sudrun::abi::freebsd

@@ -1,0 +1,25 @@
+// The release the table describes, in the forms FreeBSD shows it.
+#pragma once
+
+#include <string_view>
+
+namespace sudrun::abi::freebsd {
+
+/// __FreeBSD_version of `release` ("14.3-RELEASE", "14.3"): major * 100000 + minor * 1000, as release branches
+/// start (sys/sys/param.h). 0 for text that has no number.
+constexpr int osreldate(std::string_view release) noexcept {
+  int part[2] = {0, 0};
+  int index = 0;
+  for (const char c : release) {
+    if (c >= '0' && c <= '9')
+      part[index] = part[index] * 10 + (c - '0');
+    else if (c == '.' && index == 0)
+      ++index;
+    else if (part[0] != 0)
+      break;
+  }
+  return part[0] * 100'000 + part[1] * 1'000;
+}
+static_assert(osreldate("14.3-RELEASE") == 1'403'000);
+
+}  // namespace sudrun::abi::freebsd

@@ -1,0 +1,34 @@
+// What the socket area files share: their handlers, and small questions put to the kernel.
+#pragma once
+
+#include <optional>
+
+#include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/sockaddr.hpp"
+
+namespace sudrun::abi::freebsd {
+
+// socket_messages.cpp
+Result sendto_call(Call& call) noexcept;
+Result sendmsg_call(Call& call) noexcept;
+Result recvfrom_call(Call& call) noexcept;
+Result recvmsg_call(Call& call) noexcept;
+// socket_options.cpp
+Result setsockopt_call(Call& call) noexcept;
+Result getsockopt_call(Call& call) noexcept;
+
+/// Address of a host object, for a native call that fills or reads it.
+template <typename T>
+Word host_address(T* object) noexcept { return reinterpret_cast<Word>(object); }
+
+/// Value of an int option at the native SOL_SOCKET level, or a negative errno.
+NativeResult socket_option(Call& call, int fd, int native_option) noexcept;
+
+/// Reads and converts the address at `from`. 0 or a negative errno.
+NativeResult read_address(Call& call, GuestAddr from, std::uint32_t length, NativeAddress& native) noexcept;
+
+/// Writes `address` cut to `room` bytes at `to`; false on EFAULT. Returns the bytes written through `written`.
+bool write_address(Call& call, GuestAddr to, std::uint32_t room, const GuestAddress& address,
+                   std::uint32_t& written) noexcept;
+
+}  // namespace sudrun::abi::freebsd

@@ -1,0 +1,218 @@
+// sendto, sendmsg, recvfrom, recvmsg.
+//
+// Sources: FreeBSD 15.0 sys/kern/uipc_syscalls.c (kern_sendit, kern_recvit, sys_recvmsg), sys/kern/uipc_usrreq.c,
+// sys/kern/subr_uio.c (copyiniov); Linux send(2), recv(2), unix(7).
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "abi/freebsd/control.hpp"
+#include "abi/freebsd/socket_calls.hpp"
+#include "abi/freebsd/sockets_layout.hpp"
+
+namespace sudrun::abi::freebsd {
+namespace {
+
+/// Checks a guest iovec the kernel will follow itself: every buffer must be the guest's. 0 or a negative errno.
+NativeResult check_iovec(Call& call, GuestAddr iov, int count) noexcept {
+  if (count < 0 || count > guest::kMaxIov) return -EMSGSIZE;
+  std::array<guest::Iovec, 32> part;
+  for (std::size_t done = 0; done < static_cast<std::size_t>(count); done += part.size()) {
+    const std::size_t n = std::min(part.size(), static_cast<std::size_t>(count) - done);
+    const GuestAddr at = iov + done * sizeof(guest::Iovec);
+    if (!Host::in_guest(at, n * sizeof(guest::Iovec))) return -EFAULT;
+    if (!call.host.read(at, part.data(), n * sizeof(guest::Iovec))) return -EFAULT;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (static_cast<std::int64_t>(part[i].iov_len) < 0) return -EINVAL;
+      if (!Host::in_guest(guest_addr(part[i].iov_base), part[i].iov_len)) return -EFAULT;
+    }
+  }
+  return 0;
+}
+
+// --- sending --------------------------------------------------------------------------------------------
+
+/// Every send is made with MSG_NOSIGNAL; the SIGPIPE the guest is owed is raised here, so that SO_NOSIGPIPE
+/// (kept as SO_NOFCS, see socket_options.cpp) costs nothing until a pipe breaks.
+Result finish_send(Call& call, int guest_socket, Word native_flags, NativeResult result) noexcept {
+  if (result != -EPIPE || (native_flags & MSG_NOSIGNAL) != 0) return Result::of(result);
+  if (socket_option(call, guest_socket, SO_NOFCS) == 1) return Result::of(result);
+  call.host.call(SYS_tgkill, static_cast<Word>(call.host.pid()), static_cast<Word>(call.host.tid()), SIGPIPE);
+  return Result::of(result);
+}
+
+}  // namespace
+
+/// sendto(s, buf, len, flags, to, tolen)
+Result sendto_call(Call& call) noexcept {
+  if (call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
+  const auto flags = self(call).vocabulary().msg_flags.to_native(call.u32(3));
+  if (!flags || call.i64(2) < 0) return Result::fail(EINVAL);
+  if (!Host::in_guest(call.addr(1), call.word(2))) return Result::fail(EFAULT);
+  NativeAddress to;
+  const bool named = !is_null(call.addr(4));
+  const NativeResult error = named ? read_address(call, call.addr(4), call.u32(5), to) : 0;
+  if (is_error(error)) return Result::of(error);
+  const NativeResult result =
+      call.host.call_interruptible(SYS_sendto, call.u32(0), call.word(1), call.word(2), *flags | MSG_NOSIGNAL,
+                                   named ? host_address(to.bytes.data()) : 0, to.size);
+  return finish_send(call, call.i32(0), *flags, result);
+}
+
+/// sendmsg(s, msg, flags)
+Result sendmsg_call(Call& call) noexcept {
+  if (call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
+  const auto flags = self(call).vocabulary().msg_flags.to_native(call.u32(2));
+  if (!flags) return Result::fail(EINVAL);
+  guest::Msghdr message;
+  if (!call.host.get(call.addr(1), message)) return Result::fail(EFAULT);
+  NativeResult error = check_iovec(call, guest_addr(message.msg_iov), message.msg_iovlen);
+  if (is_error(error)) return Result::of(error);
+
+  msghdr native{};
+  native.msg_iov = reinterpret_cast<iovec*>(message.msg_iov);
+  native.msg_iovlen = static_cast<std::size_t>(message.msg_iovlen);
+  NativeAddress to;
+  if (message.msg_name != 0) {
+    error = read_address(call, guest_addr(message.msg_name), message.msg_namelen, to);
+    if (is_error(error)) return Result::of(error);
+    native.msg_name = to.bytes.data();
+    native.msg_namelen = to.size;
+  }
+  alignas(8) std::array<std::byte, kNativeControlRoom> control;
+  if (message.msg_control != 0) {
+    std::array<std::byte, guest::kMaxSendControl> from;
+    const std::size_t size = message.msg_controllen;
+    if (size < sizeof(guest::Cmsghdr) || size > from.size()) return Result::fail(EINVAL);
+    if (!call.host.read(guest_addr(message.msg_control), from.data(), size)) return Result::fail(EFAULT);
+    const NativeResult used = control_to_native({from.data(), size}, control);
+    if (is_error(used)) return Result::of(used);
+    native.msg_control = used != 0 ? control.data() : nullptr;
+    native.msg_controllen = static_cast<std::size_t>(used);
+  }
+  const NativeResult result =
+      call.host.call_interruptible(SYS_sendmsg, call.u32(0), host_address(&native), *flags | MSG_NOSIGNAL);
+  return finish_send(call, call.i32(0), *flags, result);
+}
+
+// --- receiving ------------------------------------------------------------------------------------------
+
+namespace {
+
+/// The sender's address as FreeBSD gives it: connection-oriented local sockets have none, and a nameless
+/// sender of a local datagram has the nameless address, where Linux leaves the length 0.
+GuestAddress sender_of(Call& call, const NativeAddress& from) noexcept {
+  if (from.size != 0 && from.family() != AF_UNIX) return sockaddr_to_guest({from.bytes.data(), from.size});
+  const bool local = from.size != 0 || socket_option(call, call.i32(0), SO_DOMAIN) == AF_UNIX;
+  if (!local || socket_option(call, call.i32(0), SO_TYPE) != SOCK_DGRAM) return {};
+  const sa_family_t nameless = AF_UNIX;
+  if (from.size == 0) return sockaddr_to_guest(std::as_bytes(std::span(&nameless, 1)));
+  return sockaddr_to_guest({from.bytes.data(), from.size});
+}
+
+/// Writes the sender's address; `length` becomes its size as written. False on EFAULT.
+bool store_sender(Call& call, GuestAddr name, const NativeAddress& from, std::uint32_t& length) noexcept {
+  if (is_null(name)) return true;
+  return write_address(call, name, length, sender_of(call, from), length);
+}
+
+/// Credentials of a stream's peer come once after LOCAL_CREDS, with every message after
+/// LOCAL_CREDS_PERSISTENT (see socket_options.cpp for how they are told apart).
+CredentialForm credential_form(Call& call) noexcept {
+  if (socket_option(call, call.i32(0), SO_WIFI_STATUS) != 1) return CredentialForm::sockcred2;
+  if (socket_option(call, call.i32(0), SO_TYPE) != SOCK_DGRAM) {
+    const int off = 0;
+    for (const int option : {SO_PASSCRED, SO_WIFI_STATUS}) {
+      call.host.call(SYS_setsockopt, call.u32(0), SOL_SOCKET, static_cast<Word>(option), host_address(&off), sizeof off);
+    }
+  }
+  return CredentialForm::sockcred;
+}
+
+/// Converts received control data into the guest's buffer. 0 or a negative errno; adds to native `flags`.
+NativeResult store_control(Call& call, guest::Msghdr& message, std::span<const std::byte> native, int& flags) noexcept {
+  alignas(8) std::array<std::byte, kNativeControlRoom> converted;
+  std::array<int, kMaxPassedDescriptors> dropped;
+  const std::size_t room = std::min<std::size_t>(message.msg_controllen, converted.size());
+  const CredentialForm form = carries_credentials(native) ? credential_form(call) : CredentialForm::sockcred2;
+  const ReceivedControl received = control_to_guest(native, std::span(converted).first(room), form, dropped);
+  for (std::size_t i = 0; i < received.dropped; ++i) call.host.call(SYS_close, static_cast<Word>(dropped[i]));
+  if (received.truncated) flags |= MSG_CTRUNC;
+  message.msg_controllen = static_cast<std::uint32_t>(received.size);
+  if (received.size == 0) return 0;
+  return call.host.write(guest_addr(message.msg_control), converted.data(), received.size) ? 0 : -EFAULT;
+}
+
+}  // namespace
+
+/// recvfrom(s, buf, len, flags, from, fromlenaddr)
+Result recvfrom_call(Call& call) noexcept {
+  if (call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
+  const auto flags = self(call).vocabulary().msg_flags.to_native(call.u32(3));
+  if (!flags || call.i64(2) < 0) return Result::fail(EINVAL);
+  if (!Host::in_guest(call.addr(1), call.word(2))) return Result::fail(EFAULT);
+  const GuestAddr name = call.addr(4), length_at = call.addr(5);
+  std::uint32_t length = 0;
+  if (!is_null(length_at) && !call.host.get(length_at, length)) return Result::fail(EFAULT);
+  NativeAddress from;
+  from.size = sizeof from.bytes;
+  const bool named = !is_null(name);
+  const NativeResult result =
+      call.host.call_interruptible(SYS_recvfrom, call.u32(0), call.word(1), call.word(2), *flags,
+                                   named ? host_address(from.bytes.data()) : 0, named ? host_address(&from.size) : 0);
+  if (is_error(result)) return Result::of(result);
+  if (!store_sender(call, name, from, length)) return Result::fail(EFAULT);
+  if (!is_null(length_at) && !call.host.put(length_at, length)) return Result::fail(EFAULT);
+  return Result::of(result);
+}
+
+/// recvmsg(s, msg, flags)
+Result recvmsg_call(Call& call) noexcept {
+  if (call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
+  const FlagSet& words = self(call).vocabulary().msg_flags;
+  const auto flags = words.to_native(call.u32(2));
+  if (!flags) return Result::fail(EINVAL);
+  guest::Msghdr message;
+  if (!call.host.get(call.addr(1), message)) return Result::fail(EFAULT);
+  NativeResult error = check_iovec(call, guest_addr(message.msg_iov), message.msg_iovlen);
+  if (is_error(error)) return Result::of(error);
+
+  msghdr native{};
+  native.msg_iov = reinterpret_cast<iovec*>(message.msg_iov);
+  native.msg_iovlen = static_cast<std::size_t>(message.msg_iovlen);
+  NativeAddress from;
+  if (message.msg_name != 0) {
+    native.msg_name = from.bytes.data();
+    native.msg_namelen = sizeof from.bytes;
+  }
+  alignas(8) std::array<std::byte, kNativeControlRoom> control;
+  const bool wants_control = message.msg_control != 0 && message.msg_controllen != 0;
+  if (wants_control) {
+    native.msg_control = control.data();
+    native.msg_controllen = std::min<std::size_t>(message.msg_controllen + kNativeControlSlack, control.size());
+  }
+  const NativeResult result = call.host.call_interruptible(SYS_recvmsg, call.u32(0), host_address(&native), *flags);
+  if (is_error(result)) return Result::of(result);
+
+  from.size = native.msg_namelen;
+  if (message.msg_name == 0) message.msg_namelen = 0;
+  if (!store_sender(call, guest_addr(message.msg_name), from, message.msg_namelen)) return Result::fail(EFAULT);
+  int received = native.msg_flags;
+  if (wants_control) {
+    error = store_control(call, message, {control.data(), native.msg_controllen}, received);
+    if (is_error(error)) return Result::of(error);
+  } else {
+    message.msg_controllen = 0;
+  }
+  // FreeBSD gives the request's flags back beside those of the message.
+  constexpr std::uint64_t kOfMessage = MSG_EOR | MSG_TRUNC | MSG_CTRUNC | MSG_OOB;
+  const auto native_flags = static_cast<std::uint32_t>(received) | (*flags & ~kOfMessage);
+  message.msg_flags = static_cast<std::int32_t>(words.to_guest(native_flags));
+  return call.host.put(call.addr(1), message) ? Result::of(result) : Result::fail(EFAULT);
+}
+
+}  // namespace sudrun::abi::freebsd

@@ -1,0 +1,25 @@
+// FreeBSD's _umtx_op(2) over Linux futexes.
+#pragma once
+
+#include "abi/host.hpp"
+#include "abi/table.hpp"
+
+namespace sudrun::abi::freebsd {
+
+/// The arguments of _umtx_op(2).
+struct UmtxRequest {
+  GuestAddr object{};
+  std::uint32_t op = 0;
+  Word value = 0;
+  GuestAddr addr1{};
+  GuestAddr addr2{};
+};
+
+/// Carries out one request; `clocks` is the table's clock_id set.
+Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& request) noexcept;
+
+/// Wakes up to `count` threads asleep in UMTX_OP_WAIT* on `word` (what thr_exit does to its state word).
+/// Returns how many were woken, or a negative errno.
+NativeResult umtx_wake(Host& host, GuestAddr word, int count) noexcept;
+
+}  // namespace sudrun::abi::freebsd

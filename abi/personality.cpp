@@ -1,0 +1,39 @@
+#include "abi/personality.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "abi/freebsd/freebsd.hpp"
+#include "abi/linux/linux.hpp"
+
+namespace sudrun::abi {
+namespace {
+
+std::vector<HandlerEntry> sorted(std::initializer_list<std::span<const HandlerEntry>> areas) {
+  std::vector<HandlerEntry> all;
+  for (const auto area : areas) all.insert(all.end(), area.begin(), area.end());
+  std::sort(all.begin(), all.end(), [](const HandlerEntry& a, const HandlerEntry& b) { return a.name < b.name; });
+  return all;
+}
+
+}  // namespace
+
+std::unique_ptr<Personality> make_personality(std::string_view name) {
+  if (name == "freebsd") return std::make_unique<freebsd::FreeBsd>();
+  if (name == "linux") return std::make_unique<linux_abi::Linux>();
+  return nullptr;
+}
+
+std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept {
+  if (personality == "freebsd") {
+    static const std::vector<HandlerEntry> all = sorted(
+        {freebsd::file_handlers(), freebsd::stat_handlers(), freebsd::socket_handlers(), freebsd::ioctl_handlers(),
+         freebsd::kqueue_handlers(), freebsd::poll_handlers(), freebsd::sysctl_handlers(), freebsd::time_handlers(),
+         freebsd::umtx_handlers(), freebsd::system_handlers(), freebsd::thread_handlers(),
+         freebsd::signal_handlers(), freebsd::memory_handlers(), freebsd::process_handlers()});
+    return all;
+  }
+  return {};
+}
+
+}  // namespace sudrun::abi

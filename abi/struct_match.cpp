@@ -1,0 +1,133 @@
+#include "abi/struct_match.hpp"
+
+#include <algorithm>
+
+namespace sudrun::abi {
+
+namespace {
+
+/// A field of a flattened structure, with the name its native counterpart has (empty: none).
+struct Leaf {
+  std::string name;
+  std::string native_name;
+  FlatField field;
+  Where where;
+};
+
+const StructModel* find_struct(const TableModel& table, const std::string& name) {
+  const auto found = std::find_if(table.structs.begin(), table.structs.end(),
+                                  [&](const StructModel& s) { return s.name == name; });
+  return found == table.structs.end() ? nullptr : &*found;
+}
+
+/// What joins this table's prefix and a field's name; none if either has no native form.
+std::string native_path(const std::string& prefix, bool has_native, const FieldModel& field) {
+  if (!has_native || field.native.kind == NativeName::Kind::none) return {};
+  return prefix + (field.native.kind == NativeName::Kind::other ? field.native.name : field.name);
+}
+
+struct Prefix {
+  std::string name;
+  std::string native;
+  bool has_native = true;
+  unsigned offset = 0;
+};
+
+void flatten(const TableModel& table, const StructModel& structure, const Prefix& prefix, std::vector<Leaf>& leaves) {
+  for (const FieldModel& field : structure.fields) {
+    const std::string native = native_path(prefix.native, prefix.has_native, field);
+    const std::string name = prefix.name + field.name;
+    const unsigned offset = prefix.offset + field.offset;
+    if (field.struct_type.empty()) {
+      leaves.push_back({name, native, {offset, field.type, field.count, field.flags}, field.where});
+      continue;
+    }
+    flatten(table, *find_struct(table, field.struct_type), {name + ".", native + ".", !native.empty(), offset}, leaves);
+  }
+}
+
+bool is_translated(const TableModel& guest, const TableModel& native, const std::string& flags) {
+  if (flags.empty() || guest.abi == native.abi) return false;
+  const auto set = std::find_if(guest.flags.begin(), guest.flags.end(),
+                                [&](const FlagSetModel& s) { return s.name == flags; });
+  return set != guest.flags.end() && !set->trace_only;
+}
+
+bool same_bytes(const FlatField& guest, const FlatField& native) {
+  return guest.offset == native.offset && guest.count == native.count &&
+         scalar_size(guest.type) == scalar_size(native.type);
+}
+
+/// True if nothing is lost or invented by passing one for the other.
+bool is_identical(const TableModel& guest, const TableModel& native, const MatchedStruct& matched,
+                  const std::vector<Leaf>& native_leaves) {
+  if (matched.guest_size != matched.native_size) return false;
+  const auto is_data = [](const FlatField& field) { return field.type != ScalarType::pad; };
+  std::size_t common = 0;
+  for (const MatchedField& field : matched.fields) {
+    if (!is_data(field.guest)) continue;
+    if (!field.native || !same_bytes(field.guest, *field.native)) return false;
+    if (is_translated(guest, native, field.guest.flags)) return false;
+    ++common;
+  }
+  return common == static_cast<std::size_t>(std::count_if(native_leaves.begin(), native_leaves.end(),
+                                                          [&](const Leaf& leaf) { return is_data(leaf.field); }));
+}
+
+[[noreturn]] void fail(const TableModel& table, Where where, const std::string& message) {
+  throw TableError(table.file, where, message);
+}
+
+/// The counterpart of `leaf`, if it is to have one.
+std::optional<FlatField> counterpart(const TableModel& guest, const StructModel& structure, const Leaf& leaf,
+                                     const std::string& native_struct, const std::vector<Leaf>& native_leaves) {
+  if (leaf.native_name.empty() || leaf.field.type == ScalarType::pad) return std::nullopt;
+  const auto found = std::find_if(native_leaves.begin(), native_leaves.end(),
+                                  [&](const Leaf& native) { return native.name == leaf.native_name; });
+  if (found == native_leaves.end()) {
+    fail(guest, leaf.where, "`" + leaf.native_name + "` is not a field of the native `" + native_struct +
+                                "`; expected `native:` with one that is, or `native: none`");
+  }
+  const bool is_text = leaf.field.type == ScalarType::chars;
+  if (is_text != (found->field.type == ScalarType::chars) || found->field.type == ScalarType::pad) {
+    fail(guest, leaf.where, "`" + leaf.name + "` of `" + structure.name +
+                                "` is text on one side only; expected char[N] or a number on both");
+  }
+  return found->field;
+}
+
+}  // namespace
+
+std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableModel& native) {
+  std::vector<MatchedStruct> result;
+  for (const StructModel& structure : guest.structs) {
+    std::vector<Leaf> leaves, native_leaves;
+    flatten(guest, structure, {}, leaves);
+    MatchedStruct matched;
+    matched.name = structure.name;
+    matched.guest_size = structure.size;
+
+    const bool converts = structure.native.kind != NativeName::Kind::none;
+    const std::string& native_name =
+        structure.native.kind == NativeName::Kind::other ? structure.native.name : structure.name;
+    if (converts) {
+      const StructModel* const native_struct = find_struct(native, native_name);
+      if (native_struct == nullptr) {
+        fail(guest, structure.where, "the native table has no structure `" + native_name +
+                                         "`; expected `native:` with one it has, or `native: none`");
+      }
+      matched.native_size = native_struct->size;
+      flatten(native, *native_struct, {}, native_leaves);
+    }
+    for (const Leaf& leaf : leaves) {
+      MatchedField field{leaf.name, leaf.field, std::nullopt};
+      if (converts) field.native = counterpart(guest, structure, leaf, native_name, native_leaves);
+      matched.fields.push_back(std::move(field));
+    }
+    matched.identical = converts && is_identical(guest, native, matched, native_leaves);
+    result.push_back(std::move(matched));
+  }
+  return result;
+}
+
+}  // namespace sudrun::abi

@@ -1,0 +1,158 @@
+// A table as its author wrote it: names, not indices. Made by the reader, checked and compiled by freeze().
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "abi/table.hpp"
+
+namespace sudrun::abi {
+
+/// Position in a table file, from 1; 0: unknown.
+struct Where {
+  int line = 0;
+  int column = 0;
+};
+
+/// What is wrong with a table. what() is `FILE:LINE:COLUMN: what is wrong; what is expected`.
+class TableError : public std::runtime_error {
+ public:
+  TableError(const std::string& file, Where where, const std::string& message)
+      : std::runtime_error(describe(file, where, message)), file_(file), where_(where) {}
+  const std::string& file() const noexcept { return file_; }
+  int line() const noexcept { return where_.line; }
+  int column() const noexcept { return where_.column; }
+
+ private:
+  static std::string describe(const std::string& file, Where where, const std::string& message) {
+    if (where.line == 0) return file + ": " + message;
+    return file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) + ": " + message;
+  }
+  std::string file_;
+  Where where_;
+};
+
+struct RoleModel {
+  RoleKind kind = RoleKind::none;
+  bool nullable = false;
+  std::string type;   ///< structure, scalar type or flag set
+  std::string count;  ///< name of the counting argument, or a number
+  Where where;
+};
+
+struct ArgModel {
+  std::string name;
+  RoleModel role;
+  Where where;
+};
+
+using NativeArg = std::variant<std::string, std::uint64_t>;  ///< an argument's name, or a constant
+
+struct CallModel {
+  unsigned number = 0;
+  std::string name;
+  std::vector<ArgModel> args;
+  RoleModel returns;
+  Action action = Action::unsupported;
+  std::string target;  ///< native call, handler or errno, by `action`
+  std::optional<std::vector<NativeArg>> native_args;
+  Support support = Support::none;
+  std::string note;
+  bool interrupt_fails = false;
+  Where where;
+  Where target_where;
+};
+
+/// How a name maps to the native vocabulary.
+struct NativeName {
+  enum class Kind : std::uint8_t { same, other, none, refuse } kind = Kind::same;
+  std::string name;  ///< with `other`
+};
+
+struct ErrnoModel {
+  std::string name;
+  int value = 0;
+  NativeName native;
+  Where where;
+};
+
+struct SignalModel {
+  std::string name;
+  int value = 0;
+  NativeName native;
+  SignalDefault by_default = SignalDefault::as_native;
+  Where where;
+};
+
+struct FlagValueModel {
+  std::string name;
+  std::uint64_t value = 0;
+  std::optional<std::uint64_t> field;
+  NativeName native;
+  Where where;
+  /// Bits the value occupies.
+  std::uint64_t mask() const noexcept { return field ? *field : value; }
+};
+
+struct FlagSetModel {
+  std::string name;
+  bool is_enum = false;
+  bool trace_only = false;
+  FlagSet::Unknown unknown = FlagSet::Unknown::refuse;
+  std::vector<FlagValueModel> values;
+  Where where;
+};
+
+struct FieldModel {
+  std::string name;
+  ScalarType type = ScalarType::u8;
+  std::string struct_type;  ///< if not empty, a structure in place of `type`
+  unsigned count = 1;
+  unsigned offset = 0;
+  std::string flags;        ///< flag set, or empty
+  NativeName native;
+  Where where;
+};
+
+struct StructModel {
+  std::string name;
+  unsigned size = 0;
+  std::vector<FieldModel> fields;
+  NativeName native;
+  Where where;
+};
+
+struct NoteModel {
+  std::string name;
+  std::uint32_t type = 0;
+};
+
+struct AliasModel {
+  std::string native;
+  std::string guest;
+  Where where;
+};
+
+struct TableModel {
+  std::string file;
+  std::string abi, title, personality;
+  Where personality_where;
+  std::map<std::string, std::string> source;
+  std::optional<int> osabi;
+  std::vector<NoteModel> notes;
+  std::vector<std::string> interpreters;
+  Convention convention{};
+  std::vector<ErrnoModel> errnos;
+  std::vector<AliasModel> errno_from_native;
+  std::vector<SignalModel> signals;
+  std::vector<FlagSetModel> flags;
+  std::vector<StructModel> structs;
+  std::vector<CallModel> calls;  ///< by number
+};
+
+}  // namespace sudrun::abi

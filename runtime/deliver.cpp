@@ -1,0 +1,92 @@
+// From a signal to the guest's handler, or to its default action. Runs in catchers: async-signal-safe, and
+// never on a thread that is inside a call (those signals are pending until the call is over).
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "runtime/gate.hpp"
+#include "runtime/report.hpp"
+#include "runtime/thread.hpp"
+#include "runtime/trace.hpp"
+
+namespace sudrun::runtime {
+namespace {
+
+using abi::Disposition;
+using abi::sigbit;
+
+constexpr abi::NativeSigset kStopByDefault = sigbit(SIGTSTP) | sigbit(SIGTTIN) | sigbit(SIGTTOU);
+constexpr abi::NativeSigset kIgnoredByDefault = sigbit(SIGCHLD) | sigbit(SIGURG) | sigbit(SIGWINCH) | sigbit(SIGCONT);
+
+}  // namespace
+
+void GuestThread::deliver(const abi::SignalInfo& arrived) noexcept {
+  abi::SignalInfo info = arrived;
+  if (info.synchronous) process_.personality().adjust_fault(info);
+  process_.personality().signal_arrived(info.signal);
+  const bool blocked = (mask_ & sigbit(info.signal)) != 0;
+  if (!info.synchronous && blocked) {  // only signals the host must never block come here blocked
+    held_ |= sigbit(info.signal);
+    return;
+  }
+  const abi::SignalAction action = process_.signals().take_for_delivery(info.signal);
+  if (info.synchronous && (blocked || action.disposition != Disposition::handler)) die(info);
+  if (action.disposition == Disposition::ignore) return;
+  if (action.disposition == Disposition::by_default) {
+    if ((kIgnoredByDefault & sigbit(info.signal)) != 0 || process_.signals().is_ignored_by_default(info.signal))
+      return;
+    if ((kStopByDefault & sigbit(info.signal)) == 0) die(info);
+    native(SYS_kill, static_cast<std::uint64_t>(process_.pid()), SIGSTOP);
+    return;
+  }
+  const abi::NativeSigset old_mask = has_temporary_mask_ ? saved_mask_ : mask_;
+  const int bad_stack = process_.personality().push_signal_frame(*this, info, action, old_mask)
+                            ? 0
+                            : process_.personality().bad_stack_signal();
+  if (bad_stack != 0) {
+    abi::SignalInfo fatal = info;
+    fatal.signal = bad_stack;
+    fatal.synchronous = true;
+    die(fatal);
+  }
+  has_temporary_mask_ = false;
+  mask_ |= action.mask | (action.no_defer ? 0 : sigbit(info.signal));
+  mask_ &= ~kUnblockable;
+  if (Tracer* tracer = process_.tracer()) tracer->signal(*this, info);
+}
+
+void GuestThread::deliver_pending() noexcept {
+  const Pending taken = pending_;
+  block_.pending = 0;
+  if ((mask_ & sigbit(taken.info.signal)) != 0)
+    requeue(taken);  // blocked by the very call it interrupted
+  else
+    deliver(taken.info);
+}
+
+void GuestThread::deliver_unmasked() noexcept {
+  if (has_fault_) {
+    has_fault_ = false;
+    deliver(fault_);
+  }
+  if (const abi::NativeSigset now = held_ & ~mask_; now != 0) {
+    const int signal = __builtin_ctzll(now) + 1;
+    held_ &= ~sigbit(signal);
+    abi::SignalInfo info;
+    info.signal = signal;
+    deliver(info);
+  }
+}
+
+// Gives a signal back to the kernel, which keeps it until the guest unblocks it.
+void GuestThread::requeue(const Pending& pending) noexcept {
+  native(SYS_rt_tgsigqueueinfo, static_cast<std::uint64_t>(process_.pid()), static_cast<std::uint64_t>(tid_),
+         static_cast<std::uint64_t>(pending.info.signal), word(&pending.raw));
+}
+
+void GuestThread::die(const abi::SignalInfo& info) noexcept {
+  if (info.synchronous) report_crash(*this, info);
+  if (Tracer* tracer = process_.tracer()) tracer->killed(*this, info);
+  die_of_signal(info.signal);
+}
+
+}  // namespace sudrun::runtime

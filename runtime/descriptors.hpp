@@ -1,0 +1,28 @@
+// Descriptors of the runtime's own that the guest must neither see nor close.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace sudrun::runtime {
+
+class HiddenDescriptors {
+ public:
+  /// Moves `fd` to a high number, close-on-exec, and hides it. Returns the new number or a negative errno;
+  /// `fd` is closed either way. Async-signal-safe, thread-safe.
+  std::int64_t hide(int fd) noexcept;
+  void close(int fd) noexcept;
+  bool contains(int fd) const noexcept {
+    const auto n = static_cast<unsigned>(fd);
+    return n >= lowest_.load(std::memory_order_relaxed) && n < kLimit &&
+           ((bits_[n / 64].load(std::memory_order_relaxed) >> (n % 64)) & 1) != 0;
+  }
+
+ private:
+  static constexpr unsigned kLimit = 1U << 20;  // the kernel's default fs.nr_open
+  std::atomic<unsigned> lowest_{kLimit};
+  std::array<std::atomic<std::uint64_t>, kLimit / 64> bits_{};
+};
+
+}  // namespace sudrun::runtime

@@ -1,0 +1,235 @@
+/*
+ * The gate: the always-allowed range of Syscall User Dispatch.
+ *
+ * Everything here may issue a native `syscall` whatever the selector says, and may run before the thread
+ * pointer is the host's: no TLS, no stack protector, no calls except the one into C++ after the swap.
+ *
+ * Contract with runtime/trap_unsafe.cpp: the labels are exported, and the catcher classifies an interrupted
+ * instruction pointer by them. See docs/signals.md.
+ */
+#include "runtime/thread_block_offsets.h"
+
+#define SELECTOR_ALLOW 0
+#define SIDE_HOST 0
+#define NR_rt_sigreturn 15
+#define NR_arch_prctl 158
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+#define EINTR 4
+
+        .section .text.sudrun_gate, "ax", @progbits
+        .p2align 12
+        .globl  sudrun_gate_begin
+        .hidden sudrun_gate_begin
+sudrun_gate_begin:
+
+/*
+ * Every host signal handler. Kernel's entry state: rdi signal, rsi siginfo, rdx ucontext, rsp the frame.
+ * Saves the interrupted selector and thread pointer, installs the host's, calls
+ *     Resume sudrun_catch(signal, info, ucontext, fs, selector, side)
+ * and installs what it returns (rax: fs base, dl: selector, dh: side).
+ */
+        .globl  sudrun_trap_entry
+        .hidden sudrun_trap_entry
+        .type   sudrun_trap_entry, @function
+sudrun_trap_entry:
+        endbr64
+        pushq   %rbp
+        movq    %rsp, %rbp
+        movzbl  %gs:TB_SELECTOR, %r8d
+        movzbl  %gs:TB_SIDE, %r9d
+        movb    $SIDE_HOST, %gs:TB_SIDE
+        .globl  sudrun_entry_window_end
+        .hidden sudrun_entry_window_end
+sudrun_entry_window_end:
+        movq    %gs:TB_HOST_FS, %rax
+        cmpb    $0, %gs:TB_FSGSBASE
+        je      .Lentry_slow
+        rdfsbase %rcx
+        wrfsbase %rax
+.Lentry_swapped:
+        movb    $SELECTOR_ALLOW, %gs:TB_SELECTOR
+        call    sudrun_catch
+        movb    %dh, %gs:TB_SIDE
+        movb    %dl, %gs:TB_SELECTOR
+        cmpb    $0, %gs:TB_FSGSBASE
+        je      .Lexit_slow
+        wrfsbase %rax
+.Lexit_swapped:
+        popq    %rbp
+        ret                             /* to sudrun_restorer */
+
+/* Without FSGSBASE: arch_prctl, from inside the allowed range. Keeps the five argument registers. */
+.Lentry_slow:
+        pushq   %rdi
+        pushq   %rsi
+        pushq   %rdx
+        pushq   %rax                    /* host fs; then the slot for the guest's */
+        pushq   $0
+        pushq   %r8                     /* r8, r9 survive syscall; pushed for alignment only */
+        movl    $ARCH_GET_FS, %edi
+        leaq    8(%rsp), %rsi
+        movl    $NR_arch_prctl, %eax
+        syscall
+        movl    $ARCH_SET_FS, %edi
+        movq    16(%rsp), %rsi
+        movl    $NR_arch_prctl, %eax
+        syscall
+        popq    %r8
+        popq    %rcx
+        popq    %rax
+        popq    %rdx
+        popq    %rsi
+        popq    %rdi
+        jmp     .Lentry_swapped
+.Lexit_slow:
+        movl    $ARCH_SET_FS, %edi
+        movq    %rax, %rsi
+        movl    $NR_arch_prctl, %eax
+        syscall
+        jmp     .Lexit_swapped
+        .size   sudrun_trap_entry, . - sudrun_trap_entry
+
+        .globl  sudrun_restorer
+        .hidden sudrun_restorer
+        .type   sudrun_restorer, @function
+sudrun_restorer:
+        movl    $NR_rt_sigreturn, %eax
+        syscall
+        hlt
+        .size   sudrun_restorer, . - sudrun_restorer
+
+        .globl  sudrun_trap_text_end
+        .hidden sudrun_trap_text_end
+sudrun_trap_text_end:
+
+/* int64_t sudrun_gate_call(long nr, a0, a1, a2, a3, a4, a5): a native call, whatever the selector says. */
+        .globl  sudrun_gate_call
+        .hidden sudrun_gate_call
+        .type   sudrun_gate_call, @function
+sudrun_gate_call:
+        movq    %rdi, %rax
+        movq    %rsi, %rdi
+        movq    %rdx, %rsi
+        movq    %rcx, %rdx
+        movq    %r8, %r10
+        movq    %r9, %r8
+        movq    8(%rsp), %r9
+        syscall
+        ret
+        .size   sudrun_gate_call, . - sudrun_gate_call
+
+/*
+ * int64_t sudrun_gate_call_interruptible(long nr, a0 … a5): the same, but returns -EINTR without entering
+ * the kernel if a signal for the guest is pending. A signal that arrives between the test and the `syscall`
+ * finds rip in [begin, syscall] and is redirected to `interrupted`; one that arrives later makes the kernel
+ * itself return -EINTR. So no wake-up is lost and no call that has happened is repeated.
+ */
+        .globl  sudrun_gate_call_interruptible
+        .hidden sudrun_gate_call_interruptible
+        .type   sudrun_gate_call_interruptible, @function
+sudrun_gate_call_interruptible:
+        movq    %rdi, %rax
+        movq    %rsi, %rdi
+        movq    %rdx, %rsi
+        movq    %rcx, %rdx
+        movq    %r8, %r10
+        movq    %r9, %r8
+        movq    8(%rsp), %r9
+        .globl  sudrun_interruptible_begin
+        .hidden sudrun_interruptible_begin
+sudrun_interruptible_begin:
+        cmpl    $0, %gs:TB_PENDING
+        jne     sudrun_interruptible_interrupted
+        .globl  sudrun_interruptible_syscall
+        .hidden sudrun_interruptible_syscall
+sudrun_interruptible_syscall:
+        syscall
+        ret
+        .globl  sudrun_interruptible_interrupted
+        .hidden sudrun_interruptible_interrupted
+sudrun_interruptible_interrupted:
+        movq    $-EINTR, %rax
+        ret
+        .size   sudrun_gate_call_interruptible, . - sudrun_gate_call_interruptible
+
+        .globl  sudrun_gate_end
+        .hidden sudrun_gate_end
+sudrun_gate_end:
+
+/*
+ * Fault points: guest memory is touched only between these two labels. A SIGSEGV or SIGBUS with rip in the
+ * range resumes at sudrun_access_fault, which returns 1. The functions are leaves and keep no stack.
+ * Each returns 0 on success.
+ */
+        .text
+        .globl  sudrun_access_begin
+        .hidden sudrun_access_begin
+sudrun_access_begin:
+
+/* int sudrun_copy(void *to, const void *from, size_t size) */
+        .globl  sudrun_copy
+        .hidden sudrun_copy
+        .type   sudrun_copy, @function
+sudrun_copy:
+        movq    %rdx, %rcx
+        rep     movsb
+        xorl    %eax, %eax
+        ret
+        .size   sudrun_copy, . - sudrun_copy
+
+/* int sudrun_copy_string(char *to, const char *from, size_t size, size_t *length): length excludes the NUL
+   and equals size if there was none. */
+        .globl  sudrun_copy_string
+        .hidden sudrun_copy_string
+        .type   sudrun_copy_string, @function
+sudrun_copy_string:
+        movq    %rcx, %r8
+        xorl    %ecx, %ecx
+1:      cmpq    %rdx, %rcx
+        je      2f
+        movb    (%rsi,%rcx), %al
+        movb    %al, (%rdi,%rcx)
+        testb   %al, %al
+        je      2f
+        incq    %rcx
+        jmp     1b
+2:      movq    %rcx, (%r8)
+        xorl    %eax, %eax
+        ret
+        .size   sudrun_copy_string, . - sudrun_copy_string
+
+/* int sudrun_load32(const uint32_t *from, uint32_t *value) */
+        .globl  sudrun_load32
+        .hidden sudrun_load32
+        .type   sudrun_load32, @function
+sudrun_load32:
+        movl    (%rdi), %eax
+        movl    %eax, (%rsi)
+        xorl    %eax, %eax
+        ret
+        .size   sudrun_load32, . - sudrun_load32
+
+/* int sudrun_compare_exchange32(uint32_t *at, uint32_t *expected, uint32_t desired, bool *swapped) */
+        .globl  sudrun_compare_exchange32
+        .hidden sudrun_compare_exchange32
+        .type   sudrun_compare_exchange32, @function
+sudrun_compare_exchange32:
+        movl    (%rsi), %eax
+        lock cmpxchgl %edx, (%rdi)
+        movl    %eax, (%rsi)
+        sete    (%rcx)
+        xorl    %eax, %eax
+        ret
+        .size   sudrun_compare_exchange32, . - sudrun_compare_exchange32
+
+        .globl  sudrun_access_end
+        .hidden sudrun_access_end
+sudrun_access_end:
+        .globl  sudrun_access_fault
+        .hidden sudrun_access_fault
+sudrun_access_fault:
+        movl    $1, %eax
+        ret
+
+        .section .note.GNU-stack, "", @progbits

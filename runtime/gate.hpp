@@ -1,0 +1,47 @@
+// C++ view of gate.S.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+// Labels; only their addresses mean anything.
+[[gnu::visibility("hidden")]] extern const char sudrun_gate_begin[], sudrun_gate_end[], sudrun_trap_text_end[];
+[[gnu::visibility("hidden")]] extern const char sudrun_entry_window_end[];
+[[gnu::visibility("hidden")]] extern const char sudrun_interruptible_begin[], sudrun_interruptible_syscall[],
+    sudrun_interruptible_interrupted[];
+[[gnu::visibility("hidden")]] extern const char sudrun_access_begin[], sudrun_access_end[], sudrun_access_fault[];
+
+[[gnu::visibility("hidden")]] void sudrun_trap_entry(int, void*, void*);
+[[gnu::visibility("hidden")]] void sudrun_restorer();
+
+/// Native call from the always-allowed range; returns the kernel's value. Async-signal-safe.
+[[gnu::visibility("hidden")]] std::int64_t sudrun_gate_call(long number, std::uint64_t a0, std::uint64_t a1,
+                                                            std::uint64_t a2, std::uint64_t a3, std::uint64_t a4,
+                                                            std::uint64_t a5) noexcept;
+/// The same, returning -EINTR if a signal for the guest is pending or arrives before the kernel is entered.
+[[gnu::visibility("hidden")]] std::int64_t sudrun_gate_call_interruptible(long number, std::uint64_t a0,
+                                                                          std::uint64_t a1, std::uint64_t a2,
+                                                                          std::uint64_t a3, std::uint64_t a4,
+                                                                          std::uint64_t a5) noexcept;
+
+// Access to guest memory; each returns 0, or 1 after a fault. Callers check the range first.
+[[gnu::visibility("hidden")]] int sudrun_copy(void* to, const void* from, std::size_t size) noexcept;
+[[gnu::visibility("hidden")]] int sudrun_copy_string(char* to, const char* from, std::size_t size,
+                                                     std::size_t* length) noexcept;
+[[gnu::visibility("hidden")]] int sudrun_load32(const std::uint32_t* from, std::uint32_t* value) noexcept;
+[[gnu::visibility("hidden")]] int sudrun_compare_exchange32(std::uint32_t* at, std::uint32_t* expected,
+                                                            std::uint32_t desired, bool* swapped) noexcept;
+}
+
+namespace sudrun::runtime {
+
+inline std::int64_t native(long number, std::uint64_t a0 = 0, std::uint64_t a1 = 0, std::uint64_t a2 = 0,
+                           std::uint64_t a3 = 0, std::uint64_t a4 = 0, std::uint64_t a5 = 0) noexcept {
+  return sudrun_gate_call(number, a0, a1, a2, a3, a4, a5);
+}
+
+/// An argument of a native call that is a host pointer.
+inline std::uint64_t word(const volatile void* pointer) noexcept { return reinterpret_cast<std::uint64_t>(pointer); }
+
+}  // namespace sudrun::runtime

@@ -1,0 +1,248 @@
+#include "runtime/launch.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "abi/builtin.hpp"
+#include "abi/table_freeze.hpp"
+#include "abi/table_reader.hpp"
+#include "loader/file_source.hpp"
+#include "loader/identify.hpp"
+#include "loader/inspect.hpp"
+#include "loader/map_unsafe.hpp"
+#include "loader/stack.hpp"
+#include "runtime/gate.hpp"
+#include "runtime/process.hpp"
+#include "runtime/thread.hpp"
+#include "runtime/trace.hpp"
+
+extern char** environ;
+
+namespace sudrun::runtime {
+namespace {
+
+std::string error_text(int error) { return std::strerror(error); }
+
+/// Tables the program may be for: the built-in ones, or the one file named.
+struct Tables {
+  std::vector<std::byte> block;     ///< backs the table of --table
+  std::vector<abi::Table> all;
+};
+
+Tables load_tables(const LaunchOptions& options) {
+  Tables tables;
+  for (const std::string_view name : abi::builtin_abis())
+    if (const auto table = abi::builtin_table(name)) tables.all.push_back(*table);
+  if (options.table_file.empty()) return tables;
+  try {
+    const auto native = abi::builtin_table("linux-amd64");
+    const abi::TableModel model = abi::read_table(options.table_file);
+    tables.block = abi::freeze(model, abi::native_model(*native), abi::handler_names(model.personality));
+  } catch (const std::exception& e) {
+    throw LaunchError(kExitOwnFailure, e.what());
+  }
+  const auto table = abi::Table::wrap(tables.block);
+  if (!table) throw LaunchError(kExitOwnFailure, options.table_file + ": the table is damaged");
+  std::erase_if(tables.all, [&](const abi::Table& t) { return t.abi() == table->abi(); });
+  tables.all.push_back(*table);
+  return tables;
+}
+
+/// Opens the program: as given, or, for a name without a slash that is not here, through PATH.
+int open_program(const std::string& name, std::string& path) {
+  if (name.empty()) throw LaunchError(kExitNotFound, "the program's name is empty");
+  path = name;
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  int error = fd < 0 ? errno : 0;
+  if (error == ENOENT && name.find('/') == std::string::npos) {
+    const char* search = std::getenv("PATH");
+    std::string rest = search != nullptr ? search : "";
+    while (fd < 0 && !rest.empty()) {
+      const std::size_t colon = rest.find(':');
+      const std::string dir = rest.substr(0, colon);
+      rest = colon == std::string::npos ? "" : rest.substr(colon + 1);
+      const std::string candidate = (dir.empty() ? "." : dir) + "/" + name;
+      if (::access(candidate.c_str(), X_OK) != 0) continue;
+      fd = ::open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+      if (fd >= 0) path = candidate;
+    }
+  }
+  if (fd < 0)
+    throw LaunchError(error == ENOENT || error == ENOTDIR ? kExitNotFound : kExitNotExecutable,
+                      name + ": " + error_text(error));
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || S_ISDIR(status.st_mode))
+    throw LaunchError(kExitNotExecutable, name + ": is a directory, not a program");
+  if (!S_ISREG(status.st_mode)) throw LaunchError(kExitNotExecutable, name + ": is not a regular file");
+  return fd;
+}
+
+std::string real_path(const std::string& path) {
+  std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
+  return real ? std::string(real.get()) : path;
+}
+
+const abi::Table& choose_table(const LaunchOptions& options, const Tables& tables, const loader::Classification& file) {
+  std::string wanted = options.abi.empty() ? file.abi : options.abi;
+  if (options.abi.empty() && !options.table_file.empty() && file.image && file.kind != loader::FileKind::foreign_elf)
+    wanted = tables.all.back().abi();
+  for (const abi::Table& table : tables.all)
+    if (table.abi() == wanted) return table;
+  std::string known;
+  for (const abi::Table& table : tables.all) known += (known.empty() ? "" : ", ") + std::string(table.abi());
+  throw LaunchError(kExitOwnFailure, "unknown ABI `" + wanted + "`; known: " + known);
+}
+
+std::unique_ptr<Tracer> make_tracer(const LaunchOptions& options, const abi::Table& table, HiddenDescriptors& hidden) {
+  if (!options.trace && !options.summary) return nullptr;
+  Tracer::Options to;
+  to.lines = options.trace;
+  to.summary = options.summary;
+  if (!options.trace_file.empty()) {
+    const int fd = ::open(options.trace_file.c_str(),
+                          O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (options.trace_append ? 0 : O_TRUNC), 0666);
+    if (fd < 0) throw LaunchError(kExitOwnFailure, options.trace_file + ": " + error_text(errno));
+    const auto moved = hidden.hide(fd);
+    if (moved < 0) throw LaunchError(kExitOwnFailure, options.trace_file + ": " + error_text(static_cast<int>(-moved)));
+    to.descriptor = static_cast<int>(moved);
+  }
+  return std::make_unique<Tracer>(table, to);
+}
+
+std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMode trap) {
+  std::vector<std::string> out;
+  out.push_back(trap == TrapMode::seccomp ? "--trap=seccomp" : "--trap=sud");
+  if (trap == TrapMode::seccomp) out.push_back("--inherited-filter");
+  if (!options.table_file.empty()) out.push_back("--table=" + real_path(options.table_file));
+  if (options.trace) out.push_back("--trace");
+  if (options.summary) out.push_back("--summary");
+  if (!options.trace_file.empty()) {
+    out.push_back("--output=" + real_path(options.trace_file));
+    out.push_back("--trace-append");
+  }
+  if (options.verbose) out.push_back("--verbose");
+  return out;
+}
+
+/// Maps the code the guest returns through from its signal handlers.
+abi::GuestAddr map_trampoline(AddressSpace& addresses, std::span<const std::byte> code) {
+  constexpr std::size_t kPage = 4096;
+  const abi::Word at = addresses.choose(kPage, kPage);
+  void* page = ::mmap(reinterpret_cast<void*>(at), kPage, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (page == MAP_FAILED) throw LaunchError(kExitOwnFailure, "cannot map a page for signal return: " + error_text(errno));
+  std::memcpy(page, code.data(), code.size());
+  ::mprotect(page, kPage, PROT_READ | PROT_EXEC);
+  return abi::guest_addr(reinterpret_cast<abi::Word>(page));
+}
+
+template <typename T>
+T value_or_fail(loader::Outcome<T> outcome, const std::string& program) {
+  if (!outcome) throw LaunchError(kExitNotExecutable, program + ": " + outcome.error().message);
+  return std::move(*outcome);
+}
+
+loader::Classification classify_program(const LaunchOptions& options, const Tables& tables, int fd) {
+  std::vector<loader::AbiSignature> known;
+  for (const abi::Table& table : tables.all) known.push_back(loader::signature_of(table));
+  static_cast<void>(options);
+  return loader::classify(loader::FileSource(fd), known);
+}
+
+}  // namespace
+
+std::string inspect_program(const LaunchOptions& options) {
+  const Tables tables = load_tables(options);
+  std::string path;
+  const int fd = open_program(options.program, path);
+  std::vector<loader::AbiSignature> known;
+  for (const abi::Table& table : tables.all) known.push_back(loader::signature_of(table));
+  return loader::inspect(loader::FileSource(fd), known);
+}
+
+void launch(const LaunchOptions& options) {
+  // Everything here lives until the process ends: guest threads refer to it.
+  static Tables tables = load_tables(options);
+  std::string path;
+  const int fd = open_program(options.program, path);
+  if (::access(path.c_str(), X_OK) != 0)
+    throw LaunchError(kExitNotExecutable, options.program + ": no execute permission (chmod +x would give it)");
+  loader::Classification file = classify_program(options, tables, fd);
+  if (file.kind == loader::FileKind::script) {
+    throw LaunchError(kExitNotExecutable, options.program + ": is a script; run its interpreter, " +
+                                              (file.script ? file.script->interpreter : std::string("(none)")));
+  }
+  if (!file.image) throw LaunchError(kExitNotExecutable, options.program + ": " + file.message);
+  const bool abi_given = !options.abi.empty() || !options.table_file.empty();
+  if (file.is_dynamic() || !abi_given)
+    if (const auto reason = loader::why_not_runnable(file); reason && (file.is_dynamic() || !file.identification))
+      throw LaunchError(kExitNotExecutable, options.program + ": " + *reason);
+
+  static const abi::Table& table = choose_table(options, tables, file);
+  auto personality = abi::make_personality(table.personality());
+  if (!personality) throw LaunchError(kExitOwnFailure, "the table's personality `" + std::string(table.personality()) + "` is not built in");
+
+  std::string error;
+  const TrapMode trap = choose_trap(options.trap, options.inherited_filter, error);
+  if (trap == TrapMode::automatic) throw LaunchError(kExitOwnFailure, error);
+
+  abi::NativeSigset inherited_mask = 0;
+  native(SYS_rt_sigprocmask, 0, 0, word(&inherited_mask), sizeof inherited_mask);
+  auto* process = new Process(table, std::move(personality), trap);
+  process->set_tracer(make_tracer(options, table, process->hidden()));
+  process->exec_policy().options = options_to_pass_on(options, trap);
+  process->program_path() = real_path(path);
+
+  const loader::Image& image = *file.image;
+  const auto mapped = value_or_fail(loader::map_image(image, fd), options.program);
+  ::close(fd);
+  loader::StackOptions stack_options;
+  stack_options.executable = image.stack_prot && (*image.stack_prot & loader::kExec) != 0;
+  const auto stack = value_or_fail(loader::map_stack(stack_options), options.program);
+  process->addresses().set_break_start(mapped.break_start);
+
+  abi::ImageInfo info;
+  info.entry = mapped.entry;
+  info.phdr = mapped.phdr;
+  info.phent = image.phent;
+  info.phnum = image.phnum;
+  info.ehdr_flags = image.flags;
+  abi::Personality& guest = process->personality();
+  if (!guest.trampoline().empty()) guest.set_trampoline(map_trampoline(process->addresses(), guest.trampoline()));
+
+  std::vector<std::string> argv{options.argv0 ? *options.argv0 : options.program};
+  argv.insert(argv.end(), options.arguments.begin(), options.arguments.end());
+  std::vector<std::string> envp;
+  for (char** e = environ; *e != nullptr; ++e) envp.emplace_back(*e);
+  const auto built = value_or_fail(
+      loader::build_stack(guest.stack_image(info, process->program_path()), argv, envp, stack.top, stack.size()), options.program);
+  loader::copy_to_stack(stack, built.stack_pointer, built.bytes);
+
+  const std::size_t slash = process->program_path().rfind('/');
+  ::prctl(PR_SET_NAME, process->program_path().c_str() + (slash == std::string::npos ? 0 : slash + 1));
+  if (options.verbose) {
+    const std::string line = "sudrun: " + options.program + ": " + std::string(table.title()) + " (" + file.identification.how +
+                             "), trapped by " + (trap == TrapMode::sud ? "Syscall User Dispatch" : "a seccomp filter") + "\n";
+    static_cast<void>(!::write(2, line.data(), line.size()));
+  }
+
+  process->thread_count() = 1;
+  GuestThread thread(*process, inherited_mask);
+  if (const auto r = thread.run(guest.initial_registers(mapped.entry, built.stack_pointer), 0, {}); r != 0)
+    throw LaunchError(kExitOwnFailure, "cannot arm the trap: " + error_text(static_cast<int>(-r)));
+  // The first thread has ended before the process. Its host thread stays: without it /proc/self would be gone.
+  if (process->thread_count().fetch_sub(1) == 1) process->exit(0);
+  for (;;) native(SYS_pause);
+}
+
+}  // namespace sudrun::runtime

@@ -1,0 +1,49 @@
+// From a path on the command line to a running guest.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "abi/table.hpp"
+#include "runtime/arm_unsafe.hpp"
+
+namespace sudrun::runtime {
+
+/// Exit statuses of sudrun itself, as env(1) and shells use them.
+inline constexpr int kExitOwnFailure = 125;   ///< bad options, bad table, no way to trap
+inline constexpr int kExitNotExecutable = 126;
+inline constexpr int kExitNotFound = 127;
+
+struct LaunchOptions {
+  std::string program;
+  std::vector<std::string> arguments;        ///< without argv[0]
+  std::optional<std::string> argv0;          ///< default: the program as given
+  std::string abi;                           ///< empty: recognised from the file
+  std::string table_file;                    ///< empty: the built-in table
+  TrapMode trap = TrapMode::automatic;
+  bool inherited_filter = false;
+  bool trace = false;
+  bool summary = false;
+  std::string trace_file;                    ///< empty: standard error
+  bool trace_append = false;
+  bool verbose = false;
+};
+
+/// What is wrong, in one line without `sudrun: `, and the exit status it leads to.
+class LaunchError : public std::runtime_error {
+ public:
+  LaunchError(int status, const std::string& what) : std::runtime_error(what), status_(status) {}
+  int status() const noexcept { return status_; }
+
+ private:
+  int status_;
+};
+
+/// Loads and runs the program; does not return unless that is impossible. Throws LaunchError.
+[[noreturn]] void launch(const LaunchOptions& options);
+/// Text of --inspect. Throws LaunchError.
+std::string inspect_program(const LaunchOptions& options);
+
+}  // namespace sudrun::runtime

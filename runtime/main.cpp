@@ -1,0 +1,100 @@
+// The command. Everything it does is in launch.hpp; here are options and messages.
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+
+#include "abi/builtin.hpp"
+#include "runtime/launch.hpp"
+#include "runtime/version.hpp"
+
+namespace {
+
+using namespace sudrun;
+using runtime::LaunchOptions;
+using runtime::TrapMode;
+
+void list_abis() {
+  for (const std::string_view name : abi::builtin_abis()) {
+    const auto table = abi::builtin_table(name);
+    std::size_t full = 0, partial = 0;
+    for (const abi::Entry& entry : table->entries()) {
+      full += entry.support == abi::Support::full ? 1 : 0;
+      partial += entry.support == abi::Support::partial ? 1 : 0;
+    }
+    std::cout << name << "\t" << table->title() << " (" << table->entries().size() << " calls: " << full << " full, "
+              << partial << " partial)\n";
+  }
+}
+
+int run(int argc, char** argv) {
+  LaunchOptions options;
+  bool list = false, inspect = false;
+  CLI::App app("Runs programs built for other operating systems, unchanged.", "sudrun");
+  app.usage("Usage: sudrun [OPTIONS] PROGRAM [ARGUMENTS...]");
+  app.footer("Exit status: that of the program; if it dies of a signal, so does sudrun.\n"
+             "125: sudrun itself failed; 126: the program cannot be run; 127: it was not found.");
+  app.prefix_command();
+  app.set_version_flag("-V,--version", std::string("sudrun ") + runtime::kVersion);
+  app.add_flag("-v,--verbose", options.verbose, "Say how the program was recognised and is trapped");
+  app.add_flag("-t,--trace", options.trace, "Write every call, one line each, to standard error");
+  app.add_flag("-c,--summary", options.summary, "Count calls, errors and time; print a table at exit");
+  app.add_option("-o,--output", options.trace_file, "Write trace and summary to FILE")->type_name("FILE");
+  app.add_option("--abi", options.abi, "Treat the program as one of this ABI")->type_name("NAME");
+  app.add_option("--table", options.table_file, "Read the ABI's table from a YAML file")->type_name("FILE");
+  const std::map<std::string, TrapMode> traps{
+      {"auto", TrapMode::automatic}, {"sud", TrapMode::sud}, {"seccomp", TrapMode::seccomp}};
+  app.add_option("--trap", options.trap, "How calls are trapped: auto, sud or seccomp")
+      ->type_name("HOW")
+      ->transform(CLI::Transformer(traps))
+      ->check(CLI::IsMember(traps).description(""));
+  app.add_option("--argv0", options.argv0, "What the program sees as its own name (argv[0])")->type_name("NAME");
+  app.add_flag("--list-abis", list, "List the ABIs that are built in");
+  app.add_flag("--inspect", inspect, "Describe the program instead of running it");
+  app.add_flag("--trace-append", options.trace_append)->group("");
+  app.add_flag("--inherited-filter", options.inherited_filter)->group("");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    std::cerr << "sudrun: " << e.what() << " (see sudrun --help)\n";
+    return runtime::kExitOwnFailure;
+  }
+  if (list) {
+    list_abis();
+    return 0;
+  }
+  std::vector<std::string> rest = app.remaining();
+  if (!rest.empty() && rest.front() == "--") {
+    rest.erase(rest.begin());
+  } else if (!rest.empty() && rest.front().size() > 1 && rest.front().front() == '-') {
+    std::cerr << "sudrun: unknown option " << rest.front() << " (see sudrun --help)\n";
+    return runtime::kExitOwnFailure;
+  }
+  if (rest.empty()) {
+    std::cerr << "sudrun: no program given (see sudrun --help)\n";
+    return runtime::kExitOwnFailure;
+  }
+  options.program = rest.front();
+  options.arguments.assign(rest.begin() + 1, rest.end());
+  if (inspect) {
+    std::cout << runtime::inspect_program(options);
+    return 0;
+  }
+  runtime::launch(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const runtime::LaunchError& e) {
+    std::cerr << "sudrun: " << e.what() << "\n";
+    return e.status();
+  } catch (const std::exception& e) {
+    std::cerr << "sudrun: " << e.what() << "\n";
+    return runtime::kExitOwnFailure;
+  }
+}

@@ -1,0 +1,88 @@
+#include "runtime/process.hpp"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "runtime/gate.hpp"
+#include "runtime/trace.hpp"
+
+namespace sudrun::runtime {
+namespace {
+
+abi::NativeSigset ignored_by_default(const abi::Table& table) {
+  abi::NativeSigset set = 0;
+  for (int guest = 1; guest <= table.signal_limit(); ++guest) {
+    const int native_signal = table.signal_to_native(guest);
+    if (native_signal != 0 && table.signal_default(guest) == abi::SignalDefault::ignore)
+      set |= abi::sigbit(native_signal);
+  }
+  return set;
+}
+
+std::vector<abi::Handler> bind_handlers(const abi::Table& table) {
+  const auto known = abi::handlers_of(table.personality());
+  std::vector<abi::Handler> bound;
+  bound.reserve(table.handler_names().size());
+  for (const std::uint32_t offset : table.handler_names()) {
+    const std::string_view name = table.string(offset);
+    const auto at = std::lower_bound(known.begin(), known.end(), name,
+                                     [](const abi::HandlerEntry& entry, std::string_view n) { return entry.name < n; });
+    if (at == known.end() || at->name != name)
+      throw std::runtime_error("the table names an unknown handler '" + std::string(name) + "'");
+    bound.push_back(at->handler);
+  }
+  return bound;
+}
+
+}  // namespace
+
+Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> personality, TrapMode trap)
+    : table_(table),
+      personality_(std::move(personality)),
+      handlers_(bind_handlers(table)),
+      trap_(trap),
+      pid_(static_cast<int>(native(SYS_getpid))) {
+  personality_->bind(table_);
+  signals_.initialise(ignored_by_default(table_));
+}
+
+Process::~Process() = default;
+
+void Process::set_tracer(std::unique_ptr<Tracer> tracer) noexcept { tracer_ = std::move(tracer); }
+
+bool Process::first_report(abi::Word number) noexcept {
+  const auto slot = std::min<abi::Word>(number, reported_.size() * 64 - 1);
+  const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
+  return (reported_[slot / 64].fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
+}
+
+void Process::before_fork() noexcept {
+  personality_->before_fork();
+  signals_.lock().lock();
+  addresses_.lock().lock();
+}
+
+void Process::after_fork_in_parent() noexcept {
+  addresses_.lock().unlock();
+  signals_.lock().unlock();
+  personality_->after_fork_in_parent();
+}
+
+void Process::after_fork_in_child(abi::Host& host) noexcept {
+  addresses_.lock().unlock();
+  signals_.lock().unlock();
+  pid_ = static_cast<int>(native(SYS_getpid));
+  thread_count_ = 1;
+  personality_->after_fork_in_child(host);
+}
+
+void Process::exit(int status) noexcept {
+  if (tracer_ != nullptr) tracer_->finish();
+  native(SYS_exit_group, static_cast<std::uint64_t>(status) & 0xff);
+  __builtin_unreachable();
+}
+
+}  // namespace sudrun::runtime

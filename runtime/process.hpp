@@ -1,0 +1,75 @@
+// What all guest threads of a process share.
+#pragma once
+
+#include <atomic>
+#include <bitset>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "abi/personality.hpp"
+#include "abi/table.hpp"
+#include "runtime/address_space.hpp"
+#include "runtime/arm_unsafe.hpp"
+#include "runtime/descriptors.hpp"
+#include "runtime/signal_state.hpp"
+
+namespace sudrun::runtime {
+
+class Tracer;
+
+/// What a new sudrun, started for a program the guest executes, must be told.
+struct ExecPolicy {
+  std::vector<std::string> options;  ///< passed on as they are, before the program
+};
+
+class Process {
+ public:
+  Process(const abi::Table& table, std::unique_ptr<abi::Personality> personality, TrapMode trap);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  const abi::Table& table() const noexcept { return table_; }
+  abi::Personality& personality() noexcept { return *personality_; }
+  TrapMode trap_mode() const noexcept { return trap_; }
+  SignalState& signals() noexcept { return signals_; }
+  AddressSpace& addresses() noexcept { return addresses_; }
+  HiddenDescriptors& hidden() noexcept { return hidden_; }
+  abi::Handler handler(unsigned index) const noexcept { return handlers_[index]; }
+
+  Tracer* tracer() noexcept { return tracer_.get(); }  ///< null: not tracing
+  void set_tracer(std::unique_ptr<Tracer> tracer) noexcept;
+  ExecPolicy& exec_policy() noexcept { return exec_policy_; }
+  std::string& program_path() noexcept { return program_path_; }
+
+  int pid() const noexcept { return pid_.load(std::memory_order_relaxed); }
+  std::atomic<unsigned>& thread_count() noexcept { return thread_count_; }
+
+  /// True the first time it is asked about `number`.
+  bool first_report(abi::Word number) noexcept;
+
+  void before_fork() noexcept;
+  void after_fork_in_parent() noexcept;
+  void after_fork_in_child(abi::Host& host) noexcept;
+
+  /// Ends the process with `status` after what tracing owes its reader.
+  [[noreturn]] void exit(int status) noexcept;
+
+ private:
+  const abi::Table& table_;
+  std::unique_ptr<abi::Personality> personality_;
+  std::vector<abi::Handler> handlers_;
+  TrapMode trap_;
+  SignalState signals_;
+  AddressSpace addresses_;
+  HiddenDescriptors hidden_;
+  std::unique_ptr<Tracer> tracer_;
+  ExecPolicy exec_policy_;
+  std::string program_path_;
+  std::atomic<int> pid_;
+  std::atomic<unsigned> thread_count_{0};
+  std::array<std::atomic<std::uint64_t>, 1024> reported_{};
+};
+
+}  // namespace sudrun::runtime

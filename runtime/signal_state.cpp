@@ -1,0 +1,116 @@
+#include "runtime/signal_state.hpp"
+
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <mutex>
+
+#include "runtime/gate.hpp"
+
+namespace sudrun::runtime {
+namespace {
+
+using abi::Disposition;
+using abi::SignalAction;
+using abi::sigbit;
+
+// The kernel's own struct sigaction; the C library's differs and hides the restorer.
+struct KernelSigaction {
+  std::uint64_t handler;
+  std::uint64_t flags;
+  void (*restorer)();
+  std::uint64_t mask;
+};
+constexpr std::uint64_t kRestorerFlag = 0x04000000;
+
+std::int64_t host_action(int signal, const KernelSigaction* set, KernelSigaction* old) noexcept {
+  return native(SYS_rt_sigaction, static_cast<std::uint64_t>(signal), word(set), word(old), sizeof(std::uint64_t));
+}
+
+constexpr std::uint64_t kDefault = 0, kIgnore = 1;  // SIG_DFL, SIG_IGN
+
+KernelSigaction plain(std::uint64_t handler) noexcept { return {handler, kRestorerFlag, &sudrun_restorer, 0}; }
+std::uint64_t catcher_address() noexcept { return reinterpret_cast<std::uint64_t>(&sudrun_trap_entry); }
+
+// One catcher for all signals, on the thread's trap stack. SA_NODEFER: the mask in force is always one we
+// chose. Never SA_RESTART: the runtime decides what restarts. While a catcher runs no further asynchronous
+// signal comes in; a trap (SIGSYS), however, runs a whole call and stays interruptible.
+KernelSigaction catcher(int signal, std::uint64_t extra) noexcept {
+  return {catcher_address(), SA_SIGINFO | SA_ONSTACK | SA_NODEFER | kRestorerFlag | extra, &sudrun_restorer,
+          signal == SIGSYS ? 0 : host_mask(~abi::NativeSigset{0})};
+}
+
+}  // namespace
+
+void SignalState::initialise(abi::NativeSigset ignored_by_default) noexcept {
+  ignored_by_default_ = ignored_by_default;
+  for (int signal = 1; signal < kSignalCount; ++signal) {
+    if (((kUnblockable >> (signal - 1)) & 1) != 0) continue;
+    KernelSigaction now{};
+    if (host_action(signal, nullptr, &now) != 0) continue;
+    if (now.handler == kIgnore && signal != SIGSYS)
+      actions_[static_cast<unsigned>(signal)].disposition = Disposition::ignore;
+    if (((kSynchronous | ignored_by_default_) & sigbit(signal)) != 0)
+      install(signal, actions_[static_cast<unsigned>(signal)]);
+  }
+}
+
+void SignalState::install(int signal, const SignalAction& action) noexcept {
+  std::uint64_t extra = 0;
+  if (action.no_cld_stop) extra |= SA_NOCLDSTOP;
+  if (action.no_cld_wait) extra |= SA_NOCLDWAIT;
+  KernelSigaction host = catcher(signal, extra);
+  if (((kSynchronous | watched_) & sigbit(signal)) == 0) {
+    if (action.disposition == Disposition::ignore ||
+        (action.disposition == Disposition::by_default && is_ignored_by_default(signal)))
+      host = plain(kIgnore);
+    else if (action.disposition == Disposition::by_default)
+      host = plain(kDefault);
+    if (host.handler != catcher_address()) host.flags |= extra;
+  }
+  host_action(signal, &host, nullptr);
+}
+
+SignalAction SignalState::action(int signal) noexcept {
+  const std::scoped_lock hold(lock_);
+  return actions_[static_cast<unsigned>(signal)];
+}
+
+std::int64_t SignalState::set_action(int signal, const SignalAction& action) noexcept {
+  if (signal < 1 || signal >= kSignalCount || (kUnblockable & sigbit(signal)) != 0) return -EINVAL;
+  const std::scoped_lock hold(lock_);
+  actions_[static_cast<unsigned>(signal)] = action;
+  install(signal, action);
+  return 0;
+}
+
+SignalAction SignalState::take_for_delivery(int signal) noexcept {
+  const std::scoped_lock hold(lock_);
+  SignalAction& stored = actions_[static_cast<unsigned>(signal)];
+  const SignalAction taken = stored;
+  if (taken.disposition == Disposition::handler && taken.reset_hand) {
+    stored.disposition = Disposition::by_default;
+    install(signal, stored);
+  }
+  return taken;
+}
+
+void SignalState::watch(int signal, bool on) noexcept {
+  const std::scoped_lock hold(lock_);
+  watched_ = on ? watched_ | sigbit(signal) : watched_ & ~sigbit(signal);
+  install(signal, actions_[static_cast<unsigned>(signal)]);
+}
+
+void die_of_signal(int signal) noexcept {
+  const KernelSigaction fallback = plain(kDefault);
+  host_action(signal, &fallback, nullptr);
+  const std::uint64_t none = ~sigbit(signal);
+  native(SYS_rt_sigprocmask, SIG_SETMASK, word(&none), 0, sizeof none);
+  native(SYS_tgkill, static_cast<std::uint64_t>(native(SYS_getpid)), static_cast<std::uint64_t>(native(SYS_gettid)),
+         static_cast<std::uint64_t>(signal));
+  native(SYS_exit_group, 128 + static_cast<std::uint64_t>(signal));
+  __builtin_unreachable();
+}
+
+}  // namespace sudrun::runtime

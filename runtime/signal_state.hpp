@@ -1,0 +1,51 @@
+// The guest's signal dispositions, shared by all threads of the process, and what the host is told of them.
+#pragma once
+
+#include <array>
+#include <atomic>
+
+#include "abi/signals.hpp"
+#include "runtime/spin_lock.hpp"
+
+namespace sudrun::runtime {
+
+inline constexpr int kSignalCount = 65;  // index by native number, 0 unused
+
+/// Raised by the processor, or by the trap itself: never blocked on the host, always caught.
+inline constexpr abi::NativeSigset kSynchronous = abi::sigbit(4) | abi::sigbit(5) | abi::sigbit(7) |
+                                                  abi::sigbit(8) | abi::sigbit(11) | abi::sigbit(31);
+inline constexpr abi::NativeSigset kUnblockable = abi::sigbit(9) | abi::sigbit(19);
+
+/// A mask as the host may have it.
+constexpr abi::NativeSigset host_mask(abi::NativeSigset guest) noexcept { return guest & ~kSynchronous; }
+
+class SignalState {
+ public:
+  /// Takes over what the process inherited (ignored signals) and installs the catchers that are always
+  /// there. `ignored_by_default`: signals whose guest default is to be ignored while the host's is not.
+  void initialise(abi::NativeSigset ignored_by_default) noexcept;
+
+  /// Disposition of `signal` (1…64). Async-signal-safe.
+  abi::SignalAction action(int signal) noexcept;
+  /// Returns 0 or -EINVAL. Async-signal-safe.
+  std::int64_t set_action(int signal, const abi::SignalAction& action) noexcept;
+  /// Reads the disposition and, under SA_RESETHAND, resets it; the delivery of one signal.
+  abi::SignalAction take_for_delivery(int signal) noexcept;
+  /// Catches `signal` on the host even where the guest ignores it or leaves it at its default.
+  void watch(int signal, bool on) noexcept;
+  bool is_ignored_by_default(int signal) const noexcept { return (ignored_by_default_ & abi::sigbit(signal)) != 0; }
+
+  SpinLock& lock() noexcept { return lock_; }  ///< held around fork
+
+ private:
+  void install(int signal, const abi::SignalAction& action) noexcept;
+  SpinLock lock_;
+  std::array<abi::SignalAction, kSignalCount> actions_{};
+  abi::NativeSigset ignored_by_default_ = 0;
+  abi::NativeSigset watched_ = 0;
+};
+
+/// Restores the host's default action for `signal` and dies of it, so that the parent sees that death.
+[[noreturn]] void die_of_signal(int signal) noexcept;
+
+}  // namespace sudrun::runtime

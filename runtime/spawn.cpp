@@ -1,0 +1,145 @@
+// Threads, fork and vfork.
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <semaphore>
+#include <system_error>
+#include <vector>
+
+#include "runtime/gate.hpp"
+#include "runtime/thread.hpp"
+
+namespace sudrun::runtime {
+namespace {
+
+constexpr std::size_t kHostStack = 256 * 1024;
+
+/// Blocks every asynchronous signal of the calling host thread for a scope.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept {
+    const abi::NativeSigset all = host_mask(~abi::NativeSigset{0});
+    native(SYS_rt_sigprocmask, SIG_SETMASK, word(&all), word(&saved_), sizeof all);
+  }
+  ~SignalsBlocked() { native(SYS_rt_sigprocmask, SIG_SETMASK, word(&saved_), 0, sizeof saved_); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  abi::NativeSigset saved_ = 0;
+};
+
+/// What the creating thread hands to the new one. Lives until the new thread has said `ready`.
+struct Birth {
+  Process& process;
+  abi::ThreadStart start;
+  abi::NativeSigset mask;
+  std::vector<std::byte> xstate;
+  std::binary_semaphore ready{0};
+  std::int64_t tid = 0;  ///< or a negative errno
+};
+
+bool store_tid(GuestThread& thread, abi::GuestAddr at, unsigned size, std::int64_t tid) noexcept {
+  return abi::is_null(at) || thread.write(at, &tid, size);
+}
+
+// A process whose last guest thread has ended is over, with status 0 (thr_exit(2), pthread_exit(3)).
+void thread_ended(Process& process) noexcept {
+  if (process.thread_count().fetch_sub(1) == 1) process.exit(0);
+}
+
+void* thread_main(void* argument) {
+  auto& birth = *static_cast<Birth*>(argument);
+  Process& process = birth.process;
+  const abi::ThreadStart start = birth.start;
+  const std::vector<std::byte> xstate = std::move(birth.xstate);
+  std::unique_ptr<GuestThread> thread;
+  try {
+    thread = std::make_unique<GuestThread>(process, birth.mask);
+  } catch (const std::exception&) {
+    birth.tid = -EAGAIN;
+    birth.ready.release();
+    return nullptr;
+  }
+  process.thread_count().fetch_add(1);
+  thread->on_start([&](std::int64_t tid) {
+    const bool stored = store_tid(*thread, start.tid_address, start.tid_size, tid) &&
+                        store_tid(*thread, start.parent_tid_address, start.tid_size, tid);
+    birth.tid = stored ? tid : -EFAULT;
+    birth.ready.release();  // `birth` is gone from here on
+    return stored;
+  });
+  thread->run(start.regs, start.fs_base, xstate);
+  if (!abi::is_null(start.clear_tid_address)) thread->clear_tid(start.clear_tid_address);
+  thread.reset();
+  thread_ended(process);
+  return nullptr;
+}
+
+}  // namespace
+
+void GuestThread::clear_tid(abi::GuestAddr at) noexcept {
+  constexpr std::uint64_t kWake = 1;
+  // The trap is off and so are its catchers: let the kernel do the store, which cannot fault us.
+  const std::uint32_t zero = 0;
+  const iovec from{const_cast<std::uint32_t*>(&zero), sizeof zero};
+  const iovec to{reinterpret_cast<void*>(abi::word_of(at)), sizeof zero};
+  if (native(SYS_process_vm_writev, static_cast<std::uint64_t>(pid()), word(&from), 1, word(&to), 1, 0) > 0)
+    native(SYS_futex, abi::word_of(at), kWake, 1);
+}
+
+abi::NativeResult GuestThread::spawn_thread(const abi::ThreadStart& start) noexcept {
+  const SignalsBlocked quiet;
+  try {
+    Birth birth{process_, start, mask_, {}, std::binary_semaphore{0}, 0};
+    if (start.keep_xstate) birth.xstate.assign(context_.xstate.begin(), context_.xstate.end());
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, kHostStack);
+    pthread_t handle{};
+    const int refused = pthread_create(&handle, &attributes, &thread_main, &birth);
+    pthread_attr_destroy(&attributes);
+    if (refused != 0) return -refused;
+    birth.ready.acquire();
+    return birth.tid;
+  } catch (const std::exception&) {
+    return -ENOMEM;
+  }
+}
+
+abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
+  int gone[2] = {-1, -1};
+  if (wait_for_exec) {
+    if (const auto r = call(SYS_pipe2, word(gone), O_CLOEXEC, 0, 0, 0, 0); r != 0) return r;
+    for (int& end : gone) end = static_cast<int>(hide_descriptor(end));
+  }
+  const SignalsBlocked quiet;
+  process_.before_fork();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    block_.pending = 0;  // what waits here was the parent's
+    tid_ = static_cast<int>(native(SYS_gettid));
+    process_.after_fork_in_child(*this);
+    if (wait_for_exec) close_hidden(gone[0]);
+    // gone[1] stays open until exec or exit closes it, which is what the parent waits for.
+    arm_thread(process_.trap_mode(), block_);
+    return 0;
+  }
+  const int error = child < 0 ? errno : 0;
+  process_.after_fork_in_parent();
+  if (wait_for_exec) {
+    close_hidden(gone[1]);
+    char none = 0;
+    if (child > 0) call(SYS_read, static_cast<abi::Word>(gone[0]), word(&none), 1, 0, 0, 0);
+    close_hidden(gone[0]);
+  }
+  return child < 0 ? -error : child;
+}
+
+}  // namespace sudrun::runtime

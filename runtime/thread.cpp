@@ -1,0 +1,166 @@
+#include "runtime/thread.hpp"
+
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "abi/convention.hpp"
+#include "abi/marshal.hpp"
+#include "runtime/gate.hpp"
+#include "runtime/report.hpp"
+#include "runtime/trace.hpp"
+
+namespace sudrun::runtime {
+
+using abi::Action;
+using abi::Disposition;
+using abi::Entry;
+using abi::Frame;
+using abi::GuestAddr;
+using abi::NativeResult;
+using abi::Result;
+using abi::sigbit;
+using abi::Word;
+using abi::word_of;
+
+// --- the host loop ------------------------------------------------------------------------------------------
+
+void GuestThread::serve_call() noexcept {
+  const abi::Table& table = process_.table();
+  const auto frame = abi::frame_of(table, context_.regs, *this);
+  if (!frame) {
+    abi::write_result(table, context_.regs, Result::fail(EFAULT));
+    return;
+  }
+  const Entry& entry = table.entry(frame->number);
+  CallRecord& record = recent_[recent_count_++ % recent_.size()];
+  record.number = frame->number;
+  for (unsigned i = 0; i < record.args.size(); ++i) record.args[i] = frame->args[i];
+  record.finished = false;
+
+  Tracer* tracer = process_.tracer();
+  const Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
+  const Result result = carry_out(entry, *frame);
+  if (tracer != nullptr) tracer->end(*this, entry, *frame, result, mark);
+
+  record.finished = true;
+  record.failed = !result.is_ok();
+  record.result = result.value();
+  if (result.is_native_error(abi::kRestartAlways) || (result.is_native_error(EINTR) && should_restart(entry))) {
+    constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they were before it
+    context_.regs.rip -= kCallInstructionSize;
+    return;
+  }
+  if (result.kind() == Result::Kind::thread_exit) {
+    finishing_ = true;
+    return;
+  }
+  abi::write_result(table, context_.regs, result);
+}
+
+Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
+  abi::Call call{*this, process_.personality(), process_.table(), entry, frame};
+  switch (entry.action) {
+    case Action::native:
+      return abi::native_call(call);
+    case Action::handler:
+      return process_.handler(entry.target)(call);
+    case Action::error:
+      return Result::fail(static_cast<abi::GuestErrno>(entry.target));
+    case Action::unsupported:
+      break;
+  }
+  if (process_.first_report(frame.number)) report_unsupported(*this, frame.number);
+  return Result::fail(ENOSYS);
+}
+
+// A call that was interrupted is made again unless a handler without SA_RESTART runs, or the call is one that
+// is never restarted.
+bool GuestThread::should_restart(const Entry& entry) noexcept {
+  if (entry.interrupt_fails) return false;
+  if (block_.pending == 0) return true;
+  const int signal = pending_.info.signal;
+  if ((mask_ & sigbit(signal)) != 0) return true;
+  const abi::SignalAction action = process_.signals().action(signal);
+  return action.disposition != Disposition::handler || action.restart;
+}
+
+// --- abi::Host ----------------------------------------------------------------------------------------------
+
+NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, Word a4, Word a5) noexcept {
+  for (;;) {
+    const NativeResult result = sudrun_gate_call(number, a0, a1, a2, a3, a4, a5);
+    // close() has closed the descriptor even when it says EINTR.
+    if (result != -EINTR || number == SYS_close) return result;
+  }
+}
+
+NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
+                                             Word a5) noexcept {
+  return sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);
+}
+
+bool GuestThread::read(GuestAddr from, void* to, std::size_t size) noexcept {
+  return in_guest(from, size) && sudrun_copy(to, reinterpret_cast<const void*>(word_of(from)), size) == 0;
+}
+
+bool GuestThread::write(GuestAddr to, const void* from, std::size_t size) noexcept {
+  return in_guest(to, size) && sudrun_copy(reinterpret_cast<void*>(word_of(to)), from, size) == 0;
+}
+
+NativeResult GuestThread::read_string(GuestAddr from, std::span<char> buffer) noexcept {
+  if (!in_guest(from, 1)) return -EFAULT;
+  const std::size_t room = std::min<std::size_t>(buffer.size(), abi::kGuestTop - word_of(from));
+  std::size_t length = 0;
+  if (sudrun_copy_string(buffer.data(), reinterpret_cast<const char*>(word_of(from)), room, &length) != 0)
+    return -EFAULT;
+  if (length == room) return room < buffer.size() ? -EFAULT : -ENAMETOOLONG;
+  return static_cast<NativeResult>(length);
+}
+
+bool GuestThread::load32(GuestAddr from, std::uint32_t& value) noexcept {
+  return in_guest(from, sizeof value) && word_of(from) % sizeof value == 0 &&
+         sudrun_load32(reinterpret_cast<const std::uint32_t*>(word_of(from)), &value) == 0;
+}
+
+bool GuestThread::compare_exchange32(GuestAddr at, std::uint32_t& expected, std::uint32_t desired,
+                                     bool& swapped) noexcept {
+  return in_guest(at, sizeof desired) && word_of(at) % sizeof desired == 0 &&
+         sudrun_compare_exchange32(reinterpret_cast<std::uint32_t*>(word_of(at)), &expected, desired, &swapped) ==
+             0;
+}
+
+Word GuestThread::choose_address(std::uint64_t size, std::uint64_t alignment) noexcept {
+  return process_.addresses().choose(size, alignment);
+}
+
+NativeResult GuestThread::set_break(Word address) noexcept { return process_.addresses().set_break(address); }
+
+NativeResult GuestThread::signal_action(int signal, const abi::SignalAction* set, abi::SignalAction* old) noexcept {
+  if (signal < 1 || signal >= kSignalCount) return -EINVAL;
+  if (old != nullptr) *old = process_.signals().action(signal);
+  return set != nullptr ? process_.signals().set_action(signal, *set) : 0;
+}
+
+void GuestThread::set_temporary_mask(abi::NativeSigset mask) noexcept {
+  if (!has_temporary_mask_) saved_mask_ = mask_;
+  has_temporary_mask_ = true;
+  mask_ = mask & ~kUnblockable;
+}
+
+abi::NativeSigset GuestThread::pending_signals() noexcept {
+  abi::NativeSigset kernel = 0;
+  native(SYS_rt_sigpending, word(&kernel), sizeof kernel);
+  // Signals that came in while this call runs are pending only if the guest has them blocked.
+  const abi::NativeSigset waiting = block_.pending != 0 ? sigbit(pending_.info.signal) : 0;
+  return (kernel | held_ | waiting) & mask_;
+}
+
+void GuestThread::raise_fault(const abi::SignalInfo& info) noexcept {
+  fault_ = info;
+  fault_.synchronous = true;
+  has_fault_ = true;
+}
+
+}  // namespace sudrun::runtime

@@ -1,0 +1,155 @@
+// One guest thread: a host thread that carries two contexts, the host's (this class's code, on the host
+// thread's stack) and the guest's, and switches between them with Boost.Context.
+//
+//   host loop --resume--> [trap stack: signal frame] --rt_sigreturn--> guest code
+//   guest code --trap--> [trap stack: signal frame] --resume--> host loop
+//
+// The kernel's signal frame on the trap stack *is* the suspended guest; see docs/architecture.md.
+#pragma once
+
+#include <signal.h>
+#include <ucontext.h>
+
+#include <array>
+#include <boost/context/fiber.hpp>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+#include "abi/host.hpp"
+#include "runtime/process.hpp"
+#include "runtime/thread_block.hpp"
+
+namespace sudrun::runtime {
+
+/// What the trap's assembly installs when a catcher returns.
+struct Resume {
+  std::uint64_t fs_base;
+  std::uint64_t selector_and_side;
+};
+
+/// One finished or running call, for crash reports.
+struct CallRecord {
+  abi::Word number = 0;
+  std::array<abi::Word, 6> args{};
+  abi::Word result = 0;
+  bool finished = false;
+  bool failed = false;
+};
+
+class GuestThread final : public abi::Host {
+ public:
+  /// `mask`: the guest's initial signal mask. Maps the trap stack; throws std::system_error if it cannot.
+  GuestThread(Process& process, abi::NativeSigset mask);
+  ~GuestThread();
+
+  /// Runs the guest from `start` until its thread ends. The calling thread becomes the guest thread for the
+  /// time: %gs, the alternate signal stack and the trap are its own. Returns 0, or a negative errno if the
+  /// kernel refused to arm the trap.
+  std::int64_t run(const abi::Registers& start, abi::Word fs_base, std::span<const std::byte> xstate);
+
+  /// Called on the guest thread once its trap is armed, before its first instruction, with the new tid; if it
+  /// returns false the guest is not started.
+  using StartHook = std::function<bool(std::int64_t)>;
+  void on_start(StartHook hook) { start_hook_ = std::move(hook); }
+  /// After run(): zeroes the guest's word and wakes its waiters (Linux CLONE_CHILD_CLEARTID).
+  void clear_tid(abi::GuestAddr at) noexcept;
+
+  Process& process() noexcept { return process_; }
+  std::span<const CallRecord> recent_calls() const noexcept { return recent_; }
+  unsigned recent_position() const noexcept { return recent_count_; }
+
+  // abi::Host
+  abi::NativeResult call(long number, abi::Word a0, abi::Word a1, abi::Word a2, abi::Word a3, abi::Word a4,
+                         abi::Word a5) noexcept override;
+  abi::NativeResult call_interruptible(long number, abi::Word a0, abi::Word a1, abi::Word a2, abi::Word a3,
+                                       abi::Word a4, abi::Word a5) noexcept override;
+  bool read(abi::GuestAddr from, void* to, std::size_t size) noexcept override;
+  bool write(abi::GuestAddr to, const void* from, std::size_t size) noexcept override;
+  abi::NativeResult read_string(abi::GuestAddr from, std::span<char> buffer) noexcept override;
+  bool load32(abi::GuestAddr from, std::uint32_t& value) noexcept override;
+  bool compare_exchange32(abi::GuestAddr at, std::uint32_t& expected, std::uint32_t desired,
+                          bool& swapped) noexcept override;
+  abi::Word choose_address(std::uint64_t size, std::uint64_t alignment) noexcept override;
+  abi::NativeResult set_break(abi::Word address) noexcept override;
+  abi::Context& context() noexcept override { return context_; }
+  int tid() noexcept override { return tid_; }
+  int pid() noexcept override { return process_.pid(); }
+  abi::NativeResult signal_action(int signal, const abi::SignalAction* set, abi::SignalAction* old) noexcept override;
+  abi::NativeSigset signal_mask() noexcept override { return mask_; }
+  void set_signal_mask(abi::NativeSigset mask) noexcept override { mask_ = mask & ~kUnblockable; }
+  void set_temporary_mask(abi::NativeSigset mask) noexcept override;
+  abi::NativeSigset native_mask(abi::NativeSigset mask) noexcept override { return host_mask(mask); }
+  abi::NativeSigset pending_signals() noexcept override;
+  abi::AltStack& alt_stack() noexcept override { return alt_stack_; }
+  void raise_fault(const abi::SignalInfo& info) noexcept override;
+  abi::NativeResult spawn_thread(const abi::ThreadStart& start) noexcept override;
+  unsigned thread_count() noexcept override { return process_.thread_count().load(); }
+  abi::NativeResult fork(bool wait_for_exec) noexcept override;
+  abi::NativeResult execute(const abi::ExecRequest& request) noexcept override;
+  [[noreturn]] void exit_process(int status) noexcept override { process_.exit(status); }
+  std::string_view program_path() noexcept override { return process_.program_path(); }
+  abi::NativeResult hide_descriptor(int fd) noexcept override { return process_.hidden().hide(fd); }
+  void close_hidden(int fd) noexcept override { process_.hidden().close(fd); }
+  bool is_hidden(int fd) noexcept override { return process_.hidden().contains(fd); }
+
+  /// The host's signal catcher, called by gate.S only.
+  Resume caught(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs, std::uint64_t selector,
+                std::uint64_t side) noexcept;
+
+ private:
+  struct Pending {
+    siginfo_t raw;
+    abi::SignalInfo info;
+  };
+
+  // thread.cpp: the host loop.
+  void serve_call() noexcept;
+  abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
+  bool should_restart(const abi::Entry& entry) noexcept;
+  void leave() noexcept;
+
+  // trap_unsafe.cpp: contexts.
+  void enter_guest() noexcept;
+  void load_frame(ucontext_t* frame, std::uint64_t fs) noexcept;
+  void store_frame() noexcept;
+  void reset_xstate(std::span<const std::byte> xstate) noexcept;
+  Resume caught_in_guest(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept;
+  void caught_in_runtime(int signal, siginfo_t* info, ucontext_t* frame) noexcept;
+
+  // deliver.cpp: from a signal to the guest's handler, or its default action.
+  void deliver(const abi::SignalInfo& info) noexcept;
+  void deliver_pending() noexcept;
+  void deliver_unmasked() noexcept;
+  void requeue(const Pending& pending) noexcept;
+  [[noreturn]] void die(const abi::SignalInfo& info) noexcept;
+
+  Process& process_;
+  ThreadBlock block_{};
+  abi::Context context_;
+  ucontext_t* frame_ = nullptr;   ///< the suspended guest, while in the runtime or leaving it
+  boost::context::fiber host_;    ///< the host loop, while the guest context runs
+  std::array<std::uint64_t, 18> home_{};  ///< registers that return from enter_guest()
+  bool entering_ = false;
+  bool finishing_ = false;
+
+  abi::NativeSigset mask_;
+  abi::NativeSigset saved_mask_ = 0;   ///< what to restore, while has_temporary_mask_
+  bool has_temporary_mask_ = false;
+  abi::NativeSigset held_ = 0;         ///< sent (not raised) synchronous signals the guest has blocked
+  Pending pending_{};
+  bool has_fault_ = false;
+  abi::SignalInfo fault_{};
+  abi::AltStack alt_stack_;
+
+  StartHook start_hook_;
+  int tid_ = 0;
+  std::byte* trap_stack_ = nullptr;
+  std::array<CallRecord, 16> recent_{};
+  unsigned recent_count_ = 0;
+};
+
+/// Decodes the kernel's siginfo. Pure.
+abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) noexcept;
+
+}  // namespace sudrun::runtime

@@ -1,0 +1,137 @@
+#include "runtime/trace.hpp"
+
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <ctime>
+
+#include "abi/format.hpp"
+#include "runtime/gate.hpp"
+#include "runtime/thread.hpp"
+
+namespace sudrun::runtime {
+namespace {
+
+constexpr std::size_t kLine = 2048;
+
+std::uint64_t now() noexcept {
+  timespec t{};
+  native(SYS_clock_gettime, CLOCK_MONOTONIC, word(&t));
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+}  // namespace
+
+Tracer::Tracer(const abi::Table& table, Options options)
+    : table_(table), options_(options), counts_(std::make_unique<Count[]>(table.entries().size())) {}
+
+Tracer::Mark Tracer::begin(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame) noexcept {
+  if (options_.lines && entry.returns.kind == abi::RoleKind::none) {
+    std::array<char, kLine> text;
+    const std::size_t n = abi::format_entry(text, table_, entry, frame, thread);
+    write_line(thread, {text.data(), n});
+  }
+  return {options_.summary ? now() : 0};
+}
+
+void Tracer::end(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame, const abi::Result& result,
+                 Mark mark) noexcept {
+  if (options_.summary) {
+    const auto entries = table_.entries();
+    const auto position = static_cast<std::size_t>(&entry - entries.data());
+    Count& count = position < entries.size() ? counts_[position] : unknown_;
+    count.calls.fetch_add(1, std::memory_order_relaxed);
+    if (!result.is_ok()) count.errors.fetch_add(1, std::memory_order_relaxed);
+    count.nanoseconds.fetch_add(now() - mark.started, std::memory_order_relaxed);
+  }
+  if (options_.lines && entry.returns.kind != abi::RoleKind::none) {
+    std::array<char, kLine> text;
+    const std::size_t n = abi::format_exit(text, table_, entry, frame, result, thread);
+    write_line(thread, {text.data(), n});
+  }
+}
+
+void Tracer::signal(GuestThread& thread, const abi::SignalInfo& info) noexcept {
+  if (!options_.lines) return;
+  std::array<char, 96> text;
+  const auto name = table_.signal_name(table_.signal_to_guest(info.signal));
+  const int n = std::snprintf(text.data(), text.size(), "--- %.*s ---", static_cast<int>(name.size()), name.data());
+  write_line(thread, {text.data(), static_cast<std::size_t>(n)});
+}
+
+void Tracer::killed(GuestThread& thread, const abi::SignalInfo& info) noexcept {
+  if (options_.lines) {
+    std::array<char, 96> text;
+    const auto name = table_.signal_name(table_.signal_to_guest(info.signal));
+    const int n =
+        std::snprintf(text.data(), text.size(), "+++ killed by %.*s +++", static_cast<int>(name.size()), name.data());
+    write_line(thread, {text.data(), static_cast<std::size_t>(n)});
+  }
+  finish();
+}
+
+void Tracer::executing(GuestThread& thread, const char* path) noexcept {
+  if (options_.lines) {
+    std::array<char, kLine> text;
+    const int n = std::snprintf(text.data(), text.size(), "+++ executes %s +++", path);
+    write_line(thread, {text.data(), std::min(static_cast<std::size_t>(n), text.size() - 1)});
+  }
+  finish();
+}
+
+// One write per line, so that lines of threads and processes do not mix.
+void Tracer::write_line(GuestThread& thread, std::string_view text) noexcept {
+  std::array<char, kLine + 32> line;
+  const int n = std::snprintf(line.data(), line.size(), "[%d] %.*s\n", thread.tid(), static_cast<int>(text.size()),
+                              text.data());
+  native(SYS_write, static_cast<std::uint64_t>(options_.descriptor), word(line.data()),
+         std::min(static_cast<std::size_t>(n), line.size() - 1));
+}
+
+void Tracer::finish() noexcept {
+  if (!options_.summary) return;
+  options_.summary = false;
+  const auto entries = table_.entries();
+  std::uint64_t total = 0, calls = 0, errors = 0;
+  std::array<char, 256> line;
+  const auto put = [&](int n) {
+    native(SYS_write, static_cast<std::uint64_t>(options_.descriptor), word(line.data()),
+           std::min(static_cast<std::size_t>(n), line.size() - 1));
+  };
+  for (std::size_t i = 0; i < entries.size(); ++i) total += counts_[i].nanoseconds.load();
+  put(std::snprintf(line.data(), line.size(), "%6s %11s %11s %9s %9s %s\n", "% time", "seconds", "usecs/call",
+                    "calls", "errors", "syscall"));
+  // Repeated selection instead of a sort: no memory is taken in a process that is ending.
+  std::uint64_t below = ~std::uint64_t{0};
+  std::size_t after = 0;
+  for (;;) {
+    std::size_t best = entries.size();
+    std::uint64_t most = 0;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const std::uint64_t ns = counts_[i].nanoseconds.load();
+      const bool later = ns < below || (ns == below && i > after);
+      if (counts_[i].calls.load() != 0 && later && (best == entries.size() || ns > most)) {
+        best = i;
+        most = ns;
+      }
+    }
+    if (best == entries.size()) break;
+    below = most;
+    after = best;
+    const std::uint64_t n = counts_[best].calls.load();
+    calls += n;
+    errors += counts_[best].errors.load();
+    const auto name = table_.string(entries[best].name);
+    put(std::snprintf(line.data(), line.size(), "%6.2f %11.6f %11" PRIu64 " %9" PRIu64 " %9" PRIu64 " %.*s\n",
+                      total != 0 ? 100.0 * static_cast<double>(most) / static_cast<double>(total) : 0.0,
+                      static_cast<double>(most) / 1e9, most / n / 1000, n, counts_[best].errors.load(),
+                      static_cast<int>(name.size()), name.data()));
+  }
+  put(std::snprintf(line.data(), line.size(), "%6.2f %11.6f %11s %9" PRIu64 " %9" PRIu64 " total\n", 100.0,
+                    static_cast<double>(total) / 1e9, "", calls, errors));
+}
+
+}  // namespace sudrun::runtime

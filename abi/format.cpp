@@ -27,7 +27,7 @@ class Writer {
 
   void text(std::string_view s) noexcept {
     const std::size_t fits = std::min(s.size(), to_.size() - used_);
-    std::memcpy(to_.data() + used_, s.data(), fits);
+    if (fits != 0) std::memcpy(to_.data() + used_, s.data(), fits);
     used_ += fits;
     overflow_ |= fits < s.size();
   }

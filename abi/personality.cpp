@@ -33,6 +33,12 @@ std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept
          freebsd::signal_handlers(), freebsd::memory_handlers(), freebsd::process_handlers()});
     return all;
   }
+  if (personality == "linux") {
+    static const std::vector<HandlerEntry> all =
+        sorted({linux_abi::memory_handlers(), linux_abi::signal_handlers(), linux_abi::wait_handlers(),
+                linux_abi::thread_handlers(), linux_abi::process_handlers(), linux_abi::descriptor_handlers()});
+    return all;
+  }
   return {};
 }
 

@@ -36,6 +36,9 @@ bool areas_inside(const BlockHeader& h) noexcept {
          inside<std::uint16_t>(h, h.signal_to_guest) && inside<char>(h, h.strings);
 }
 
+/// True if the byte of a bool is one; looking at it as a bool would take that for granted.
+bool is_bool(const bool& flag) noexcept { return reinterpret_cast<const unsigned char&>(flag) <= 1; }
+
 /// Indices that accessors follow without a check of their own.
 bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
   const auto strings = view<char>(base, h.strings);
@@ -59,6 +62,7 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
       if (!is_string(field.name) || field.guest_type > ScalarType::pad || field.native_type > ScalarType::pad ||
           field.guest_offset + field.count * scalar_size(field.guest_type) > layout.guest_size)
         return false;
+      if (!is_bool(field.has_native)) return false;
       if (field.has_native &&
           field.native_offset + field.native_count * scalar_size(field.native_type) > layout.native_size)
         return false;
@@ -67,13 +71,15 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
   }
   constexpr unsigned kRegisters = 18;
   const Convention& convention = h.convention;
-  if (convention.number >= kRegisters || convention.result >= kRegisters || convention.argc > convention.args.size())
+  if (convention.number >= kRegisters || convention.result >= kRegisters || convention.argc > convention.args.size() ||
+      !is_bool(convention.carry_error))
     return false;
   if (convention.result2 != 0xff && convention.result2 >= kRegisters) return false;
   for (const std::uint8_t reg : convention.args) {
     if (reg >= kRegisters) return false;
   }
   const auto role_inside = [&](const Role& role) {
+    if (!is_bool(role.nullable)) return false;
     switch (role.kind) {
       case RoleKind::in_struct: case RoleKind::out_struct: case RoleKind::inout_struct:
       case RoleKind::in_array: case RoleKind::out_array:
@@ -84,6 +90,7 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
     }
   };
   for (const Entry& entry : view<Entry>(base, h.entries)) {
+    if (!is_bool(entry.interrupt_fails) || !is_bool(entry.pass_through)) return false;
     if (entry.argc > kMaxArgs || entry.native_argc > entry.native_args.size() || !role_inside(entry.returns))
       return false;
     for (unsigned i = 0; i < entry.argc; ++i) {

@@ -70,7 +70,10 @@ YamlMap YamlValue::map() const {
 std::vector<YamlValue> YamlValue::list() const {
   if (!node_.IsSequence()) fail("`" + name_ + "` is not a list; expected `[…]`");
   std::vector<YamlValue> values;
-  for (const auto& node : node_) values.emplace_back(*file_, node, name_, where_of(node, where_));
+  for (std::size_t i = 0; i < node_.size(); ++i) {
+    const YAML::Node node = node_[i];
+    values.emplace_back(*file_, node, name_, where_of(node, where_));
+  }
   return values;
 }
 
@@ -116,14 +119,14 @@ std::size_t YamlValue::choice(std::initializer_list<std::string_view> choices) c
   return static_cast<std::size_t>(found - choices.begin());
 }
 
-const YamlValue* YamlMap::find(std::string_view key) const {
+const YamlValue* YamlMap::find(std::string_view key) const& {
   for (const Item& item : items_) {
     if (item.key.name() == key) return &item.value;
   }
   return nullptr;
 }
 
-const YamlValue& YamlMap::require(std::string_view key) const {
+const YamlValue& YamlMap::require(std::string_view key) const& {
   if (const YamlValue* const value = find(key)) return *value;
   self_.fail("`" + self_.name() + "` has no `" + std::string(key) + "`; the key is required");
 }

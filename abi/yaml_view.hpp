@@ -57,9 +57,12 @@ class YamlMap {
   };
   YamlMap(YamlValue self, std::vector<Item> items) : self_(std::move(self)), items_(std::move(items)) {}
 
-  const std::vector<Item>& items() const noexcept { return items_; }
-  const YamlValue* find(std::string_view key) const;
-  const YamlValue& require(std::string_view key) const;
+  const std::vector<Item>& items() const& noexcept { return items_; }
+  std::vector<Item> items() && noexcept { return std::move(items_); }  // so that a loop can run over map().items()
+  const YamlValue* find(std::string_view key) const&;
+  const YamlValue& require(std::string_view key) const&;
+  const YamlValue& require(std::string_view key) && = delete;
+  const YamlValue* find(std::string_view key) && = delete;
   /// Refuses every key that is not listed.
   void allow_only(std::initializer_list<std::string_view> keys) const;
 

@@ -13,6 +13,15 @@ using namespace sudrun;
 using runtime::LaunchOptions;
 using runtime::TrapMode;
 
+/// The program and its arguments are what CLI11 leaves over, so it does not know them.
+class UsageFormatter : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    static_cast<void>(app);
+    return "Usage: " + (name.empty() ? "sudrun" : name) + " [OPTIONS] PROGRAM [ARGUMENTS...]\n\n";
+  }
+};
+
 void list_abis() {
   for (const std::string_view name : abi::builtin_abis()) {
     const auto table = abi::builtin_table(name);
@@ -30,7 +39,7 @@ int run(int argc, char** argv) {
   LaunchOptions options;
   bool list = false, inspect = false;
   CLI::App app("Runs programs built for other operating systems, unchanged.", "sudrun");
-  app.usage("Usage: sudrun [OPTIONS] PROGRAM [ARGUMENTS...]");
+  app.formatter(std::make_shared<UsageFormatter>());
   app.footer("Exit status: that of the program; if it dies of a signal, so does sudrun.\n"
              "125: sudrun itself failed; 126: the program cannot be run; 127: it was not found.");
   app.prefix_command();

@@ -42,7 +42,8 @@ NativeResult read_timevals(Host& host, GuestAddr from, NewTimes& times) noexcept
 
 using TimeReader = NativeResult (*)(Host&, GuestAddr, NewTimes&) noexcept;
 
-Result set_path_times(Call& call, int dirfd, GuestAddr path, GuestAddr from, TimeReader read, int flags) noexcept {
+Result set_path_times(Call& call, int dirfd, GuestAddr path, GuestAddr from, TimeReader read,
+                      int flags) noexcept {
   NewTimes times{};
   const NativeResult got = read(call.host, from, times);
   if (is_error(got)) return Result::of(got);

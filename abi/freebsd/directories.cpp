@@ -18,16 +18,20 @@ static_assert(kNativeBuffer / 3 * 4 <= kGuestBuffer);
 
 NativeResult directory_error(NativeResult native) noexcept {
   switch (-native) {
-    case ENOENT: return 0;         // a removed directory is an empty one
+    case ENOENT:
+      return 0;  // a removed directory is an empty one
     case ENOTDIR:
-    case ESPIPE: return -EINVAL;   // not a directory, as FreeBSD puts it
-    default: return native;
+    case ESPIPE:
+      return -EINVAL;  // not a directory, as FreeBSD puts it
+    default:
+      return native;
   }
 }
 
 /// Reads as many whole entries as fit into `size` bytes at `to`. `base`, if not null, receives the position
 /// the entries start at.
-Result read_directory(Call& call, int fd, GuestAddr to, Word size, GuestAddr base, DirentWriter writer) noexcept {
+Result read_directory(Call& call, int fd, GuestAddr to, Word size, GuestAddr base,
+                      DirentWriter writer) noexcept {
   Host& host = call.host;
   const NativeResult start = host.call(SYS_lseek, word(fd), 0, SEEK_CUR);
   if (is_error(start)) return Result::of(directory_error(start));
@@ -83,7 +87,8 @@ Result do_getcwd(Call& call) noexcept {
   std::array<char, 4096> path;
   const NativeResult length = call.host.call(SYS_getcwd, word(path.data()), path.size());
   if (is_error(length)) return Result::of(length);
-  return store_path(call.host, {path.data(), static_cast<std::size_t>(length) - 1}, call.addr(0), call.word(1));
+  return store_path(call.host, {path.data(), static_cast<std::size_t>(length) - 1}, call.addr(0),
+                    call.word(1));
 }
 
 Result do_realpathat(Call& call) noexcept {

@@ -56,10 +56,14 @@ Result get_owner(Host& host, int fd) noexcept {
 
 std::optional<short> native_lock_type(std::int16_t type) noexcept {
   switch (type) {
-    case kReadLock: return static_cast<short>(F_RDLCK);
-    case kWriteLock: return static_cast<short>(F_WRLCK);
-    case kUnlock: return static_cast<short>(F_UNLCK);
-    default: return std::nullopt;
+    case kReadLock:
+      return static_cast<short>(F_RDLCK);
+    case kWriteLock:
+      return static_cast<short>(F_WRLCK);
+    case kUnlock:
+      return static_cast<short>(F_UNLCK);
+    default:
+      return std::nullopt;
   }
 }
 
@@ -128,14 +132,22 @@ std::int32_t kinfo_flags(NativeResult native) noexcept {
 
 std::int32_t kinfo_vnode_type(unsigned mode) noexcept {
   switch (mode & S_IFMT) {
-    case S_IFREG: return 1;
-    case S_IFDIR: return 2;
-    case S_IFBLK: return 3;
-    case S_IFCHR: return 4;
-    case S_IFLNK: return 5;
-    case S_IFSOCK: return 6;
-    case S_IFIFO: return 7;
-    default: return 255;
+    case S_IFREG:
+      return 1;
+    case S_IFDIR:
+      return 2;
+    case S_IFBLK:
+      return 3;
+    case S_IFCHR:
+      return 4;
+    case S_IFLNK:
+      return 5;
+    case S_IFSOCK:
+      return 6;
+    case S_IFIFO:
+      return 7;
+    default:
+      return 255;
   }
 }
 
@@ -221,31 +233,50 @@ Result do_fcntl(Call& call) noexcept {
     return dup3(call, fd, static_cast<int>(number >> kDup3FlagShift));
 
   switch (const auto command = static_cast<FcntlCommand>(number)) {
-    case dupfd: return Result::of(native_fcntl(host, fd, F_DUPFD, word(call.i32(2))));
-    case dupfd_cloexec: return Result::of(native_fcntl(host, fd, F_DUPFD_CLOEXEC, word(call.i32(2))));
-    case dup2fd: return duplicate_to(call, fd, call.i32(2), false);
-    case dup2fd_cloexec: return duplicate_to(call, fd, call.i32(2), true);
-    case getfd: return get_descriptor_flags(call, fd);
-    case setfd: return set_descriptor_flags(call, fd);
-    case getfl: return get_status_flags(call, fd);
-    case setfl: return set_status_flags(call, fd);
-    case getown: return get_owner(host, fd);
-    case setown: return Result::of(native_fcntl(host, fd, F_SETOWN, word(call.i32(2))));
+    case dupfd:
+      return Result::of(native_fcntl(host, fd, F_DUPFD, word(call.i32(2))));
+    case dupfd_cloexec:
+      return Result::of(native_fcntl(host, fd, F_DUPFD_CLOEXEC, word(call.i32(2))));
+    case dup2fd:
+      return duplicate_to(call, fd, call.i32(2), false);
+    case dup2fd_cloexec:
+      return duplicate_to(call, fd, call.i32(2), true);
+    case getfd:
+      return get_descriptor_flags(call, fd);
+    case setfd:
+      return set_descriptor_flags(call, fd);
+    case getfl:
+      return get_status_flags(call, fd);
+    case setfl:
+      return set_status_flags(call, fd);
+    case getown:
+      return get_owner(host, fd);
+    case setown:
+      return Result::of(native_fcntl(host, fd, F_SETOWN, word(call.i32(2))));
     case old_getlk:
     case old_setlk:
     case old_setlkw:
     case getlk:
     case setlk:
-    case setlkw: return record_lock(call, fd, command);
-    case setlk_remote: return Result::fail(EPERM);  // for the NFS lock daemon only
-    case readahead: return read_ahead(call, fd, call.i32(2) >= 0);
-    case rdahead: return read_ahead(call, fd, call.i32(2) != 0);
-    case add_seals: return Result::of(native_fcntl(host, fd, F_ADD_SEALS, call.u32(2)));
-    case get_seals: return fs::get_seals(host, fd);
-    case is_union_stack: return if_open(host, fd);
-    case kinfo: return describe(call, fd);
+    case setlkw:
+      return record_lock(call, fd, command);
+    case setlk_remote:
+      return Result::fail(EPERM);  // for the NFS lock daemon only
+    case readahead:
+      return read_ahead(call, fd, call.i32(2) >= 0);
+    case rdahead:
+      return read_ahead(call, fd, call.i32(2) != 0);
+    case add_seals:
+      return Result::of(native_fcntl(host, fd, F_ADD_SEALS, call.u32(2)));
+    case get_seals:
+      return fs::get_seals(host, fd);
+    case is_union_stack:
+      return if_open(host, fd);
+    case kinfo:
+      return describe(call, fd);
     case dupfd_clofork:
-    case dup3fd: break;
+    case dup3fd:
+      break;
   }
   return Result::fail(EINVAL);
 }

@@ -28,8 +28,8 @@ inline constexpr unsigned kOpenPath = 0x0040'0000;
 inline constexpr unsigned kOpenResolveBeneath = 0x0080'0000;
 inline constexpr unsigned kOpenEmptyPath = 0x0200'0000;
 
-/// Bits fcntl(F_SETFL) may change: O_NONBLOCK, O_APPEND, O_ASYNC, O_FSYNC, O_DIRECT, O_DSYNC. (FRDAHEAD, which
-/// shares O_CREAT's bit, has no native form.)
+/// Bits fcntl(F_SETFL) may change: O_NONBLOCK, O_APPEND, O_ASYNC, O_FSYNC, O_DIRECT, O_DSYNC. (FRDAHEAD,
+/// which shares O_CREAT's bit, has no native form.)
 inline constexpr unsigned kSettableFlags = 0x4 | 0x8 | 0x40 | 0x80 | 0x10000 | 0x0100'0000;
 
 /// Path resolution left the starting directory under O_RESOLVE_BENEATH; Linux says EXDEV.

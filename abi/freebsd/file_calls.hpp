@@ -67,7 +67,8 @@ inline NativeResult stat_native(Host& host, int dirfd, Word path, int flags, str
                                 unsigned mask = kStatMask) noexcept {
   return host.call(SYS_statx, word(dirfd), path, word(flags), mask, word(&out));
 }
-inline NativeResult stat_descriptor(Host& host, int fd, struct statx& out, unsigned mask = kStatMask) noexcept {
+inline NativeResult stat_descriptor(Host& host, int fd, struct statx& out,
+                                    unsigned mask = kStatMask) noexcept {
   // An empty path with a bad descriptor is EBADF, but AT_FDCWD would name the working directory.
   return fd < 0 ? -EBADF : stat_native(host, fd, word(""), AT_EMPTY_PATH, out, mask);
 }

@@ -1,5 +1,6 @@
 // Opening, closing and duplicating descriptors; removing names; space reservation.
-// Sources: FreeBSD 15 (and 14) sys/kern/vfs_syscalls.c, vfs_vnops.c, kern_descrip.c; sys/kern/syscalls.master.
+// Sources: FreeBSD 15 (and 14) sys/kern/vfs_syscalls.c, vfs_vnops.c, kern_descrip.c;
+// sys/kern/syscalls.master.
 #include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -45,9 +46,9 @@ namespace {
 
 struct OpenRequest {
   int dirfd;
-  Word path;        ///< guest path, or a host string
-  unsigned flags;   ///< the guest's
-  int native;       ///< translated
+  Word path;       ///< guest path, or a host string
+  unsigned flags;  ///< the guest's
+  int native;      ///< translated
   unsigned mode;
 };
 
@@ -87,7 +88,8 @@ Result open_error(Host& host, const OpenRequest& request, NativeResult native) n
   switch (-native) {
     case ELOOP:
     case ENOTDIR:  // with O_DIRECTORY
-      if ((request.flags & kOpenNofollow) != 0 && is_type(host, request, S_IFLNK)) return Result::fail(EMLINK);
+      if ((request.flags & kOpenNofollow) != 0 && is_type(host, request, S_IFLNK))
+        return Result::fail(EMLINK);
       break;
     case ENXIO:
       if (is_type(host, request, S_IFSOCK)) return Result::fail(EOPNOTSUPP);
@@ -95,7 +97,8 @@ Result open_error(Host& host, const OpenRequest& request, NativeResult native) n
     case EXDEV:
       if ((request.flags & kOpenResolveBeneath) != 0) return beneath_error(native);
       break;
-    default: break;
+    default:
+      break;
   }
   return Result::of(native);
 }
@@ -166,9 +169,7 @@ Result open_file(Call& call, int dirfd, GuestAddr path, unsigned flags, unsigned
   return Result::of(checked);
 }
 
-Result do_open(Call& call) noexcept {
-  return open_file(call, kCwd, call.addr(0), call.u32(1), call.u32(2));
-}
+Result do_open(Call& call) noexcept { return open_file(call, kCwd, call.addr(0), call.u32(1), call.u32(2)); }
 Result do_openat(Call& call) noexcept {
   return open_file(call, call.i32(0), call.addr(1), call.u32(2), call.u32(3));
 }
@@ -199,7 +200,8 @@ bool close_listed(Call& call, unsigned low, unsigned high) noexcept {
   if (is_error(directory)) return false;
   std::array<std::byte, 2048> buffer;
   NativeResult size = 0;
-  while ((size = host.call(SYS_getdents64, static_cast<Word>(directory), word(buffer.data()), buffer.size())) > 0) {
+  while ((size = host.call(SYS_getdents64, static_cast<Word>(directory), word(buffer.data()),
+                           buffer.size())) > 0) {
     std::span<const std::byte> rest(buffer.data(), static_cast<std::size_t>(size));
     while (const auto entry = first_entry(rest)) {
       rest = rest.subspan(entry->header.d_reclen);
@@ -272,7 +274,8 @@ Result do_funlinkat(Call& call) noexcept {
   const GuestAddr path = call.addr(1);
   if (fd != kFdNone) {
     if (!is_path(path)) return Result::fail(EFAULT);
-    struct statx opened {}, named {};
+    struct statx opened {};
+    struct statx named {};
     const NativeResult by_fd = stat_descriptor(call.host, fd, opened, STATX_INO);
     if (is_error(by_fd)) return Result::of(by_fd);
     const NativeResult by_name =
@@ -295,8 +298,8 @@ Result do_posix_fallocate(Call& call) noexcept {
 
 Result do_posix_fadvise(Call& call) noexcept {
   // Advice has the same numbers natively.
-  return errno_as_value(call, call.host.call(SYS_fadvise64, word(call.i32(0)), call.word(1), call.word(2),
-                                             word(call.i32(3))));
+  return errno_as_value(
+      call, call.host.call(SYS_fadvise64, word(call.i32(0)), call.word(1), call.word(2), word(call.i32(3))));
 }
 
 constexpr HandlerEntry kHandlers[] = {

@@ -40,7 +40,6 @@ struct Event {
   std::uint64_t udata;
   std::array<std::uint64_t, 4> ext;
 };
-};
 
 /// A guest's form of Event.
 struct EventCodec {
@@ -49,6 +48,10 @@ struct EventCodec {
   Event (*decode)(const std::byte* from) noexcept;
   void (*encode)(const Event& event, std::byte* to) noexcept;
 };
+
+/// FreeBSD's own two forms (kqueue_calls.cpp): `struct kevent`, and that of freebsd11_kevent.
+extern const EventCodec kKeventCodec;
+extern const EventCodec kKevent11Codec;
 
 struct KeventRequest {
   const EventCodec& codec;

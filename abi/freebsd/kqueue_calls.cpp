@@ -40,8 +40,6 @@ void encode(const Event& event, std::byte* to) noexcept {
   std::memcpy(to, &guest, sizeof guest);
 }
 
-constexpr EventCodec kCodec{sizeof(GuestKevent), decode<GuestKevent>, encode<GuestKevent>};
-constexpr EventCodec kCodec11{sizeof(GuestKevent11), decode<GuestKevent11>, encode<GuestKevent11>};
 static_assert(sizeof(GuestKevent) <= EventCodec::kMaxSize);
 
 Result kqueue(Call& call) noexcept { return Result::of(self(call).kqueues().create(call.host)); }
@@ -60,8 +58,8 @@ Result run(Call& call, const EventCodec& codec) noexcept {
                                       timed ? &timeout : nullptr});
 }
 
-Result kevent(Call& call) noexcept { return run(call, kCodec); }
-Result freebsd11_kevent(Call& call) noexcept { return run(call, kCodec11); }
+Result kevent(Call& call) noexcept { return run(call, kKeventCodec); }
+Result freebsd11_kevent(Call& call) noexcept { return run(call, kKevent11Codec); }
 
 constexpr std::array kHandlers{
     HandlerEntry{"freebsd11_kevent", freebsd11_kevent},
@@ -71,6 +69,9 @@ constexpr std::array kHandlers{
 };
 
 }  // namespace
+
+const EventCodec kKeventCodec{sizeof(GuestKevent), decode<GuestKevent>, encode<GuestKevent>};
+const EventCodec kKevent11Codec{sizeof(GuestKevent11), decode<GuestKevent11>, encode<GuestKevent11>};
 
 std::span<const HandlerEntry> kqueue_handlers() noexcept { return kHandlers; }
 

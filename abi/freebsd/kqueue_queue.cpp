@@ -49,6 +49,7 @@ void Kqueue::close(Host& host) noexcept {
   for (std::uint32_t i = 0; i < bucket_count_; ++i) {
     while (Knote* note = buckets_[i]) {
       buckets_[i] = note->hash_next;
+      if (note->companion != nullptr) knotes_.give_back(note->companion);
       knotes_.give_back(note);
     }
   }
@@ -145,6 +146,10 @@ void Kqueue::drop(Host& host, Knote& note) noexcept {
     if (note.watch < 0 && !note.always_ready) --unwatched_;
   }
   if (note.watch >= 0) unwatch(host, note);
+  if (note.companion != nullptr) {
+    if (note.companion->watch >= 0) unwatch(host, *note.companion);
+    knotes_.give_back(note.companion);
+  }
   if (note.filter == kSignal) remove_peer(signal_notes_, note);
   if (note.source != nullptr) {
     if (is_io(note.filter)) {
@@ -304,6 +309,7 @@ int Kqueue::change(KqueueContext& context, Knote& note, const Event& c) noexcept
       note.wanted = c.fflags;
       note.parameter = c.data;
       if (note.watch >= 0) rewatch(host, note);
+      if (note.directory) watch_removal(host, note);
       break;
     default:
       note.wanted = c.fflags;

@@ -119,6 +119,9 @@ struct Knote {
   std::uint64_t scan = 0;        ///< last scan that reported it
 
   int watch = -1;                ///< inotify watch
+  bool directory = false;        ///< a watched directory
+  Knote* companion = nullptr;    ///< watches the directory this one is in
+  Knote* owner = nullptr;        ///< of a companion
   std::int64_t size = 0;         ///< of the watched file
   std::uint64_t links = 0;
   int signal = 0;                ///< native; 0: none
@@ -236,6 +239,7 @@ class Kqueue {
   // kqueue_vnode.cpp
   int attach_vnode(Host& host, Knote& note) noexcept;
   int watch(Host& host, Knote& note) noexcept;
+  void watch_removal(Host& host, Knote& note) noexcept;
   void rewatch(Host& host, Knote& note) noexcept;
   void unwatch(Host& host, Knote& note) noexcept;
   void watches_event(Host& host) noexcept;

@@ -18,6 +18,7 @@ using namespace kq;
 /// What to watch for one knote.
 std::uint32_t watch_mask(const Knote& note) noexcept {
   if (note.filter == kRead) return IN_MODIFY;
+  if (note.owner != nullptr) return IN_DELETE;
   std::uint32_t mask = 0;
   const std::uint32_t wanted = note.wanted;
   if ((wanted & (kNoteWrite | kNoteExtend)) != 0)
@@ -25,7 +26,7 @@ std::uint32_t watch_mask(const Knote& note) noexcept {
   if ((wanted & kNoteLink) != 0) mask |= IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
   // An open file's last name may go without IN_DELETE_SELF: its link count tells.
   if ((wanted & (kNoteAttrib | kNoteDelete | kNoteLink)) != 0) mask |= IN_ATTRIB | IN_DELETE_SELF;
-  if ((wanted & kNoteRename) != 0) mask |= IN_MOVE_SELF;
+  if ((wanted & kNoteRename) != 0 || note.companion != nullptr) mask |= IN_MOVE_SELF;
   if ((wanted & kNoteOpen) != 0) mask |= IN_OPEN;
   if ((wanted & kNoteClose) != 0) mask |= IN_CLOSE_NOWRITE;
   if ((wanted & kNoteCloseWrite) != 0) mask |= IN_CLOSE_WRITE;
@@ -33,9 +34,9 @@ std::uint32_t watch_mask(const Knote& note) noexcept {
   return mask != 0 ? mask : std::uint32_t{IN_DELETE_SELF};  // an unmount is always reported
 }
 
-/// "/proc/self/fd/N": the very file, whatever has become of its name.
+/// "/proc/self/fd/N": the very file, whatever has become of its name; or the directory it is in.
 struct DescriptorPath {
-  explicit DescriptorPath(std::uint64_t fd) noexcept {
+  DescriptorPath(std::uint64_t fd, bool parent) noexcept {
     std::array<char, 20> digits{};
     unsigned count = 0;
     do {
@@ -43,12 +44,13 @@ struct DescriptorPath {
     } while ((fd /= 10) != 0);
     char* end = text.data() + std::strlen(text.data());
     while (count > 0) *end++ = digits[--count];
+    if (parent) std::memcpy(end, "/..", sizeof "/..");
   }
   std::array<char, 40> text{"/proc/self/fd/"};
 };
 
-NativeResult add_watch(Host& host, int inotify, std::uint64_t fd, std::uint32_t mask) noexcept {
-  const DescriptorPath path(fd);
+NativeResult add_watch(Host& host, int inotify, const Knote& note, std::uint32_t mask) noexcept {
+  const DescriptorPath path(note.ident, note.owner != nullptr);
   return host.call(SYS_inotify_add_watch, fd_word(inotify), host_word(path.text.data()), mask);
 }
 
@@ -61,7 +63,31 @@ int Kqueue::attach_vnode(Host& host, Knote& note) noexcept {
   if (S_ISSOCK(info.st_mode) || (info.st_mode & S_IFMT) == 0) return EINVAL;
   note.size = info.st_size;
   note.links = info.st_nlink;
-  return watch(host, note);
+  if (const int error = watch(host, note)) return error;
+  note.directory = S_ISDIR(info.st_mode);
+  if (note.directory) watch_removal(host, note);
+  return 0;
+}
+
+/// Removing a directory that is open shows nowhere but in the directory it was in: that one gets a watch too.
+/// Where it cannot have one, the directory's NOTE_DELETE comes when its last descriptor is gone, which is never.
+void Kqueue::watch_removal(Host& host, Knote& note) noexcept {
+  if ((note.wanted & kNoteDelete) == 0 || note.companion != nullptr) return;
+  Knote* companion = knotes_.take();
+  if (companion == nullptr) return;
+  const std::uint32_t index = companion->pool_index;
+  *companion = Knote{};
+  companion->pool_index = index;
+  companion->filter = kVnode;
+  companion->ident = note.ident;
+  companion->owner = &note;
+  note.companion = companion;
+  if (watch(host, *companion) != 0) {
+    note.companion = nullptr;
+    knotes_.give_back(companion);
+    return;
+  }
+  rewatch(host, note);
 }
 
 /// Puts a knote on the inotify watch of its file. 0 or an errno.
@@ -70,7 +96,7 @@ int Kqueue::watch(Host& host, Knote& note) noexcept {
     const NativeResult made = host.call(SYS_inotify_init1, IN_CLOEXEC | IN_NONBLOCK);
     if (const int error = add_helper(host, SourceKind::watches, made, nullptr)) return error;
   }
-  const NativeResult added = add_watch(host, watches_->fd, note.ident, watch_mask(note) | IN_MASK_ADD);
+  const NativeResult added = add_watch(host, watches_->fd, note, watch_mask(note) | IN_MASK_ADD);
   if (is_error(added)) return added == -ENOSPC ? ENOMEM : static_cast<int>(errno_of(added));
   note.watch = static_cast<int>(added);
   Knote*& head = watch_bucket(note.watch);
@@ -85,7 +111,7 @@ void Kqueue::rewatch(Host& host, Knote& note) noexcept {
   for (const Knote* other = watch_bucket(note.watch); other != nullptr; other = other->watch_next) {
     if (other->watch == note.watch) mask |= watch_mask(*other);
   }
-  add_watch(host, watches_->fd, note.ident, mask);
+  add_watch(host, watches_->fd, note, mask);
 }
 
 void Kqueue::unwatch(Host& host, Knote& note) noexcept {
@@ -137,6 +163,7 @@ void Kqueue::watch_happened(Host& host, int watch, std::uint32_t mask, bool chil
     // Something was lost: every file may have changed.
     for (Knote* head : watch_buckets_) {
       for (Knote* note = head; note != nullptr; note = note->watch_next) {
+        if (note->owner != nullptr) continue;
         note->latched = true;
         if (note->filter == kVnode) note->fflags |= note->wanted & (kNoteWrite | kNoteAttrib);
         if (note->filter != kVnode || note->fflags != 0) enqueue(*note);
@@ -156,6 +183,14 @@ void Kqueue::watch_happened(Host& host, int watch, std::uint32_t mask, bool chil
     if (note.filter == kRead) {
       note.latched = true;
       enqueue(note);
+    } else if (note.owner != nullptr) {
+      struct stat info {};
+      if (child && (mask & (IN_DELETE | IN_ISDIR)) == (IN_DELETE | IN_ISDIR) && note.owner->links != 0 &&
+          !is_error(host.call(SYS_fstat, note.ident, host_word(&info))) && info.st_nlink == 0) {
+        note.owner->links = 0;
+        note.owner->fflags |= kNoteDelete & note.owner->wanted;
+        if (note.owner->fflags != 0) enqueue(*note.owner);
+      }
     } else {
       std::uint32_t notes = 0;
       if (child) {
@@ -189,6 +224,10 @@ void Kqueue::watch_happened(Host& host, int watch, std::uint32_t mask, bool chil
         if ((mask & IN_CLOSE_WRITE) != 0) notes |= kNoteCloseWrite;
         if ((mask & IN_ACCESS) != 0) notes |= kNoteRead;
         if ((mask & IN_UNMOUNT) != 0) notes |= kNoteRevoke;
+      }
+      if ((mask & IN_MOVE_SELF) != 0 && note.companion != nullptr) {
+        if (note.companion->watch >= 0) unwatch(host, *note.companion);
+        this->watch(host, *note.companion);
       }
       // FreeBSD reports a forced unmount whether asked or not.
       note.fflags |= notes & (note.wanted | kNoteRevoke);

@@ -54,13 +54,12 @@ NativeResult map_anywhere(Host& host, Word hint, Word alignment, const Mapping& 
   }
 }
 
-Result mmap_call(Call& call) noexcept {
+Result map(Call& call, Word offset) noexcept {
   const Vocabulary& words = self(call).vocabulary();
   const Word hint = call.word(0);
   Word size = call.word(1);
   const unsigned flags = call.u32(3);
   const int fd = call.i32(4);
-  Word offset = call.word(5);
 
   const auto prot = words.mmap_prot.to_native(call.u32(2) & ((1U << kProtectionMaxShift) - 1));
   const auto native_flags = words.mmap_flags.to_native(flags & ~kWhere);
@@ -103,6 +102,10 @@ Result mmap_call(Call& call) noexcept {
   }
   return is_error(r) ? Result::of(r) : Result::ok(static_cast<Word>(r) + inside);
 }
+
+Result mmap_call(Call& call) noexcept { return map(call, call.word(5)); }
+// The form before FreeBSD 7 has padding before the offset.
+Result freebsd6_mmap(Call& call) noexcept { return map(call, call.word(6)); }
 
 Result munmap_call(Call& call) noexcept {
   Word start = 0, length = 0;
@@ -179,6 +182,7 @@ Result break_call(Call& call) noexcept {
 }
 
 constexpr std::array kHandlers{
+    HandlerEntry{"freebsd6_mmap", freebsd6_mmap},
     HandlerEntry{"break", break_call},       HandlerEntry{"madvise", madvise_call}, HandlerEntry{"mincore", mincore_call},
     HandlerEntry{"minherit", minherit_call}, HandlerEntry{"mmap", mmap_call},       HandlerEntry{"mprotect", mprotect_call},
     HandlerEntry{"munmap", munmap_call},

@@ -18,7 +18,8 @@ class MountTable {
  public:
   explicit MountTable(Host& host) noexcept
       : host_(host),
-        file_(host, host.call(SYS_openat, word(kCwd), word("/proc/self/mountinfo"), word(O_RDONLY | O_CLOEXEC))) {}
+        file_(host,
+              host.call(SYS_openat, word(kCwd), word("/proc/self/mountinfo"), word(O_RDONLY | O_CLOEXEC))) {}
 
   /// The next line that can be understood; valid until the next call.
   std::optional<MountLine> next() noexcept {
@@ -88,7 +89,8 @@ Statfs describe(Call& call, const struct statfs& native, const std::optional<Mou
 enum class Format { current, freebsd11 };
 
 Result store(Host& host, const Statfs& statfs, GuestAddr to, Format format) noexcept {
-  const bool stored = format == Format::current ? host.put(to, statfs) : host.put(to, to_freebsd11_statfs(statfs));
+  const bool stored =
+      format == Format::current ? host.put(to, statfs) : host.put(to, to_freebsd11_statfs(statfs));
   return stored ? Result::ok() : Result::fail(EFAULT);
 }
 

@@ -5,9 +5,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <string_view>
 
 #include "abi/freebsd/frames.hpp"
 #include "abi/freebsd/freebsd.hpp"
@@ -58,6 +61,42 @@ Result pdkill(Call& call) noexcept {
   const int signal = call.i32(1) == 0 ? 0 : call.table.signal_to_native(call.i32(1));
   if (signal == 0 && call.i32(1) != 0) return Result::fail(EINVAL);
   return Result::of(call.host.call(SYS_pidfd_send_signal, call.word(0), static_cast<Word>(signal), 0, 0));
+}
+
+/// The number after `Pid:` in a pidfd's fdinfo (proc(5)); 0 if it is none.
+int pid_of(std::string_view fdinfo) noexcept {
+  constexpr std::string_view key = "\nPid:";
+  const std::size_t at = fdinfo.find(key);
+  if (at == std::string_view::npos) return 0;
+  std::string_view rest = fdinfo.substr(at + key.size());
+  rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+  int pid = 0;
+  std::from_chars(rest.data(), rest.data() + rest.size(), pid);
+  return pid;
+}
+
+Result pdgetpid(Call& call) noexcept {
+  std::array<char, 64> path{};
+  constexpr std::string_view prefix = "/proc/self/fdinfo/";
+  std::copy(prefix.begin(), prefix.end(), path.begin());
+  if (call.i32(0) < 0 || call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
+  std::to_chars(path.data() + prefix.size(), path.data() + path.size() - 1, call.i32(0));
+  const NativeResult info = call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD), pointer(path.data()), O_RDONLY | O_CLOEXEC);
+  if (is_error(info)) return Result::fail(EBADF);
+  std::array<char, 1024> text{};
+  const NativeResult size = call.host.call(SYS_read, static_cast<Word>(info), pointer(text.data()), text.size());
+  call.host.call(SYS_close, static_cast<Word>(info));
+  const std::int32_t pid = size > 0 ? pid_of({text.data(), static_cast<std::size_t>(size)}) : 0;
+  if (pid == 0) return Result::fail(EINVAL);  // not a process descriptor
+  return call.host.put(call.addr(1), pid) ? Result::ok(0) : Result::fail(EFAULT);
+}
+
+// Ends with SIGABRT; the reason would go to the system's log.
+Result abort2(Call& call) noexcept {
+  SignalAction fallback;
+  call.host.signal_action(SIGABRT, &fallback, nullptr);
+  call.host.set_signal_mask(call.host.signal_mask() & ~sigbit(SIGABRT));
+  return Result::of(call.host.call(SYS_tgkill, static_cast<Word>(call.host.pid()), static_cast<Word>(call.host.tid()), SIGABRT));
 }
 
 Result execve_call(Call& call) noexcept {
@@ -153,6 +192,7 @@ Result wait6_call(Call& call) noexcept {
 }
 
 constexpr std::array kHandlers{
+    HandlerEntry{"abort2", abort2},      HandlerEntry{"pdgetpid", pdgetpid},
     HandlerEntry{"execve", execve_call}, HandlerEntry{"exit", exit_call},   HandlerEntry{"fexecve", fexecve_call},
     HandlerEntry{"fork", fork_call},     HandlerEntry{"pdfork", pdfork},    HandlerEntry{"pdkill", pdkill},
     HandlerEntry{"rfork", rfork},        HandlerEntry{"vfork", vfork_call}, HandlerEntry{"wait4", wait4_call},

@@ -1,5 +1,6 @@
 // Copying between descriptors without passing through the guest: sendfile, copy_file_range.
-// Sources: FreeBSD 15 (and 14) sys/kern/kern_sendfile.c, sys/kern/vfs_vnops.c, sendfile(2), copy_file_range(2).
+// Sources: FreeBSD 15 (and 14) sys/kern/kern_sendfile.c, sys/kern/vfs_vnops.c, sendfile(2),
+// copy_file_range(2).
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -32,8 +33,8 @@ NativeResult send_vectors(Transfer& transfer, GuestAddr vectors, std::int32_t co
     if (!Host::in_guest(guest_addr(vector.base), vector.length)) return -EFAULT;
     const int flags = more || i + 1 < count ? MSG_MORE : 0;
     while (vector.length != 0) {
-      const NativeResult sent = transfer.host.call_interruptible(SYS_sendto, word(transfer.socket), vector.base,
-                                                                 vector.length, word(flags));
+      const NativeResult sent = transfer.host.call_interruptible(SYS_sendto, word(transfer.socket),
+                                                                 vector.base, vector.length, word(flags));
       if (is_error(sent)) return sent;
       vector.base += static_cast<Word>(sent);
       vector.length -= static_cast<Word>(sent);
@@ -47,8 +48,8 @@ NativeResult send_vectors(Transfer& transfer, GuestAddr vectors, std::int32_t co
 NativeResult send_file(Transfer& transfer, int file, std::int64_t offset, Word length) noexcept {
   while (length != 0) {
     const Word chunk = std::min<Word>(length, 0x7fff'f000);
-    const NativeResult sent = transfer.host.call_interruptible(SYS_sendfile, word(transfer.socket), word(file),
-                                                               word(&offset), chunk);
+    const NativeResult sent = transfer.host.call_interruptible(SYS_sendfile, word(transfer.socket),
+                                                               word(file), word(&offset), chunk);
     if (is_error(sent)) return sent;
     if (sent == 0) break;
     length -= static_cast<Word>(sent);
@@ -176,8 +177,8 @@ Result do_copy_file_range(Call& call) noexcept {
   if (!Host::in_guest(in_offset, 8) || !Host::in_guest(out_offset, 8)) return Result::fail(EFAULT);
   // The only flag (FreeBSD 15) demands a clone instead of a copy, which not every file system can do.
   if (call.u32(5) != 0) return Result::fail(EOPNOTSUPP);
-  const NativeResult result = host.call_interruptible(SYS_copy_file_range, word(in), word(in_offset), word(out),
-                                                      word(out_offset), call.word(4), 0);
+  const NativeResult result = host.call_interruptible(SYS_copy_file_range, word(in), word(in_offset),
+                                                      word(out), word(out_offset), call.word(4), 0);
   const bool refused = result == -EXDEV || result == -EOPNOTSUPP || result == -ENOSYS;
   if (!refused || !is_regular(host, in) || !is_regular(host, out)) return Result::of(result);
   return copy_by_hand({host, in, in_offset}, {host, out, out_offset}, call.word(4));

@@ -46,7 +46,8 @@ Result open_anonymous(Host& host, unsigned flags, unsigned shm_flags) noexcept {
 Result open_object(Call& call, GuestAddr name, unsigned flags, unsigned mode, unsigned shm_flags) noexcept {
   constexpr unsigned allowed = kOpenAccessMode | kOpenCreat | kOpenExcl | kOpenTrunc | kOpenCloexec;
   const unsigned access = flags & kOpenAccessMode;
-  if ((flags & ~allowed) != 0 || (access != kOpenReadOnly && access != kOpenReadWrite)) return Result::fail(EINVAL);
+  if ((flags & ~allowed) != 0 || (access != kOpenReadOnly && access != kOpenReadWrite))
+    return Result::fail(EINVAL);
   if ((shm_flags & ~(kShmAllowSealing | kShmGrowOnWrite)) != 0) return Result::fail(EINVAL);
   if (word_of(name) == kShmAnon) return open_anonymous(call.host, flags, shm_flags);
 
@@ -86,8 +87,7 @@ Result do_shm_rename(Call& call) noexcept {
     if (is_error(resolved)) return Result::of(resolved);
   }
   // The flags have the same values natively, and exclude each other there too.
-  return Result::of(
-      call.host.call(SYS_renameat2, word(kCwd), from.word(), word(kCwd), to.word(), flags));
+  return Result::of(call.host.call(SYS_renameat2, word(kCwd), from.word(), word(kCwd), to.word(), flags));
 }
 
 }  // namespace sudrun::abi::freebsd::fs

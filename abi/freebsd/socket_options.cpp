@@ -38,7 +38,7 @@ enum class Shape : std::uint8_t {
   tcp_info,
   icmp6_filter,    ///< pass bits on FreeBSD, block bits on Linux
   peer_credentials, want_credentials,
-  without_effect,  ///< accepted, reads back 0: the table gives it no native form
+  without_effect,  ///< accepted, reads back 0
 };
 
 struct Option {
@@ -50,17 +50,20 @@ struct Option {
 
 constexpr Option failure(int error) noexcept { return {error, Shape::plain, 0, 0, 0}; }
 
-bool is_without_effect(const FlagSet& set, int guest_name) noexcept {
-  return std::any_of(set.values().begin(), set.values().end(), [&](const FlagValue& v) {
-    return v.map == FlagValue::Map::drop && v.guest == static_cast<std::uint32_t>(guest_name);
-  });
-}
+// Hints and tunings that change nothing a program could observe here; refusing them would only stop programs.
+// Options that promise a behaviour Linux has not (SO_RERROR, TCP_KEEPINIT…) are refused.
+constexpr int kSocketHints[] = {0x40 /* SO_USELOOPBACK */, 0x4000 /* SO_NO_OFFLOAD */, 0x8000 /* SO_NO_DDP */,
+                                0x1015 /* SO_USER_COOKIE */};
+constexpr int kIpHints[] = {19 /* IP_PORTRANGE */, 75 /* IP_VLAN_PCP */};
+constexpr int kIpv6Hints[] = {14 /* IPV6_PORTRANGE */, 42 /* IPV6_USE_MIN_MTU */, 59 /* IPV6_AUTOFLOWLABEL */,
+                              63 /* IPV6_PREFER_TEMPADDR */};
+constexpr int kTcpHints[] = {72 /* TCP_DELACK */};
 
-Option from_table(const FlagSet& set, int level, int guest_name) noexcept {
+Option from_table(const FlagSet& set, int level, int guest_name, std::span<const int> hints) noexcept {
   const auto name = set.to_native(static_cast<std::uint32_t>(guest_name));
   if (name) return {0, Shape::plain, level, static_cast<int>(*name), guest_name};
-  if (is_without_effect(set, guest_name)) return {0, Shape::without_effect, level, 0, guest_name};
-  return failure(ENOPROTOOPT);
+  if (std::find(hints.begin(), hints.end(), guest_name) == hints.end()) return failure(ENOPROTOOPT);
+  return {0, Shape::without_effect, level, 0, guest_name};
 }
 
 Option socket_level(const Vocabulary& words, int guest_name) noexcept {
@@ -68,7 +71,7 @@ Option socket_level(const Vocabulary& words, int guest_name) noexcept {
   // so is where SO_NOSIGPIPE is kept; socket_messages.cpp acts on it.
   if (guest_name == guest::kSoNosigpipe) return {0, Shape::flag, SOL_SOCKET, SO_NOFCS, guest_name};
   if (guest_name == guest::kSoAcceptFilter) return failure(ENOENT);  // as a kernel without filter modules
-  Option option = from_table(words.sockopt_socket, SOL_SOCKET, guest_name);
+  Option option = from_table(words.sockopt_socket, SOL_SOCKET, guest_name, kSocketHints);
   if (option.error != 0 || option.shape == Shape::without_effect) return option;
   switch (option.name) {
     case SO_LINGER: option.shape = Shape::linger; break;
@@ -102,7 +105,7 @@ Option ip_level(const Vocabulary& words, int guest_name) noexcept {
     case guest::kIpMsfilter: return failure(ENOPROTOOPT);
     default: break;
   }
-  Option option = from_table(words.sockopt_ip, IPPROTO_IP, guest_name);
+  Option option = from_table(words.sockopt_ip, IPPROTO_IP, guest_name, kIpHints);
   if (option.error != 0 || option.shape == Shape::without_effect) return option;
   switch (option.name) {
     case IP_ADD_SOURCE_MEMBERSHIP: case IP_DROP_SOURCE_MEMBERSHIP: case IP_BLOCK_SOURCE: case IP_UNBLOCK_SOURCE:
@@ -114,13 +117,13 @@ Option ip_level(const Vocabulary& words, int guest_name) noexcept {
 
 Option ipv6_level(const Vocabulary& words, int guest_name) noexcept {
   if (guest_name == guest::kIpv6Pathmtu || guest_name == guest::kIpv6Nexthop) return failure(ENOPROTOOPT);
-  Option option = from_table(words.sockopt_ipv6, IPPROTO_IPV6, guest_name);
+  Option option = from_table(words.sockopt_ipv6, IPPROTO_IPV6, guest_name, kIpv6Hints);
   if (option.error == 0 && option.shape == Shape::plain) option.shape = group_shape(option.name);
   return option;
 }
 
 Option tcp_level(const Vocabulary& words, int guest_name) noexcept {
-  Option option = from_table(words.sockopt_tcp, IPPROTO_TCP, guest_name);
+  Option option = from_table(words.sockopt_tcp, IPPROTO_TCP, guest_name, kTcpHints);
   if (option.error == 0 && option.name == TCP_INFO) option.shape = Shape::tcp_info;
   return option;
 }

@@ -19,7 +19,8 @@ Result store_stat(Call& call, const struct statx& info, GuestAddr to, Format for
   return stored ? Result::ok() : Result::fail(EFAULT);
 }
 
-Result stat_path(Call& call, int dirfd, GuestAddr path, GuestAddr to, int native_flags, Format format) noexcept {
+Result stat_path(Call& call, int dirfd, GuestAddr path, GuestAddr to, int native_flags,
+                 Format format) noexcept {
   if (!is_path(path)) return Result::fail(EFAULT);
   struct statx info {};
   const NativeResult result = stat_native(call.host, dirfd, word(path), native_flags, info);
@@ -41,8 +42,8 @@ Result stat_at(Call& call, Format format) noexcept {
                      ((flags & kAtEmptyPath) != 0 ? AT_EMPTY_PATH : 0);
   if ((flags & kAtResolveBeneath) == 0) return stat_path(call, dirfd, path, to, native, format);
   if (!is_path(path)) return Result::fail(EFAULT);
-  const ScopedDescriptor file(
-      call.host, open_beneath(call.host, dirfd, word(path), (flags & kAtSymlinkNofollow) == 0));
+  const ScopedDescriptor file(call.host,
+                              open_beneath(call.host, dirfd, word(path), (flags & kAtSymlinkNofollow) == 0));
   return file.valid() ? stat_fd(call, file.fd(), to, format) : beneath_error(file.result());
 }
 
@@ -96,11 +97,13 @@ Result make_node(Call& call, int dirfd, GuestAddr path, unsigned mode, std::uint
   if (!is_path(path)) return Result::fail(EFAULT);
   switch (mode & S_IFMT) {
     case S_IFCHR:
-    case S_IFBLK: break;
+    case S_IFBLK:
+      break;
     case S_IFIFO:
       if (device != 0) return Result::fail(EINVAL);
       break;
-    default: return Result::fail(EINVAL);  // plain files and whiteouts are not made this way
+    default:
+      return Result::fail(EINVAL);  // plain files and whiteouts are not made this way
   }
   return Result::of(call.host.call(SYS_mknodat, word(dirfd), word(path), mode, native_device(device)));
 }

@@ -29,7 +29,8 @@ inline void copy_text(std::span<char> field, std::string_view text) noexcept {
 // --- device numbers --------------------------------------------------------------------------------------
 /// FreeBSD's makedev: the low 32 bits look like the historic form, so that old programs see the same number.
 constexpr std::uint64_t make_device(std::uint32_t major, std::uint32_t minor) noexcept {
-  return (static_cast<std::uint64_t>(major & 0xffff'ff00) << 32) | (static_cast<std::uint64_t>(major & 0xff) << 8) |
+  return (static_cast<std::uint64_t>(major & 0xffff'ff00) << 32) |
+         (static_cast<std::uint64_t>(major & 0xff) << 8) |
          (static_cast<std::uint64_t>(minor & 0xff00) << 24) | (minor & 0xffff'00ff);
 }
 constexpr std::uint32_t device_major(std::uint64_t device) noexcept {
@@ -239,30 +240,43 @@ inline std::optional<struct timespec> to_native_time(const Timeval& guest) noexc
 // --- pathconf --------------------------------------------------------------------------------------------
 /// Value of a configurable path variable for a file with this mode; -1 means no limit; nothing means EINVAL.
 /// Values are those of FreeBSD's UFS and of its default for everything else.
-inline std::optional<std::int64_t> path_variable(PathVariable variable, unsigned mode, std::int64_t block_size,
-                                                 bool is_tty) noexcept {
+inline std::optional<std::int64_t> path_variable(PathVariable variable, unsigned mode,
+                                                 std::int64_t block_size, bool is_tty) noexcept {
   using enum PathVariable;
   const bool directory_or_fifo = S_ISDIR(mode) || S_ISFIFO(mode);
   switch (variable) {
-    case link_max: return 32767;
+    case link_max:
+      return 32767;
     case max_canon:
-    case max_input: return is_tty ? std::optional<std::int64_t>(255) : std::nullopt;
-    case vdisable: return is_tty ? std::optional<std::int64_t>(0xff) : std::nullopt;
-    case name_max: return 255;
+    case max_input:
+      return is_tty ? std::optional<std::int64_t>(255) : std::nullopt;
+    case vdisable:
+      return is_tty ? std::optional<std::int64_t>(0xff) : std::nullopt;
+    case name_max:
+      return 255;
     case path_max:
-    case symlink_max: return 1024;
-    case pipe_buf: return directory_or_fifo ? std::optional<std::int64_t>(512) : std::nullopt;
+    case symlink_max:
+      return 1024;
+    case pipe_buf:
+      return directory_or_fifo ? std::optional<std::int64_t>(512) : std::nullopt;
     case chown_restricted:
-    case no_trunc: return 1;
+    case no_trunc:
+      return 1;
     case alloc_size_min:
     case rec_incr_xfer_size:
     case rec_min_xfer_size:
-    case min_hole_size: return block_size;
-    case rec_max_xfer_size: return -1;
-    case rec_xfer_align: return 4096;
-    case filesizebits: return 64;
-    case async_io: return 200112;
-    case acl_path_max: return 3;
+    case min_hole_size:
+      return block_size;
+    case rec_max_xfer_size:
+      return -1;
+    case rec_xfer_align:
+      return 4096;
+    case filesizebits:
+      return 64;
+    case async_io:
+      return 200112;
+    case acl_path_max:
+      return 3;
     case prio_io:
     case sync_io:
     case acl_extended:
@@ -274,7 +288,8 @@ inline std::optional<std::int64_t> path_variable(PathVariable variable, unsigned
     case namedattr_enabled:
     case has_namedattr:
     case has_hiddensystem:
-    case clone_blksize: return 0;
+    case clone_blksize:
+      return 0;
   }
   return std::nullopt;
 }

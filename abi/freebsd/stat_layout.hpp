@@ -139,7 +139,8 @@ inline constexpr unsigned kAtResolveBeneath = 0x2000;
 inline constexpr unsigned kAtEmptyPath = 0x4000;
 inline constexpr int kFdNone = -200;
 
-// --- pathconf names ------------------------------------------------------------------------------------------
+// --- pathconf names
+// ------------------------------------------------------------------------------------------
 enum class PathVariable : int {
   link_max = 1,
   max_canon = 2,

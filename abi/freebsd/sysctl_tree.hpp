@@ -50,7 +50,7 @@ struct SysctlNode;
 
 struct SysctlQuery {
   Host& host;
-  std::string_view release;             ///< as in the table's source, e.g. "15.0-RELEASE"
+  std::string_view release;             ///< as in the table's source, e.g. "15.0"
   const SysctlNode& node;
   std::span<const int> args;            ///< what follows the node's own numbers
   SysctlOutput& out;
@@ -107,8 +107,7 @@ struct SysctlRequest {
 };
 int run_sysctl(Host& host, std::string_view release, const SysctlRequest& request, std::uint64_t& length) noexcept;
 
-/// "15.0-RELEASE" within a table's release text, and its __FreeBSD_version.
+/// "15.0-RELEASE" or "15.0" within a table's release text.
 std::string_view release_name(std::string_view release) noexcept;
-int release_number(std::string_view release) noexcept;
 
 }  // namespace sudrun::abi::freebsd

@@ -1,5 +1,5 @@
 // Facts: FreeBSD 15.0 sys/kern/kern_mib.c, kern_clock.c (clockinfo), subr_smp.c, sys/vm/vm_meter.c (loadavg),
-// sys/sys/time.h, sys/sys/resource.h (struct loadavg); release numbers: sys/sys/param.h of the releases.
+// sys/sys/time.h, sys/sys/resource.h (struct loadavg).
 #include "abi/freebsd/sysctl_values.hpp"
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 
 #include "abi/freebsd/host_file.hpp"
+#include "abi/freebsd/release.hpp"
 
 namespace sudrun::abi::freebsd {
 
@@ -32,16 +33,6 @@ std::string_view release_name(std::string_view release) noexcept {
   return release.empty() ? kFallbackRelease : release;
 }
 
-int release_number(std::string_view release) noexcept {
-  const std::string_view name = release_name(release);
-  const std::int64_t major = leading_number(name, 15);
-  const std::size_t dot = name.find('.');
-  const std::int64_t minor = dot == std::string_view::npos ? 0 : leading_number(name.substr(dot + 1), 0);
-  // X.0 is branched late in a series of development versions: 14.0 was 1400097, 15.0 is 1500068.
-  const std::int64_t development = minor != 0 ? 0 : major == 14 ? 97 : 68;
-  return clamp32(major * 100'000 + minor * 1000 + development);
-}
-
 namespace sysctl_values {
 
 int number32(SysctlQuery& q) noexcept { return q.out.put(clamp32(q.node.value)); }
@@ -54,18 +45,39 @@ int file_number(SysctlQuery& q) noexcept {
   return narrow ? q.out.put(clamp32(value)) : q.out.put(value);
 }
 
-int os_release(SysctlQuery& q) noexcept { return q.out.append(release_name(q.release)); }
+namespace {
 
-int os_version(SysctlQuery& q) noexcept {
-  const std::string_view name = release_name(q.release);
+struct ReleaseText {
   char text[128];
   std::size_t length = 0;
-  for (const std::string_view part : {std::string_view("FreeBSD "), name.substr(0, 64), std::string_view(" GENERIC\n")})
-    length += part.copy(text + length, part.size());
-  return q.out.append(std::string_view(text, length));
+  void add(std::string_view part) noexcept { length += part.copy(text + length, sizeof text - length); }
+  std::string_view view() const noexcept { return {text, length}; }
+};
+
+/// The release as uname(1) shows it: "15.0-RELEASE" also where the table says just "15.0".
+void add_release(ReleaseText& to, std::string_view release) noexcept {
+  const std::string_view name = release_name(release);
+  to.add(name);
+  if (name.find('-') == std::string_view::npos) to.add("-RELEASE");
 }
 
-int os_release_date(SysctlQuery& q) noexcept { return q.out.put(release_number(q.release)); }
+}  // namespace
+
+int os_release(SysctlQuery& q) noexcept {
+  ReleaseText text;
+  add_release(text, q.release);
+  return q.out.append(text.view());
+}
+
+int os_version(SysctlQuery& q) noexcept {
+  ReleaseText text;
+  text.add("FreeBSD ");
+  add_release(text, q.release);
+  text.add(" GENERIC\n");
+  return q.out.append(text.view());
+}
+
+int os_release_date(SysctlQuery& q) noexcept { return q.out.put(osreldate(release_name(q.release))); }
 
 int host_name(SysctlQuery& q) noexcept {
   utsname names{};

@@ -48,6 +48,9 @@ int Deadline::set(Host& host, const FlagSet& clocks, const UmtxTime& time) noexc
   const auto clock = clocks.to_native(time.clockid);
   if (!clock) return EINVAL;
   clock_ = static_cast<int>(*clock);
+  // The coarse clocks are read more cheaply, and waited for like the others.
+  if (clock_ == CLOCK_REALTIME_COARSE) clock_ = CLOCK_REALTIME;
+  if (clock_ == CLOCK_MONOTONIC_COARSE) clock_ = CLOCK_MONOTONIC;
   limited_ = true;
   relative_ = (time.flags & kAbsoluteTime) == 0;
   if (!relative_) {

@@ -45,7 +45,8 @@ struct UContext {
   SigContext mcontext;
   std::uint64_t sigmask;
 };
-static_assert(sizeof(UContext) == 304 && offsetof(UContext, mcontext) == 40 && offsetof(UContext, sigmask) == 296);
+static_assert(sizeof(UContext) == 304 && offsetof(UContext, mcontext) == 40 &&
+              offsetof(UContext, sigmask) == 296);
 
 /// `siginfo_t` (asm-generic/siginfo.h): a head, and a union by signal and code.
 struct KernelSiginfo {
@@ -81,7 +82,8 @@ struct KernelSiginfo {
   } of;
 };
 static_assert(sizeof(KernelSiginfo) == 128 && offsetof(KernelSiginfo, of) == 16);
-static_assert(offsetof(KernelSiginfo, of.child.status) == 24 && offsetof(KernelSiginfo, of.child.user_time) == 32);
+static_assert(offsetof(KernelSiginfo, of.child.status) == 24 &&
+              offsetof(KernelSiginfo, of.child.user_time) == 32);
 
 /// `struct rt_sigframe` (asm/sigframe.h): what the guest's handler finds on its stack.
 struct RtSigframe {

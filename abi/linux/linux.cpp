@@ -31,12 +31,8 @@ AuxEntry random_bytes() {
 StackImage Linux::stack_image(const ImageInfo& image, std::string_view program_path) const {
   StackImage layout;
   layout.aux = {
-      value(AT_PHDR, image.phdr),
-      value(AT_PHENT, image.phent),
-      value(AT_PHNUM, image.phnum),
-      value(AT_BASE, image.base),
-      value(AT_FLAGS, 0),
-      value(AT_ENTRY, image.entry),
+      value(AT_PHDR, image.phdr), value(AT_PHENT, image.phent), value(AT_PHNUM, image.phnum),
+      value(AT_BASE, image.base), value(AT_FLAGS, 0),           value(AT_ENTRY, image.entry),
   };
   // Properties of the machine and the process, which the guest shares with us.
   constexpr Word kShared[] = {AT_HWCAP, AT_PAGESZ, AT_CLKTCK, AT_UID,    AT_EUID,

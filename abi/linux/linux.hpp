@@ -37,11 +37,11 @@ constexpr bool null_or_guest(GuestAddr addr, std::uint64_t size) noexcept {
 }
 
 // One array per area; each file keeps its array next to its handlers.
-std::span<const HandlerEntry> memory_handlers() noexcept;      // memory.cpp: mmap, mremap, brk, shmat…
-std::span<const HandlerEntry> signal_handlers() noexcept;      // signals.cpp: sigaction, masks, sigreturn
-std::span<const HandlerEntry> wait_handlers() noexcept;        // waits.cpp: calls that wait under a mask
-std::span<const HandlerEntry> thread_handlers() noexcept;      // threads.cpp: clone, exit, futex, arch_prctl
-std::span<const HandlerEntry> process_handlers() noexcept;     // process.cpp: exec, exit_group, prctl, readlink
+std::span<const HandlerEntry> memory_handlers() noexcept;   // memory.cpp: mmap, mremap, brk, shmat…
+std::span<const HandlerEntry> signal_handlers() noexcept;   // signals.cpp: sigaction, masks, sigreturn
+std::span<const HandlerEntry> wait_handlers() noexcept;     // waits.cpp: calls that wait under a mask
+std::span<const HandlerEntry> thread_handlers() noexcept;   // threads.cpp: clone, exit, futex, arch_prctl
+std::span<const HandlerEntry> process_handlers() noexcept;  // process.cpp: exec, exit_group, prctl, readlink
 std::span<const HandlerEntry> descriptor_handlers() noexcept;  // descriptors.cpp: close, dup, close_range
 
 }  // namespace sudrun::abi::linux_abi

@@ -16,6 +16,8 @@ namespace {
 constexpr Word kPage = 4096;
 /// Larger mappings are aligned to the size of a huge page: hugetlbfs files need it, others profit.
 constexpr Word kHugePage = Word{2} << 20;
+/// Lower hints are raised, as the kernel does: privileged processes could really map there.
+constexpr Word kLowest = 0x10000;
 /// Addresses tried before the guest's part counts as full; each trial is a different one.
 constexpr int kTries = 64;
 
@@ -41,7 +43,7 @@ struct MapRequest {
 };
 
 NativeResult map_at(Host& host, Word addr, const MapRequest& map, unsigned extra_flags) noexcept {
-  return host.call_interruptible(SYS_mmap, addr, map.length, map.prot, map.flags | extra_flags, map.fd, map.offset);
+  return host.call(SYS_mmap, addr, map.length, map.prot, map.flags | extra_flags, map.fd, map.offset);
 }
 
 /// Maps at an address of our choice.
@@ -57,6 +59,20 @@ NativeResult map_anywhere(Host& host, const MapRequest& map) noexcept {
   return -ENOMEM;
 }
 
+/// Reserves `size` bytes at an address of our choice, to be replaced by what MAP_FIXED puts there.
+NativeResult reserve(Host& host, Word size) noexcept {
+  return map_anywhere(host, {size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~Word{0}, 0});
+}
+
+/// MAP_SHARED_VALIDATE refuses MAP_FIXED_NOREPLACE, which it does not know, but takes MAP_FIXED.
+NativeResult map_validated(Host& host, const MapRequest& map) noexcept {
+  const NativeResult where = reserve(host, map.length);
+  if (is_error(where)) return where;
+  const NativeResult mapped = map_at(host, static_cast<Word>(where), map, MAP_FIXED);
+  if (is_error(mapped)) host.call(SYS_munmap, static_cast<Word>(where), map.length);
+  return mapped;
+}
+
 Result mmap(Call& call) noexcept {
   const MapRequest map{call.word(1), call.word(2), call.u32(3), call.word(4), call.word(5)};
   if (map.length == 0) return Result::fail(EINVAL);
@@ -69,9 +85,11 @@ Result mmap(Call& call) noexcept {
     return Result::of(map_at(call.host, call.word(0), map, 0));
   }
   // The hint, if its pages are free and may be mapped.
-  const Word hint = call.word(0) < kGuestTop ? round_up(call.word(0), kPage) : 0;
+  Word hint = call.word(0) < kGuestTop ? round_up(call.word(0), kPage) : 0;
+  if (hint != 0 && hint < kLowest) hint = kLowest;
   // MAP_32BIT mappings all lie in the first two gigabytes, so that the kernel may choose.
   if ((map.flags & MAP_32BIT) != 0) return Result::of(map_at(call.host, hint, map, 0));
+  if ((map.flags & MAP_TYPE) == MAP_SHARED_VALIDATE) return Result::of(map_validated(call.host, map));
   if (hint != 0 && pages_in_guest(guest_addr(hint), map.length) &&
       ((map.flags & MAP_HUGETLB) == 0 || hint % alignment_of(map.length, map.flags) == 0)) {
     const NativeResult mapped = map_at(call.host, hint, map, MAP_FIXED_NOREPLACE);
@@ -89,15 +107,14 @@ Result munmap(Call& call) noexcept {
 Result on_range(Call& call) noexcept {
   if (call.word(0) % kPage != 0) return Result::fail(EINVAL);
   if (!pages_in_guest(call.addr(0), call.word(1))) return Result::fail(ENOMEM);
-  return Result::of(call.host.call_interruptible(native_number(call), call.word(0), call.word(1), call.word(2),
-                                                 call.word(3)));
+  return Result::of(
+      call.host.call(native_number(call), call.word(0), call.word(1), call.word(2), call.word(3)));
 }
 
 /// Moves a mapping to an address of our choice. The target is reserved first: MREMAP_FIXED replaces what it
 /// finds, and another thread may map in between.
 NativeResult move_mapping(Host& host, Word old, Word old_size, Word new_size, Word flags) noexcept {
-  const MapRequest reservation{new_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~Word{0}, 0};
-  const NativeResult target = map_anywhere(host, reservation);
+  const NativeResult target = reserve(host, new_size);
   if (is_error(target)) return target;
   const NativeResult moved =
       host.call(SYS_mremap, old, old_size, new_size, flags | MREMAP_FIXED, static_cast<Word>(target));
@@ -109,7 +126,8 @@ Result mremap(Call& call) noexcept {
   const Word old = call.word(0), flags = call.word(3);
   constexpr Word kDontUnmap = 4;  // MREMAP_DONTUNMAP
   if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | kDontUnmap)) != 0) return Result::fail(EINVAL);
-  if ((flags & (MREMAP_FIXED | kDontUnmap)) != 0 && (flags & MREMAP_MAYMOVE) == 0) return Result::fail(EINVAL);
+  if ((flags & (MREMAP_FIXED | kDontUnmap)) != 0 && (flags & MREMAP_MAYMOVE) == 0)
+    return Result::fail(EINVAL);
   if (old % kPage != 0 || call.word(2) == 0) return Result::fail(EINVAL);
   if (!pages_in_guest(guest_addr(old), call.word(1))) return Result::fail(EFAULT);
   if (call.word(2) > kGuestTop) return Result::fail(ENOMEM);
@@ -157,8 +175,9 @@ Result shmat(Call& call) noexcept {
 }
 
 constexpr HandlerEntry kHandlers[] = {
-    {"brk", brk},       {"madvise", on_range}, {"mmap", mmap},     {"mprotect", on_range},      {"mremap", mremap},
-    {"mseal", on_range}, {"munmap", munmap},   {"pkey_mprotect", on_range}, {"shmat", shmat},
+    {"brk", brk},           {"madvise", on_range},       {"mmap", mmap},
+    {"mprotect", on_range}, {"mremap", mremap},          {"mseal", on_range},
+    {"munmap", munmap},     {"pkey_mprotect", on_range}, {"shmat", shmat},
 };
 
 }  // namespace

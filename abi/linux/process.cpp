@@ -47,8 +47,8 @@ Result execveat(Call& call) noexcept {
   }
   if ((flags & AT_SYMLINK_NOFOLLOW) != 0) {
     struct stat status {};
-    const NativeResult found = call.host.call(SYS_newfstatat, call.word(0), call.word(1), host_word(&status),
-                                              AT_SYMLINK_NOFOLLOW);
+    const NativeResult found =
+        call.host.call(SYS_newfstatat, call.word(0), call.word(1), host_word(&status), AT_SYMLINK_NOFOLLOW);
     if (is_error(found)) return Result::of(found);
     if (S_ISLNK(status.st_mode)) return Result::fail(ELOOP);
   }
@@ -64,18 +64,20 @@ Result exit_group(Call& call) noexcept {
 Result prctl(Call& call) noexcept {
   constexpr int kSetSyscallUserDispatch = 59, kSetMdwe = 65;
   switch (call.i32(0)) {
-    case PR_SET_SECCOMP:            // a filter would judge the runtime's calls too
-    case kSetSyscallUserDispatch:   // the trap's
-    case kSetMdwe:                  // would keep the runtime from rewriting call sites
-    case PR_SET_MM:                 // describes the host program
-    case PR_SET_TSC:                // the runtime reads the clock
-    case PR_GET_TID_ADDRESS:        // the host thread's
+    case PR_SET_SECCOMP:           // a filter would judge the runtime's calls too
+    case kSetSyscallUserDispatch:  // the trap's
+    case kSetMdwe:                 // would keep the runtime from rewriting call sites
+    case PR_SET_MM:                // describes the host program
+    case PR_SET_TSC:               // the runtime reads the clock
+    case PR_GET_TID_ADDRESS:       // the host thread's
       return Result::fail(EINVAL);
-    case PR_GET_SECCOMP: return Result::ok(0);
-    default: break;
+    case PR_GET_SECCOMP:
+      return Result::ok(0);
+    default:
+      break;
   }
-  return Result::of(call.host.call_interruptible(SYS_prctl, call.word(0), call.word(1), call.word(2), call.word(3),
-                                                 call.word(4)));
+  return Result::of(
+      call.host.call(SYS_prctl, call.word(0), call.word(1), call.word(2), call.word(3), call.word(4)));
 }
 
 // --- the guest's own path -----------------------------------------------------------------------------
@@ -83,7 +85,8 @@ Result prctl(Call& call) noexcept {
 /// True for /proc/self/exe and its other names.
 bool names_own_program(Host& host, std::string_view path) noexcept {
   constexpr std::string_view kProc = "/proc/", kExe = "/exe";
-  if (!path.starts_with(kProc) || !path.ends_with(kExe) || path.size() <= kProc.size() + kExe.size()) return false;
+  if (!path.starts_with(kProc) || !path.ends_with(kExe) || path.size() <= kProc.size() + kExe.size())
+    return false;
   path = path.substr(kProc.size(), path.size() - kProc.size() - kExe.size());
   if (path == "self" || path == "thread-self") return true;
   int pid = 0;
@@ -113,21 +116,22 @@ bool buffer_in_guest(Call& call, unsigned buffer) noexcept {
 }
 
 Result readlink(Call& call) noexcept {
-  if (const auto program = own_program(call.host, call.addr(0)); !program.empty()) return put_link(call, program, 1);
+  if (const auto program = own_program(call.host, call.addr(0)); !program.empty())
+    return put_link(call, program, 1);
   if (!Host::in_guest(call.addr(0), 1) || !buffer_in_guest(call, 1)) return Result::fail(EFAULT);
-  return Result::of(call.host.call_interruptible(SYS_readlink, call.word(0), call.word(1), call.word(2)));
+  return Result::of(call.host.call(SYS_readlink, call.word(0), call.word(1), call.word(2)));
 }
 
 Result readlinkat(Call& call) noexcept {
-  if (const auto program = own_program(call.host, call.addr(1)); !program.empty()) return put_link(call, program, 2);
+  if (const auto program = own_program(call.host, call.addr(1)); !program.empty())
+    return put_link(call, program, 2);
   if (call.i32(0) >= 0 && call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
   if (!Host::in_guest(call.addr(1), 1) || !buffer_in_guest(call, 2)) return Result::fail(EFAULT);
-  return Result::of(
-      call.host.call_interruptible(SYS_readlinkat, call.word(0), call.word(1), call.word(2), call.word(3)));
+  return Result::of(call.host.call(SYS_readlinkat, call.word(0), call.word(1), call.word(2), call.word(3)));
 }
 
 constexpr HandlerEntry kHandlers[] = {
-    {"execve", execve}, {"execveat", execveat},     {"exit_group", exit_group},
+    {"execve", execve}, {"execveat", execveat}, {"exit_group", exit_group},
     {"prctl", prctl},   {"readlink", readlink}, {"readlinkat", readlinkat},
 };
 

@@ -1,8 +1,8 @@
-// Stack, from high to low: the interrupted code's red zone, the extended state (64-byte aligned, followed by a
-// magic word), struct rt_sigframe (its end 16-byte aligned).
+// Stack, from high to low: the interrupted code's red zone, the extended state (64-byte aligned, followed by
+// a magic word), struct rt_sigframe (its end 16-byte aligned).
 //
-// Sources: Linux 6.18, arch/x86/kernel/signal.c, signal_64.c, fpu/signal.c; arch/x86/include/uapi/asm/sigcontext.h,
-// ucontext.h.
+// Sources: Linux 6.18, arch/x86/kernel/signal.c, signal_64.c, fpu/signal.c;
+// arch/x86/include/uapi/asm/sigcontext.h, ucontext.h.
 #include "abi/linux/signal_frame.hpp"
 
 #include <signal.h>
@@ -76,7 +76,8 @@ ImageShape shape_of(std::span<const std::byte> image) noexcept {
   if (image.size() < kLegacySize) return {};
   if (image.size() < kLegacySize + kHeaderSize) return {kLegacySize, kLegacyFeatures};
   const auto software = load<SoftwareBytes>(image, kSoftwareOffset);
-  if (software.magic1 == kMagic1 && software.size >= kLegacySize + kHeaderSize && software.size <= image.size())
+  if (software.magic1 == kMagic1 && software.size >= kLegacySize + kHeaderSize &&
+      software.size <= image.size())
     return {software.size, software.features};
   return {image.size(), load<XsaveHeader>(image, kLegacySize).present | kLegacyFeatures};
 }
@@ -99,7 +100,8 @@ void reset_state(std::span<std::byte> image) noexcept {
 }
 
 /// Writes the image to the guest as the kernel lays it out; `at` is 64-byte aligned.
-bool write_state(Host& host, GuestAddr at, std::span<const std::byte> image, const ImageShape& shape) noexcept {
+bool write_state(Host& host, GuestAddr at, std::span<const std::byte> image,
+                 const ImageShape& shape) noexcept {
   if (!host.write(at, image.data(), kSoftwareOffset)) return false;
   SoftwareBytes software{};
   if (shape.extended()) {
@@ -116,7 +118,8 @@ bool write_state(Host& host, GuestAddr at, std::span<const std::byte> image, con
 
 bool good_header(const XsaveHeader& header, std::uint64_t features) noexcept {
   return header.compaction == 0 && (header.present & ~features) == 0 &&
-         std::all_of(std::begin(header.reserved), std::end(header.reserved), [](auto word) { return word == 0; });
+         std::all_of(std::begin(header.reserved), std::end(header.reserved),
+                     [](auto word) { return word == 0; });
 }
 
 /// Takes the guest's state from a frame. False if it is not one the processor would load.
@@ -138,9 +141,10 @@ bool read_state(Host& host, GuestAddr at, std::span<std::byte> image) noexcept {
   XsaveHeader header{live.features & kLegacyFeatures, 0, {}};
   const auto software = load<SoftwareBytes>(legacy, kSoftwareOffset);
   std::uint32_t magic2 = 0;
-  const bool whole = live.extended() && software.magic1 == kMagic1 && software.size >= kLegacySize + kHeaderSize &&
-                     software.size <= live.size && software.size <= software.extended_size &&
-                     host.get(at + software.size, magic2) && magic2 == kMagic2;
+  const bool whole = live.extended() && software.magic1 == kMagic1 &&
+                     software.size >= kLegacySize + kHeaderSize && software.size <= live.size &&
+                     software.size <= software.extended_size && host.get(at + software.size, magic2) &&
+                     magic2 == kMagic2;
   if (whole) {
     if (!host.get(at + kLegacySize, header)) return false;
     if (!good_header(header, live.features & software.features)) return false;
@@ -158,7 +162,8 @@ bool read_state(Host& host, GuestAddr at, std::span<std::byte> image) noexcept {
 
 bool on_stack(const AltStack& stack, Word sp) noexcept {
   // An automatically disarmed stack is never in use while it is armed.
-  return stack.enabled && !stack.auto_disarm && sp > word_of(stack.base) && sp - word_of(stack.base) <= stack.size;
+  return stack.enabled && !stack.auto_disarm && sp > word_of(stack.base) &&
+         sp - word_of(stack.base) <= stack.size;
 }
 
 KernelSiginfo siginfo_of(const SignalInfo& info) noexcept {
@@ -182,7 +187,8 @@ KernelSiginfo siginfo_of(const SignalInfo& info) noexcept {
   return out;
 }
 
-SigContext context_of(const Context& guest, const SignalInfo& info, NativeSigset old_mask, Word fpstate) noexcept {
+SigContext context_of(const Context& guest, const SignalInfo& info, NativeSigset old_mask,
+                      Word fpstate) noexcept {
   SigContext sc{};
   static_assert(offsetof(SigContext, cs) == sizeof(Registers));
   std::memcpy(&sc, &guest.regs, sizeof guest.regs);

@@ -47,9 +47,15 @@ KernelSigaction guest_action(const SignalAction& action) noexcept {
   flag(action.no_cld_wait, SA_NOCLDWAIT);
   flag(!is_null(action.restorer), kSaRestorer);
   switch (action.disposition) {
-    case Disposition::by_default: guest.handler = reinterpret_cast<Word>(SIG_DFL); break;
-    case Disposition::ignore: guest.handler = reinterpret_cast<Word>(SIG_IGN); break;
-    case Disposition::handler: guest.handler = word_of(action.handler); break;
+    case Disposition::by_default:
+      guest.handler = reinterpret_cast<Word>(SIG_DFL);
+      break;
+    case Disposition::ignore:
+      guest.handler = reinterpret_cast<Word>(SIG_IGN);
+      break;
+    case Disposition::handler:
+      guest.handler = word_of(action.handler);
+      break;
   }
   guest.restorer = word_of(action.restorer);
   guest.mask = action.mask;
@@ -62,7 +68,8 @@ Result rt_sigaction(Call& call) noexcept {
   KernelSigaction guest{};
   const bool set = !is_null(call.addr(1));
   if (set && !call.host.get(call.addr(1), guest)) return Result::fail(EFAULT);
-  if (signal < 1 || signal > kLastSignal || (set && (sigbit(signal) & kUnblockable) != 0)) return Result::fail(EINVAL);
+  if (signal < 1 || signal > kLastSignal || (set && (sigbit(signal) & kUnblockable) != 0))
+    return Result::fail(EINVAL);
 
   const SignalAction action = action_of(guest);
   SignalAction old;
@@ -79,10 +86,16 @@ Result rt_sigprocmask(Call& call) noexcept {
     NativeSigset set = 0;
     if (!call.host.get(call.addr(1), set)) return Result::fail(EFAULT);
     switch (call.i32(0)) {
-      case SIG_BLOCK: set |= old; break;
-      case SIG_UNBLOCK: set = old & ~set; break;
-      case SIG_SETMASK: break;
-      default: return Result::fail(EINVAL);
+      case SIG_BLOCK:
+        set |= old;
+        break;
+      case SIG_UNBLOCK:
+        set = old & ~set;
+        break;
+      case SIG_SETMASK:
+        break;
+      default:
+        return Result::fail(EINVAL);
     }
     call.host.set_signal_mask(set & ~kUnblockable);
   }
@@ -111,8 +124,8 @@ Result sigaltstack(Call& call) noexcept {
 }
 
 constexpr HandlerEntry kHandlers[] = {
-    {"rt_sigaction", rt_sigaction},     {"rt_sigpending", rt_sigpending}, {"rt_sigprocmask", rt_sigprocmask},
-    {"rt_sigreturn", rt_sigreturn},     {"sigaltstack", sigaltstack},
+    {"rt_sigaction", rt_sigaction}, {"rt_sigpending", rt_sigpending}, {"rt_sigprocmask", rt_sigprocmask},
+    {"rt_sigreturn", rt_sigreturn}, {"sigaltstack", sigaltstack},
 };
 
 }  // namespace

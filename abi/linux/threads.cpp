@@ -19,11 +19,11 @@ namespace sudrun::abi::linux_abi {
 namespace {
 
 constexpr std::uint64_t kClearSighand = 0x100000000, kIntoCgroup = 0x200000000;  // clone3 only
-constexpr std::uint64_t kNewTime = 0x80;                                        // clone3 only
-constexpr std::uint64_t kSignalMask = 0xff;                                     // CSIGNAL, clone only
+constexpr std::uint64_t kNewTime = 0x80;                                         // clone3 only
+constexpr std::uint64_t kSignalMask = 0xff;                                      // CSIGNAL, clone only
 constexpr std::uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
-constexpr std::uint64_t kNamespaces =
-    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | kNewTime;
+constexpr std::uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                      CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | kNewTime;
 constexpr Word kUserEnd = 0x7fff'ffff'f000;  // TASK_SIZE_MAX
 
 /// What clone and clone3 have in common.
@@ -121,7 +121,8 @@ Result clone(Call& call) noexcept {
   request.child_tid = call.addr(3);
   request.tls = call.word(4);
   request.pidfd = call.addr(2);  // they share an argument
-  if (request.has(CLONE_PIDFD) && request.has(CLONE_PARENT_SETTID | CLONE_DETACHED)) return Result::fail(EINVAL);
+  if (request.has(CLONE_PIDFD) && request.has(CLONE_PARENT_SETTID | CLONE_DETACHED))
+    return Result::fail(EINVAL);
   return start(call, request);
 }
 
@@ -149,7 +150,8 @@ Result clone3(Call& call) noexcept {
   if ((args.flags & kRefused) != 0 || args.flags >= kIntoCgroup << 1) return Result::fail(EINVAL);
   if ((args.flags & (CLONE_THREAD | CLONE_PARENT)) != 0 && args.exit_signal != 0) return Result::fail(EINVAL);
   if ((args.stack == 0) != (args.stack_size == 0)) return Result::fail(EINVAL);
-  if (args.set_tid != 0 || args.set_tid_size != 0) return Result::fail(EINVAL);  // needs a namespace of its own
+  if (args.set_tid != 0 || args.set_tid_size != 0)
+    return Result::fail(EINVAL);  // needs a namespace of its own
   CloneRequest request;
   request.flags = args.flags;
   request.exit_signal = args.exit_signal;
@@ -162,7 +164,9 @@ Result clone3(Call& call) noexcept {
 }
 
 Result fork(Call& call) noexcept { return start(call, {.exit_signal = SIGCHLD}); }
-Result vfork(Call& call) noexcept { return start(call, {.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD}); }
+Result vfork(Call& call) noexcept {
+  return start(call, {.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD});
+}
 
 // --- the end of a thread ------------------------------------------------------------------------------
 
@@ -192,8 +196,8 @@ void abandon(Host& host, GuestAddr futex, bool priority_inheriting, bool pending
   }
 }
 
-/// What the kernel does for a thread's robust list. It has to be done here and now: the host thread lives on for
-/// a moment after the guest's tid has been cleared, and by then the list's memory may be another's.
+/// What the kernel does for a thread's robust list. It has to be done here and now: the host thread lives on
+/// for a moment after the guest's tid has been cleared, and by then the list's memory may be another's.
 void abandon_robust_futexes(Host& host) noexcept {
   Word head_address = 0, size = 0;
   if (is_error(host.call(SYS_get_robust_list, 0, host_word(&head_address), host_word(&size)))) return;
@@ -228,26 +232,32 @@ Result exit(Call& call) noexcept {
 // --- futex, arch_prctl --------------------------------------------------------------------------------
 
 Result futex(Call& call) noexcept {
-  const unsigned operation = call.u32(1) & static_cast<unsigned>(FUTEX_CMD_MASK);
-  const NativeResult result = call.host.call_interruptible(SYS_futex, call.word(0), call.word(1), call.word(2),
-                                                           call.word(3), call.word(4), call.word(5));
-  if (result != -EINTR) return Result::of(result);
-  switch (operation) {
-    case FUTEX_LOCK_PI:
-    case FUTEX_LOCK_PI2: return Result::restart();  // goes on whatever the handler's SA_RESTART
+  const auto& args = call.frame.args;
+  const auto wait = [&] {
+    return call.host.call_interruptible(SYS_futex, args[0], args[1], args[2], args[3], args[4], args[5]);
+  };
+  switch (call.u32(1) & static_cast<unsigned>(FUTEX_CMD_MASK)) {
     case FUTEX_WAIT:
-    case FUTEX_WAIT_BITSET:
+    case FUTEX_WAIT_BITSET: {
+      const NativeResult result = wait();
       // With a timeout a handler ends the wait even under SA_RESTART. As a value, so that nobody restarts it.
-      if (call.word(3) != 0) return Result::ok(Word{0} - EINTR);
-      break;
-    default: break;
+      return result == -EINTR && args[3] != 0 ? Result::ok(Word{0} - EINTR) : Result::of(result);
+    }
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+    case FUTEX_WAIT_REQUEUE_PI: {
+      const NativeResult result = wait();
+      return result == -EINTR ? Result::restart() : Result::of(result);  // goes on whatever SA_RESTART says
+    }
+    default:  // never waits, and must not fail with EINTR
+      return Result::of(call.host.call(SYS_futex, args[0], args[1], args[2], args[3], args[4], args[5]));
   }
-  return Result::fail(EINTR);
 }
 
 Result arch_prctl(Call& call) noexcept {
   constexpr int kGetXcompSupported = 0x1021, kGetXcompPermitted = 0x1022, kGetUntagMask = 0x4001;
-  constexpr int kGetMaxTagBits = 0x4003, kMapVdso64 = 0x2003, kShadowStackFirst = 0x5001, kShadowStackLast = 0x5005;
+  constexpr int kGetMaxTagBits = 0x4003, kMapVdso64 = 0x2003, kShadowStackFirst = 0x5001,
+                kShadowStackLast = 0x5005;
   Context& context = call.host.context();
   const int operation = call.i32(0);
   switch (operation) {
@@ -255,28 +265,41 @@ Result arch_prctl(Call& call) noexcept {
       if (call.word(1) >= kUserEnd) return Result::fail(EPERM);
       context.fs_base = call.word(1);
       return Result::ok();
-    case ARCH_GET_FS: return call.host.put(call.addr(1), context.fs_base) ? Result::ok() : Result::fail(EFAULT);
-    case ARCH_GET_GS: return call.host.put(call.addr(1), context.gs_base) ? Result::ok() : Result::fail(EFAULT);
-    case ARCH_SET_GS: return Result::fail(EPERM);  // the runtime's
-    case ARCH_GET_CPUID: return Result::ok(1);
-    case ARCH_SET_CPUID: return call.word(1) != 0 ? Result::ok() : Result::fail(ENODEV);
+    case ARCH_GET_FS:
+      return call.host.put(call.addr(1), context.fs_base) ? Result::ok() : Result::fail(EFAULT);
+    case ARCH_GET_GS:
+      return call.host.put(call.addr(1), context.gs_base) ? Result::ok() : Result::fail(EFAULT);
+    case ARCH_SET_GS:
+      return Result::fail(EPERM);  // the runtime's
+    case ARCH_GET_CPUID:
+      return Result::ok(1);
+    case ARCH_SET_CPUID:
+      return call.word(1) != 0 ? Result::ok() : Result::fail(ENODEV);
     case kGetXcompSupported:
     case kGetXcompPermitted:
     case kGetUntagMask:
     case kGetMaxTagBits:
       if (!Host::in_guest(call.addr(1), sizeof(Word))) return Result::fail(EFAULT);
       return Result::of(call.host.call(SYS_arch_prctl, call.word(0), call.word(1)));
-    case kMapVdso64: return Result::fail(EINVAL);
-    default: break;
+    case kMapVdso64:
+      return Result::fail(EINVAL);
+    default:
+      break;
   }
   if (operation >= kShadowStackFirst && operation <= kShadowStackLast) return Result::fail(EOPNOTSUPP);
   return Result::fail(EINVAL);
 }
 
 constexpr HandlerEntry kHandlers[] = {
-    {"arch_prctl", arch_prctl}, {"clone", clone},   {"clone3", clone3},
-    {"exit", exit},             {"fork", fork},     {"futex", futex},
-    {"set_robust_list", set_robust_list}, {"set_tid_address", set_tid_address}, {"vfork", vfork},
+    {"arch_prctl", arch_prctl},
+    {"clone", clone},
+    {"clone3", clone3},
+    {"exit", exit},
+    {"fork", fork},
+    {"futex", futex},
+    {"set_robust_list", set_robust_list},
+    {"set_tid_address", set_tid_address},
+    {"vfork", vfork},
 };
 
 }  // namespace

@@ -71,8 +71,9 @@ Result pselect6(Call& call) noexcept {
   if (const int error = mask.read_pair(host, call.addr(5)); error != 0) return Result::fail(error);
   const SigsetArgument pair{mask.word(), sizeof(NativeSigset)};
   mask.enter(host);
-  return Result::of(host.call_interruptible(SYS_pselect6, call.word(0), call.word(1), call.word(2), call.word(3),
-                                            call.word(4), mask.present() ? host_word(&pair) : 0));
+  return Result::of(host.call_interruptible(SYS_pselect6, call.word(0), call.word(1), call.word(2),
+                                            call.word(3), call.word(4),
+                                            mask.present() ? host_word(&pair) : 0));
 }
 
 /// epoll_pwait and epoll_pwait2 differ in the fourth argument: milliseconds, or a timespec.
@@ -101,13 +102,15 @@ Result io_pgetevents(Call& call) noexcept {
   const SigsetArgument pair{mask.word(), sizeof(NativeSigset)};
   mask.enter(host);
   return Result::of(host.call_interruptible(SYS_io_pgetevents, call.word(0), call.word(1), call.word(2),
-                                            call.word(3), call.word(4), mask.present() ? host_word(&pair) : 0));
+                                            call.word(3), call.word(4),
+                                            mask.present() ? host_word(&pair) : 0));
 }
 
 Result rt_sigsuspend(Call& call) noexcept {
   Sigset mask;
   if (is_null(call.addr(0))) return Result::fail(EFAULT);
-  if (const int error = mask.read(call.host, call.addr(0), call.word(1)); error != 0) return Result::fail(error);
+  if (const int error = mask.read(call.host, call.addr(0), call.word(1)); error != 0)
+    return Result::fail(error);
   mask.enter(call.host);
   return Result::of(call.host.call_interruptible(SYS_rt_sigsuspend, mask.word(), sizeof(NativeSigset)));
 }
@@ -118,7 +121,8 @@ Result rt_sigtimedwait(Call& call) noexcept {
   if (!null_or_guest(call.addr(1), kSiginfoSize)) return Result::fail(EFAULT);
   if (!null_or_guest(call.addr(2), kTimespecSize)) return Result::fail(EFAULT);
   Sigset set;
-  if (const int error = set.read(call.host, call.addr(0), call.word(3)); error != 0) return Result::fail(error);
+  if (const int error = set.read(call.host, call.addr(0), call.word(3)); error != 0)
+    return Result::fail(error);
   return Result::of(call.host.call_interruptible(SYS_rt_sigtimedwait, set.word(), call.word(1), call.word(2),
                                                  sizeof(NativeSigset)));
 }
@@ -129,7 +133,8 @@ Result make_signalfd(Call& call, Word flags) noexcept {
   if (fd >= 0 && call.host.is_hidden(fd)) return Result::fail(EBADF);
   if (is_null(call.addr(1))) return Result::fail(EFAULT);
   Sigset set;
-  if (const int error = set.read(call.host, call.addr(1), call.word(2)); error != 0) return Result::fail(error);
+  if (const int error = set.read(call.host, call.addr(1), call.word(2)); error != 0)
+    return Result::fail(error);
   return Result::of(
       call.host.call(SYS_signalfd4, static_cast<Word>(fd), set.word(), sizeof(NativeSigset), flags));
 }
@@ -137,9 +142,15 @@ Result signalfd(Call& call) noexcept { return make_signalfd(call, 0); }
 Result signalfd4(Call& call) noexcept { return make_signalfd(call, call.word(3)); }
 
 constexpr HandlerEntry kHandlers[] = {
-    {"epoll_pwait", wait_for_epoll}, {"epoll_pwait2", epoll_pwait2},   {"io_pgetevents", io_pgetevents},
-    {"ppoll", ppoll},                {"pselect6", pselect6},           {"rt_sigsuspend", rt_sigsuspend},
-    {"rt_sigtimedwait", rt_sigtimedwait}, {"signalfd", signalfd},      {"signalfd4", signalfd4},
+    {"epoll_pwait", wait_for_epoll},
+    {"epoll_pwait2", epoll_pwait2},
+    {"io_pgetevents", io_pgetevents},
+    {"ppoll", ppoll},
+    {"pselect6", pselect6},
+    {"rt_sigsuspend", rt_sigsuspend},
+    {"rt_sigtimedwait", rt_sigtimedwait},
+    {"signalfd", signalfd},
+    {"signalfd4", signalfd4},
 };
 
 }  // namespace

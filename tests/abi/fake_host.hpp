@@ -34,7 +34,7 @@ class FakeHost final : public abi::Host {
   };
 
   /// Guest memory is `size` bytes from `base`; everything else faults.
-  explicit FakeHost(std::size_t size = 64 * 1024, Word base = 0x10000) : base_(base), memory_(size) {}
+  explicit FakeHost(std::size_t size = std::size_t{64} * 1024, Word base = 0x10000) : base_(base), memory_(size) {}
 
   // --- for the test ------------------------------------------------------------------------------------
   /// Carries out native calls; unset: the results of `returns()` in turn, then -ENOSYS.
@@ -89,6 +89,7 @@ class FakeHost final : public abi::Host {
   NativeResult fork_result = 4242, execute_result = -ENOENT;
   Word next_address = 0x2000'0000, break_address = 0x100'0000;
   std::string program = "/bin/guest";
+  GuestAddr clear_tid_address{};
   int thread_id = 100, process_id = 100;
 
   // --- Host -----------------------------------------------------------------------------------------------
@@ -118,6 +119,17 @@ class FakeHost final : public abi::Host {
     }
     return -ENAMETOOLONG;
   }
+  bool load32(GuestAddr from, std::uint32_t& value) noexcept override {
+    return abi::word_of(from) % 4 == 0 && read(from, &value, sizeof(value));
+  }
+  bool compare_exchange32(GuestAddr at, std::uint32_t& expected, std::uint32_t desired,
+                          bool& swapped) noexcept override {
+    std::uint32_t found = 0;
+    if (!load32(at, found)) return false;
+    swapped = found == expected;
+    expected = found;
+    return !swapped || write(at, &desired, sizeof(desired));
+  }
   Word choose_address(std::uint64_t size, std::uint64_t alignment) noexcept override {
     const std::uint64_t unit = std::max<std::uint64_t>(alignment, 4096);
     const Word address = (next_address + unit - 1) & ~(unit - 1);
@@ -138,6 +150,7 @@ class FakeHost final : public abi::Host {
     return 0;
   }
   abi::NativeSigset signal_mask() noexcept override { return mask; }
+  void set_clear_tid_address(GuestAddr address) noexcept override { clear_tid_address = address; }
   void set_signal_mask(abi::NativeSigset set) noexcept override { mask = set; }
   void set_temporary_mask(abi::NativeSigset set) noexcept override { temporary_mask = set; }
   abi::NativeSigset native_mask(abi::NativeSigset set) noexcept override { return set & ~abi::sigbit(31); }

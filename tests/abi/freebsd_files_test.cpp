@@ -108,7 +108,7 @@ TEST_CASE("stat carries every native attribute over") {
 TEST_CASE("directory entries become FreeBSD records") {
   std::vector<std::byte> native;
   add_native(native, 0x1'0000'0001, 100, 4, ".");
-  add_native(native, 2, 200, 8, "seven77");   // 24 + 7 + NUL: exactly 32
+  add_native(native, 2, 200, 8, "seven77");  // 24 + 7 + NUL: exactly 32
   add_native(native, 3, 300, 10, "eight888");
   std::array<std::byte, 512> guest;
   guest.fill(std::byte{0x55});
@@ -241,8 +241,8 @@ TEST_CASE("shared memory names become file names") {
 }
 
 TEST_CASE("mount table lines are taken apart") {
-  const auto line =
-      parse_mount_line("36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue");
+  const auto line = parse_mount_line(
+      "36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue");
   REQUIRE(line.has_value());
   CHECK(line->id == 36);
   CHECK(line->fs_type == "ext3");

@@ -11,7 +11,7 @@
 
 namespace sudrun::test {
 
-inline const std::string kNativeYaml = R"(abi: host
+inline const std::string kNativeYaml = R"yaml(abi: host
 title: The host
 personality: host
 source: {release: "1"}
@@ -58,9 +58,9 @@ calls:
   257: {name: openat, args: {dir: dirfd, path: path, flags: open_flags, mode: mode}, returns: fd, native: openat, support: full}
   300: {name: getclock, args: {clock: clock_id, time: out(timespec)}, native: getclock, support: full}
   301: {name: move, args: {a: long, b: ulong, c: int}, returns: long, native: move, support: full}
-)";
+)yaml";
 
-inline const std::string kGuestYaml = R"(abi: guest
+inline const std::string kGuestYaml = R"yaml(abi: guest
 title: The guest
 personality: guest
 source: {release: "7.2", files: [a.h, b.h]}
@@ -155,7 +155,7 @@ calls:
   301: {name: many, args: {a: long, b: long, c: long, d: long, e: long, f: long, g: long, h: long}, handler: many, support: full}
   302: {name: pair, args: {fds: "out(i32,2)"}, handler: pair, support: full}
   499: {name: openat, args: {dir: dirfd, path: path, flags: open_flags, mode: mode}, returns: fd, native: openat, support: full}
-)";
+)yaml";
 
 inline constexpr std::array<std::string_view, 8> kGuestHandlers{"accept", "connect", "execve", "exit",
                                                                 "many",   "opaque",  "pair",   "spare"};

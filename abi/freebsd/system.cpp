@@ -1,0 +1,334 @@
+// The small calls about the process and the machine: limits, identities, thread pointer, names.
+//
+// Facts: FreeBSD 15.0 sys/kern/kern_prot.c, kern_resource.c, kern_uuid.c, kern_environment.c,
+// sys/amd64/amd64/sys_machdep.c, sys/x86/include/sysarch.h, sys/sys/resource.h, sys/sys/uuid.h.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <ctime>
+#include <span>
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/host_file.hpp"
+#include "abi/freebsd/system_calls.hpp"
+
+namespace sudrun::abi::freebsd {
+
+namespace {
+
+// --- limits ---------------------------------------------------------------------------------------------
+
+struct GuestRlimit {                   // struct rlimit
+  std::int64_t current, maximum;
+};
+static_assert(sizeof(GuestRlimit) == 16);
+constexpr std::int64_t kInfinity = INT64_MAX;    // RLIM_INFINITY
+constexpr unsigned kLastResource = 16;           // RLIMIT_VMM
+
+constexpr std::int64_t guest_limit(std::uint64_t native) noexcept {
+  return native > static_cast<std::uint64_t>(kInfinity) ? kInfinity : static_cast<std::int64_t>(native);
+}
+constexpr std::uint64_t native_limit(std::int64_t guest) noexcept {
+  return guest < 0 || guest == kInfinity ? RLIM64_INFINITY : static_cast<std::uint64_t>(guest);
+}
+
+NativeResult limits(Host& host, Word resource, const rlimit64* set, rlimit64* old) noexcept {
+  return host.call(SYS_prlimit64, 0, resource, reinterpret_cast<Word>(set), reinterpret_cast<Word>(old));
+}
+
+/// Resources the host does not limit are unlimited; setting them changes nothing.
+Result getrlimit(Call& call) noexcept {
+  if (call.u32(0) > kLastResource) return Result::fail(EINVAL);
+  GuestRlimit limit{kInfinity, kInfinity};
+  if (const auto resource = self(call).vocabulary().rlimit_resource.to_native(call.u32(0))) {
+    rlimit64 native{};
+    const NativeResult got = limits(call.host, *resource, nullptr, &native);
+    if (is_error(got)) return Result::of(got);
+    limit = {guest_limit(native.rlim_cur), guest_limit(native.rlim_max)};
+  }
+  return call.host.put(call.addr(1), limit) ? Result::ok() : Result::fail(EFAULT);
+}
+
+Result setrlimit(Call& call) noexcept {
+  GuestRlimit limit{};
+  if (!call.host.get(call.addr(1), limit)) return Result::fail(EFAULT);
+  if (call.u32(0) > kLastResource) return Result::fail(EINVAL);
+  const auto resource = self(call).vocabulary().rlimit_resource.to_native(call.u32(0));
+  if (!resource) return Result::ok();
+  rlimit64 native{native_limit(limit.current), native_limit(limit.maximum)};
+  native.rlim_cur = std::min(native.rlim_cur, native.rlim_max);   // FreeBSD lowers it, Linux would refuse
+  return Result::of(limits(call.host, *resource, &native, nullptr));
+}
+
+Result getdtablesize(Call& call) noexcept {
+  rlimit64 native{};
+  const NativeResult got = limits(call.host, RLIMIT_NOFILE, nullptr, &native);
+  if (is_error(got)) return Result::of(got);
+  return Result::ok(std::min<std::uint64_t>(native.rlim_cur, INT_MAX));
+}
+
+// --- identities -----------------------------------------------------------------------------------------
+
+constexpr std::size_t kGroupsMax = 1024;         // NGROUPS_MAX + 1
+
+Result getgroups(Call& call) noexcept {
+  const int room = call.i32(0);
+  if (room < 0) return Result::fail(EINVAL);
+  std::array<std::uint32_t, kGroupsMax> groups{};
+  const NativeResult count =
+      call.host.call(SYS_getgroups, room == 0 ? 0 : groups.size(), reinterpret_cast<Word>(groups.data()));
+  if (is_error(count) || room == 0) return Result::of(count);
+  if (count > room) return Result::fail(EINVAL);
+  const bool stored = call.host.write(call.addr(1), groups.data(), static_cast<std::size_t>(count) * sizeof groups[0]);
+  return stored ? Result::of(count) : Result::fail(EFAULT);
+}
+
+/// Up to FreeBSD 14 the first group is the effective one.
+Result freebsd14_getgroups(Call& call) noexcept {
+  const int room = call.i32(0);
+  if (room < 0) return Result::fail(EINVAL);
+  std::array<std::uint32_t, kGroupsMax> groups{};
+  const NativeResult others = call.host.call(SYS_getgroups, groups.size() - 1, reinterpret_cast<Word>(&groups[1]));
+  if (is_error(others)) return Result::of(others);
+  const NativeResult effective = call.host.call(SYS_getegid);
+  groups[0] = static_cast<std::uint32_t>(effective);
+  auto end = groups.begin() + 1 + others;
+  end = std::remove(groups.begin() + 1, end, groups[0]);
+  const auto count = static_cast<std::size_t>(end - groups.begin());
+  if (room == 0) return Result::ok(count);
+  if (count > static_cast<std::size_t>(room)) return Result::fail(EINVAL);
+  return call.host.write(call.addr(1), groups.data(), count * sizeof groups[0]) ? Result::ok(count)
+                                                                                : Result::fail(EFAULT);
+}
+
+/// Reads the list both setgroups calls take.
+int read_groups(Call& call, std::array<std::uint32_t, kGroupsMax>& groups, std::size_t& count) noexcept {
+  const int given = call.i32(0);
+  if (given < 0 || static_cast<std::size_t>(given) > groups.size()) return EINVAL;
+  count = static_cast<std::size_t>(given);
+  return call.host.read(call.addr(1), groups.data(), count * sizeof groups[0]) ? 0 : EFAULT;
+}
+
+Result setgroups(Call& call) noexcept {
+  std::array<std::uint32_t, kGroupsMax> groups{};
+  std::size_t count = 0;
+  if (const int error = read_groups(call, groups, count); error != 0) return Result::fail(error);
+  return Result::of(call.host.call(SYS_setgroups, count, reinterpret_cast<Word>(groups.data())));
+}
+
+Result freebsd14_setgroups(Call& call) noexcept {
+  std::array<std::uint32_t, kGroupsMax> groups{};
+  std::size_t count = 0;
+  if (const int error = read_groups(call, groups, count); error != 0) return Result::fail(error);
+  if (count == 0) return Result::of(call.host.call(SYS_setgroups, 0, 0));
+  const NativeResult set = call.host.call(SYS_setgroups, count - 1, reinterpret_cast<Word>(&groups[1]));
+  if (is_error(set)) return Result::of(set);
+  return Result::of(call.host.call(SYS_setresgid, ~Word{0}, groups[0], ~Word{0}));
+}
+
+/// getresuid and getresgid, any of whose pointers may be null.
+Result get_ids(Call& call, long native_call) noexcept {
+  std::uint32_t id[3]{};
+  const NativeResult got = call.host.call(native_call, reinterpret_cast<Word>(&id[0]), reinterpret_cast<Word>(&id[1]),
+                                          reinterpret_cast<Word>(&id[2]));
+  if (is_error(got)) return Result::of(got);
+  for (unsigned i = 0; i < 3; ++i)
+    if (!is_null(call.addr(i)) && !call.host.put(call.addr(i), id[i])) return Result::fail(EFAULT);
+  return Result::ok();
+}
+Result getresuid(Call& call) noexcept { return get_ids(call, SYS_getresuid); }
+Result getresgid(Call& call) noexcept { return get_ids(call, SYS_getresgid); }
+
+Result issetugid(Call&) noexcept { return Result::ok(0); }
+
+/// The name before ":x:UID:" in the password file, or nothing.
+std::string_view name_of_user(std::string_view passwords, std::uint32_t uid) noexcept {
+  while (!passwords.empty()) {
+    const std::string_view line = passwords.substr(0, passwords.find('\n'));
+    passwords.remove_prefix(std::min(line.size() + 1, passwords.size()));
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
+    if (second != std::string_view::npos && leading_number(line.substr(second + 1), -1) == uid)
+      return line.substr(0, first);
+  }
+  return {};
+}
+
+/// The login name of the session is that of the user.
+Result getlogin(Call& call) noexcept {
+  constexpr std::size_t kLongest = 33;           // MAXLOGNAME, with its NUL
+  char buffer[8192];
+  const auto uid = static_cast<std::uint32_t>(call.host.call(SYS_getuid));
+  std::string_view name = name_of_user(read_host_file(call.host, "/etc/passwd", buffer), uid);
+  name = name.substr(0, kLongest - 1);
+  if (std::min<std::size_t>(call.u32(1), kLongest) < name.size() + 1) return Result::fail(ERANGE);
+  const bool stored = call.host.write(call.addr(0), name.data(), name.size()) &&
+                      call.host.put(call.addr(0) + name.size(), '\0');
+  return stored ? Result::ok() : Result::fail(EFAULT);
+}
+
+Result setlogin(Call&) noexcept { return Result::fail(EPERM); }
+
+Result getloginclass(Call& call) noexcept {
+  constexpr char kDefault[] = "default";
+  if (call.word(1) < sizeof kDefault) return Result::fail(ERANGE);
+  return call.host.put(call.addr(0), kDefault) ? Result::ok() : Result::fail(EFAULT);
+}
+
+// --- the machine ----------------------------------------------------------------------------------------
+
+enum SysArch : int {
+  kGetFsBase = 128, kSetFsBase = 129, kGetGsBase = 130, kSetGsBase = 131, kGetXfpuState = 132,
+  kGetTlsBase = 135, kSetTlsBase = 136,
+};
+
+Result extended_state(Call& call, GuestAddr params) noexcept {
+  struct { std::uint64_t address; std::int32_t length; std::int32_t pad; } wanted{};   // struct amd64_get_xfpustate
+  constexpr std::size_t kLegacy = 512;           // the x87 and SSE part is not included
+  if (!call.host.get(params, wanted)) return Result::fail(EFAULT);
+  const std::span<std::byte> state = call.host.context().xstate;
+  if (wanted.length < 0 || kLegacy + static_cast<std::size_t>(wanted.length) > state.size()) return Result::fail(EINVAL);
+  const bool stored =
+      call.host.write(guest_addr(wanted.address), state.data() + kLegacy, static_cast<std::size_t>(wanted.length));
+  return stored ? Result::ok() : Result::fail(EFAULT);
+}
+
+Result sysarch(Call& call) noexcept {
+  const GuestAddr params = call.addr(1);
+  Context& context = call.host.context();
+  Word base = 0;
+  switch (call.i32(0)) {
+    case kGetFsBase:
+    case kGetTlsBase: return call.host.put(params, context.fs_base) ? Result::ok() : Result::fail(EFAULT);
+    case kSetFsBase:
+    case kSetTlsBase:
+      if (!call.host.get(params, base)) return Result::fail(EFAULT);
+      if (base >= Word{1} << 47) return Result::fail(EINVAL);
+      context.fs_base = base;
+      return Result::ok();
+    case kGetGsBase: return call.host.put(params, context.gs_base) ? Result::ok() : Result::fail(EFAULT);
+    case kSetGsBase:
+      if (!call.host.get(params, base)) return Result::fail(EFAULT);
+      if (base >= Word{1} << 47) return Result::fail(EINVAL);
+      // %gs is the runtime's; a guest that only clears its own loses nothing.
+      return base == context.gs_base ? Result::ok() : Result::fail(EOPNOTSUPP);
+    case kGetXfpuState: return extended_state(call, params);
+    default: return Result::fail(EINVAL);
+  }
+}
+
+// --- what a kernel would know ---------------------------------------------------------------------------
+
+Result kenv(Call& call) noexcept {
+  constexpr int kGet = 0, kSet = 1, kUnset = 2, kDump = 3, kDumpStatic = 5;
+  const int what = call.i32(0);
+  if (what == kGet || what == kUnset) return Result::fail(ENOENT);
+  if (what == kSet) return Result::fail(EPERM);
+  if (what < kDump || what > kDumpStatic) return Result::fail(EINVAL);
+  if (!is_null(call.addr(2)) && call.i32(3) > 0 && !call.host.put(call.addr(2), '\0')) return Result::fail(EFAULT);
+  return Result::ok(is_null(call.addr(2)) ? 1 : 0);
+}
+
+Result modfind(Call& call) noexcept {
+  char name[32];                                 // MAXMODNAME
+  const NativeResult length = call.host.read_string(call.addr(0), name);
+  return is_error(length) ? Result::of(length) : Result::fail(ENOENT);
+}
+
+Result utrace(Call&) noexcept { return Result::ok(); }   // nobody traces
+
+struct Uuid {                          // struct uuid
+  std::uint32_t time_low;
+  std::uint16_t time_mid, time_high_and_version;
+  std::uint8_t clock_high_and_variant, clock_low, node[6];
+};
+static_assert(sizeof(Uuid) == 16);
+
+/// Version 1, with a random node and clock sequence (RFC 4122, 4.5): no hardware address leaks.
+Result uuidgen(Call& call) noexcept {
+  const int count = call.i32(1);
+  if (count < 1 || count > 2048) return Result::fail(EINVAL);
+  std::uint8_t random[8]{};
+  const NativeResult got = call.host.call(SYS_getrandom, reinterpret_cast<Word>(random), sizeof random, 0);
+  if (is_error(got)) return Result::of(got);
+  timespec now{};
+  call.host.call(SYS_clock_gettime, CLOCK_REALTIME, reinterpret_cast<Word>(&now));
+  constexpr std::uint64_t kSince1582 = 0x01b2'1dd2'1381'4000;   // of 1970, in units of 100 ns
+  std::uint64_t time = kSince1582 + static_cast<std::uint64_t>(now.tv_sec) * 10'000'000 +
+                       static_cast<std::uint64_t>(now.tv_nsec) / 100;
+  for (int i = 0; i < count; ++i, ++time) {
+    Uuid uuid{};
+    uuid.time_low = static_cast<std::uint32_t>(time);
+    uuid.time_mid = static_cast<std::uint16_t>(time >> 32);
+    uuid.time_high_and_version = static_cast<std::uint16_t>((time >> 48 & 0x0fff) | 0x1000);
+    uuid.clock_high_and_variant = static_cast<std::uint8_t>((random[6] & 0x3f) | 0x80);
+    uuid.clock_low = random[7];
+    std::copy_n(random, 6, uuid.node);
+    uuid.node[0] |= 1;                           // multicast: never a card's address
+    if (!call.host.put(call.addr(0) + static_cast<Word>(i) * sizeof uuid, uuid)) return Result::fail(EFAULT);
+  }
+  return Result::ok();
+}
+
+constexpr HandlerEntry kHandlers[] = {
+    {"getrlimit", getrlimit},
+    {"setrlimit", setrlimit},
+    {"getdtablesize", getdtablesize},
+    {"getgroups", getgroups},
+    {"setgroups", setgroups},
+    {"freebsd14_getgroups", freebsd14_getgroups},
+    {"freebsd14_setgroups", freebsd14_setgroups},
+    {"getresuid", getresuid},
+    {"getresgid", getresgid},
+    {"issetugid", issetugid},
+    {"getlogin", getlogin},
+    {"setlogin", setlogin},
+    {"getloginclass", getloginclass},
+    {"sysarch", sysarch},
+    {"kenv", kenv},
+    {"modfind", modfind},
+    {"utrace", utrace},
+    {"uuidgen", uuidgen},
+
+    {"getpriority", getpriority},
+    {"setpriority", setpriority},
+    {"rtprio", rtprio},
+    {"rtprio_thread", rtprio_thread},
+    {"sched_setparam", sched_setparam},
+    {"sched_getparam", sched_getparam},
+    {"sched_setscheduler", sched_setscheduler},
+    {"sched_getscheduler", sched_getscheduler},
+    {"sched_get_priority_max", sched_get_priority_max},
+    {"sched_get_priority_min", sched_get_priority_min},
+    {"sched_rr_get_interval", sched_rr_get_interval},
+    {"sched_getcpu", sched_getcpu},
+
+    {"cpuset", cpuset},
+    {"cpuset_setid", cpuset_setid},
+    {"cpuset_getid", cpuset_getid},
+    {"cpuset_getaffinity", cpuset_getaffinity},
+    {"cpuset_setaffinity", cpuset_setaffinity},
+    {"cpuset_getdomain", cpuset_getdomain},
+    {"cpuset_setdomain", cpuset_setdomain},
+
+    {"procctl", procctl},
+
+    {"cap_enter", cap_enter},
+    {"cap_getmode", cap_getmode},
+    {"cap_rights_limit", cap_rights_limit},
+    {"__cap_rights_get", cap_rights_get},
+    {"cap_ioctls_limit", cap_ioctls_limit},
+    {"cap_ioctls_get", cap_ioctls_get},
+    {"cap_fcntls_limit", cap_fcntls_limit},
+    {"cap_fcntls_get", cap_fcntls_get},
+};
+
+}  // namespace
+
+std::span<const HandlerEntry> system_handlers() noexcept { return kHandlers; }
+
+}  // namespace sudrun::abi::freebsd

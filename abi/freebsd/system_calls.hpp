@@ -1,0 +1,44 @@
+// Handlers of system_handlers() that live in files of their own.
+#pragma once
+
+#include "abi/handler.hpp"
+
+namespace sudrun::abi::freebsd {
+
+// scheduling.cpp
+Result getpriority(Call& call) noexcept;
+Result setpriority(Call& call) noexcept;
+Result rtprio(Call& call) noexcept;
+Result rtprio_thread(Call& call) noexcept;
+Result sched_setparam(Call& call) noexcept;
+Result sched_getparam(Call& call) noexcept;
+Result sched_setscheduler(Call& call) noexcept;
+Result sched_getscheduler(Call& call) noexcept;
+Result sched_get_priority_max(Call& call) noexcept;
+Result sched_get_priority_min(Call& call) noexcept;
+Result sched_rr_get_interval(Call& call) noexcept;
+Result sched_getcpu(Call& call) noexcept;
+
+// cpuset.cpp
+Result cpuset(Call& call) noexcept;
+Result cpuset_setid(Call& call) noexcept;
+Result cpuset_getid(Call& call) noexcept;
+Result cpuset_getaffinity(Call& call) noexcept;
+Result cpuset_setaffinity(Call& call) noexcept;
+Result cpuset_getdomain(Call& call) noexcept;
+Result cpuset_setdomain(Call& call) noexcept;
+
+// procctl.cpp
+Result procctl(Call& call) noexcept;
+
+// capsicum.cpp
+Result cap_enter(Call& call) noexcept;
+Result cap_getmode(Call& call) noexcept;
+Result cap_rights_limit(Call& call) noexcept;
+Result cap_rights_get(Call& call) noexcept;
+Result cap_ioctls_limit(Call& call) noexcept;
+Result cap_ioctls_get(Call& call) noexcept;
+Result cap_fcntls_limit(Call& call) noexcept;
+Result cap_fcntls_get(Call& call) noexcept;
+
+}  // namespace sudrun::abi::freebsd

@@ -1,0 +1,178 @@
+// Sleeping, timers and clock ids that are not just a native call.
+//
+// Facts: FreeBSD 15.0 sys/kern/kern_time.c (which results a call has), sys/sys/signal.h (struct sigevent);
+// Linux: timer_create(2), include/linux/posix-timers.h (ids of processor time clocks).
+#include <cerrno>
+#include <ctime>
+#include <span>
+
+#include <sys/syscall.h>
+
+#include "abi/freebsd/freebsd.hpp"
+
+namespace sudrun::abi::freebsd {
+
+namespace {
+
+struct GuestTimespec {
+  std::int64_t sec, nsec;
+};
+static_assert(sizeof(GuestTimespec) == sizeof(timespec));   // and the same fields
+
+struct GuestSigevent {                 // struct sigevent
+  std::int32_t notify;
+  std::int32_t signal;
+  std::uint64_t value;
+  std::int32_t thread_id;
+  std::int32_t pad[15];
+};
+static_assert(sizeof(GuestSigevent) == 80 && offsetof(GuestSigevent, thread_id) == 16);
+constexpr std::int32_t kNotifyNone = 0, kNotifySignal = 1, kNotifyThreadId = 4;
+
+struct NativeSigevent {                // the kernel's struct sigevent
+  std::uint64_t value = 0;
+  std::int32_t signal = 0;
+  std::int32_t notify = 0;
+  std::int32_t thread_id = 0;
+  std::int32_t pad[11]{};
+};
+static_assert(sizeof(NativeSigevent) == 64);
+constexpr std::int32_t kNativeSignal = 0, kNativeNone = 1, kNativeThreadId = 4;
+
+/// The native clock to wait by: coarse clocks are only for reading.
+std::optional<int> waiting_clock(Call& call, unsigned guest) noexcept {
+  const auto native = self(call).vocabulary().clock_id.to_native(guest);
+  if (!native) return std::nullopt;
+  switch (static_cast<int>(*native)) {
+    case CLOCK_REALTIME_COARSE: return CLOCK_REALTIME;
+    case CLOCK_MONOTONIC_COARSE: return CLOCK_MONOTONIC;
+    default: return static_cast<int>(*native);
+  }
+}
+
+/// Sleeps; on interruption the remaining time is stored, unless `remaining` is null or the time is absolute.
+/// It goes through memory of our own because an interruption before the kernel sleeps leaves all of it.
+int sleep_for(Call& call, int clock, int flags, GuestAddr wanted, GuestAddr remaining) noexcept {
+  timespec time{};
+  if (!call.host.get(wanted, time)) return EFAULT;
+  timespec left = time;
+  const NativeResult slept =
+      call.host.call_interruptible(SYS_clock_nanosleep, static_cast<Word>(clock), static_cast<Word>(flags),
+                                   reinterpret_cast<Word>(&time), reinterpret_cast<Word>(&left));
+  if (slept == -EINTR && (flags & TIMER_ABSTIME) == 0 && !is_null(remaining) && !call.host.put(remaining, left))
+    return EFAULT;
+  return static_cast<int>(-slept);
+}
+
+Result nanosleep(Call& call) noexcept {
+  const int error = sleep_for(call, CLOCK_MONOTONIC, 0, call.addr(0), call.addr(1));
+  return error != 0 ? Result::fail(error) : Result::ok();
+}
+
+/// Returns the error as its value, with no carry: POSIX asks it of the C function, and libc's is the bare call.
+Result clock_nanosleep(Call& call) noexcept {
+  const auto clock = waiting_clock(call, call.u32(0));
+  const int flags = call.i32(1);
+  int error = EINVAL;
+  if (clock && (flags & ~TIMER_ABSTIME) == 0) error = sleep_for(call, *clock, flags, call.addr(2), call.addr(3));
+  return Result::ok(static_cast<Word>(error == 0 ? 0 : call.table.errno_to_guest(error)));
+}
+
+Result ktimer_create(Call& call) noexcept {
+  const auto clock = waiting_clock(call, call.u32(0));
+  if (!clock) return Result::fail(EINVAL);
+  NativeSigevent event;
+  if (!is_null(call.addr(1))) {
+    GuestSigevent guest{};
+    if (!call.host.get(call.addr(1), guest)) return Result::fail(EFAULT);
+    event.value = guest.value;
+    event.thread_id = guest.thread_id;
+    switch (guest.notify) {
+      case kNotifyNone: event.notify = kNativeNone; break;
+      case kNotifySignal: event.notify = kNativeSignal; break;
+      case kNotifyThreadId: event.notify = kNativeThreadId; break;
+      default: return Result::fail(EINVAL);   // SIGEV_THREAD is libc's, SIGEV_KEVENT not for timers
+    }
+    if (event.notify != kNativeNone) {
+      event.signal = call.table.signal_to_native(guest.signal);
+      if (event.signal == 0) return Result::fail(EINVAL);
+    }
+  }
+  std::int32_t id = 0;
+  const Word event_at = is_null(call.addr(1)) ? 0 : reinterpret_cast<Word>(&event);
+  const NativeResult made =
+      call.host.call(SYS_timer_create, static_cast<Word>(*clock), event_at, reinterpret_cast<Word>(&id));
+  if (is_error(made)) return Result::of(made);
+  if (call.host.put(call.addr(2), id)) return Result::ok();
+  call.host.call(SYS_timer_delete, static_cast<Word>(id));
+  return Result::fail(EFAULT);
+}
+
+Result ktimer_delete(Call& call) noexcept {
+  return Result::of(call.host.call(SYS_timer_delete, static_cast<Word>(call.i32(0))));
+}
+
+Result ktimer_settime(Call& call) noexcept {
+  const int flags = call.i32(1);
+  if ((flags & ~TIMER_ABSTIME) != 0) return Result::fail(EINVAL);
+  itimerspec value{}, old{};
+  if (!call.host.get(call.addr(2), value)) return Result::fail(EFAULT);
+  const NativeResult set = call.host.call(SYS_timer_settime, static_cast<Word>(call.i32(0)), static_cast<Word>(flags),
+                                          reinterpret_cast<Word>(&value), reinterpret_cast<Word>(&old));
+  if (is_error(set)) return Result::of(set);
+  return is_null(call.addr(3)) || call.host.put(call.addr(3), old) ? Result::ok() : Result::fail(EFAULT);
+}
+
+Result ktimer_gettime(Call& call) noexcept {
+  itimerspec value{};
+  const NativeResult got =
+      call.host.call(SYS_timer_gettime, static_cast<Word>(call.i32(0)), reinterpret_cast<Word>(&value));
+  if (is_error(got)) return Result::of(got);
+  return call.host.put(call.addr(1), value) ? Result::ok() : Result::fail(EFAULT);
+}
+
+Result ktimer_getoverrun(Call& call) noexcept {
+  return Result::of(call.host.call(SYS_timer_getoverrun, static_cast<Word>(call.i32(0))));
+}
+
+/// Clock ids of other processes and threads are native ones: all negative, and the table's clock_id set
+/// passes on what it does not name.
+Result clock_getcpuclockid2(Call& call) noexcept {
+  constexpr int kPerThread = 4, kScheduled = 2;   // CPUCLOCK_PERTHREAD_MASK, CPUCLOCK_SCHED
+  const std::int64_t id = call.i64(0);
+  const int which = call.i32(1);
+  if (which != 0 && which != 1) return Result::fail(EINVAL);
+  const bool thread = which == 1;
+  const int target = id != 0 ? static_cast<int>(id) : thread ? call.host.tid() : call.host.pid();
+  if (target <= 0) return Result::fail(ESRCH);
+  const std::int32_t clock = ~target * 8 + (kScheduled | (thread ? kPerThread : 0));
+  timespec resolution{};
+  const NativeResult known =
+      call.host.call(SYS_clock_getres, static_cast<Word>(clock), reinterpret_cast<Word>(&resolution));
+  if (is_error(known)) return Result::fail(ESRCH);
+  return call.host.put(call.addr(2), clock) ? Result::ok() : Result::fail(EFAULT);
+}
+
+Result adjtime(Call& call) noexcept {
+  if (!is_null(call.addr(0))) return Result::fail(EPERM);
+  const timeval none{};
+  return is_null(call.addr(1)) || call.host.put(call.addr(1), none) ? Result::ok() : Result::fail(EFAULT);
+}
+
+constexpr HandlerEntry kHandlers[] = {
+    {"nanosleep", nanosleep},
+    {"clock_nanosleep", clock_nanosleep},
+    {"ktimer_create", ktimer_create},
+    {"ktimer_delete", ktimer_delete},
+    {"ktimer_settime", ktimer_settime},
+    {"ktimer_gettime", ktimer_gettime},
+    {"ktimer_getoverrun", ktimer_getoverrun},
+    {"clock_getcpuclockid2", clock_getcpuclockid2},
+    {"adjtime", adjtime},
+};
+
+}  // namespace
+
+std::span<const HandlerEntry> time_handlers() noexcept { return kHandlers; }
+
+}  // namespace sudrun::abi::freebsd

@@ -1,0 +1,219 @@
+#include "guest.h"
+
+extern unsigned long* guest_arguments;
+extern const struct test_case __start_cases[] __attribute__((weak, visibility("hidden")));
+extern const struct test_case __stop_cases[] __attribute__((weak, visibility("hidden")));
+
+int guest_argc;
+char **guest_argv, **guest_envp;
+unsigned long* guest_auxv;
+
+size_t strlen(const char* s) {
+  size_t n = 0;
+  while (s[n] != 0) ++n;
+  return n;
+}
+int strcmp(const char* a, const char* b) {
+  while (*a != 0 && *a == *b) ++a, ++b;
+  return (unsigned char)*a - (unsigned char)*b;
+}
+void* memset(void* to, int c, size_t n) {
+  for (volatile char* p = to; n != 0; --n) *p++ = (char)c;
+  return to;
+}
+void* memcpy(void* to, const void* from, size_t n) {
+  const volatile char* f = from;
+  for (char* p = to; n != 0; --n) *p++ = *f++;
+  return to;
+}
+void* memmove(void* to, const void* from, size_t n) {
+  char* t = to;
+  const volatile char* f = from;
+  if ((uintptr_t)to < (uintptr_t)from) return memcpy(to, from, n);
+  while (n != 0) --n, t[n] = f[n];
+  return to;
+}
+int memcmp(const void* a, const void* b, size_t n) {
+  const volatile unsigned char *x = a, *y = b;
+  for (; n != 0; --n, ++x, ++y)
+    if (*x != *y) return *x - *y;
+  return 0;
+}
+
+void put(const char* s) { sys(SYS_write, 1, s, strlen(s)); }
+void say(const char* s) { sys(SYS_write, 2, s, strlen(s)); }
+
+static char* digits(char* end, unsigned long n, unsigned base) {
+  *--end = 0;
+  do *--end = "0123456789abcdef"[n % base], n /= base;
+  while (n != 0);
+  return end;
+}
+void put_hex(unsigned long n) {
+  char buffer[24];
+  put("0x");
+  put(digits(buffer + sizeof buffer, n, 16));
+}
+void put_long(long n) {
+  char buffer[24];
+  if (n < 0) put("-");
+  put(digits(buffer + sizeof buffer, n < 0 ? -(unsigned long)n : (unsigned long)n, 10));
+}
+char* number(char* to, unsigned long n) {
+  char buffer[24];
+  return join(to, digits(buffer + sizeof buffer, n, 10), "");
+}
+char* join(char* to, const char* a, const char* b) {
+  const size_t n = strlen(a);
+  memmove(to, a, n);
+  memmove(to + n, b, strlen(b) + 1);
+  return to;
+}
+long parse(const char* s) {
+  const int base = s[0] == '0' && s[1] == 'x' ? 16 : 10;
+  unsigned long n = 0;
+  const bool minus = *s == '-';
+  if (base == 16) s += 2;
+  for (s += minus; *s != 0; ++s) n = n * base + (unsigned long)(*s <= '9' ? *s - '0' : *s - 'a' + 10);
+  return minus ? -(long)n : (long)n;
+}
+void quit(int status) {
+  for (;;) sys(SYS_exit, status);
+}
+
+// A failure is one write, so that those of several processes do not mix.
+static void fail_text(const char* file, int line, const char* what, const char* a, const char* b) {
+  char text[640], line_text[24];
+  number(line_text, (unsigned long)line);
+  join(text, file, ":");
+  join(text, text, line_text);
+  join(text, text, ": failed: ");
+  if (strlen(text) + strlen(what) + 80 < sizeof text) join(text, text, what);
+  join(text, text, a);
+  join(text, text, b);
+  join(text, text, "\n");
+  say(text);
+}
+void check_failed(const char* file, int line, const char* what) {
+  fail_text(file, line, what, "", "");
+  quit(1);
+}
+void check_eq_failed(const char* file, int line, const char* what, long got, long wanted) {
+  char a[64] = ": ", b[64] = " (0x", digits_text[24];
+  if (got < 0) join(a, a, "-");
+  join(a, a, digits(digits_text + 24, got < 0 ? -(unsigned long)got : (unsigned long)got, 10));
+  join(b, b, digits(digits_text + 24, (unsigned long)got, 16));
+  join(b, b, "), wanted 0x");
+  join(b, b, digits(digits_text + 24, (unsigned long)wanted, 16));
+  fail_text(file, line, what, a, b);
+  quit(1);
+}
+
+__attribute__((weak)) int main(int argc, char** argv) {
+  bool any = false;
+  for (const struct test_case* c = __start_cases; c != __stop_cases; ++c) {
+    if (argc > 1 && strcmp(argv[1], c->name) != 0) continue;
+    any = true;
+    c->run();
+  }
+  if (!any) {
+    say("no such case\n");
+    return 2;
+  }
+  put("ok\n");
+  return 0;
+}
+
+void guest_start(void) {
+  guest_argc = (int)guest_arguments[0];
+  guest_argv = (char**)(guest_arguments + 1);
+  guest_envp = guest_argv + guest_argc + 1;
+  char** end = guest_envp;
+  while (*end != 0) ++end;
+  guest_auxv = (unsigned long*)(end + 1);
+  quit(main(guest_argc, guest_argv));
+}
+
+void set_handler(int signal, void* handler, int flags) {
+  struct sigaction action = {handler, flags, {{0}}, 0};
+  CHECK_EQ(sys(SYS_sigaction, signal, &action, 0), 0);
+}
+void on_signal(int signal, handler_t* handler, int flags) { set_handler(signal, (void*)handler, flags | SA_SIGINFO); }
+void block(int signal) {
+  sigset_t set = sig_only(signal);
+  CHECK_EQ(sys(SYS_sigprocmask, SIG_BLOCK, &set, 0), 0);
+}
+void unblock(int signal) {
+  sigset_t set = sig_only(signal);
+  CHECK_EQ(sys(SYS_sigprocmask, SIG_UNBLOCK, &set, 0), 0);
+}
+void send(int signal) { CHECK_EQ(sys(SYS_kill, sys(SYS_getpid), signal), 0); }
+void make_pipe(int fds[2]) { CHECK_EQ(sys(SYS_pipe2, fds, 0), 0); }
+
+// fork() must be made by a frame that does not return in vfork's sense; an ordinary function will do.
+long start_process(void) {
+  struct raw_call c = {.number = SYS_fork};
+  raw_call(&c);
+  CHECK((c.flags & 1) == 0);
+  return (long)c.rax;
+}
+int wait_for(long pid) {
+  int status = -1;
+  long r;
+  do r = sys(SYS_wait4, pid, &status, 0, 0);
+  while (r == -EINTR);
+  CHECK_EQ(r, pid);
+  return status;
+}
+void expect_exit(long pid, int status) {
+  const int s = wait_for(pid);
+  CHECK(wait_exited(s));
+  CHECK_EQ(wait_exit_status(s), status);
+}
+void sleep_us(long us) {
+  struct timespec t = {us / 1000000, us % 1000000 * 1000};
+  while (sys(SYS_nanosleep, &t, &t) == -EINTR) {}
+}
+void sleep_ms(long ms) { sleep_us(ms * 1000); }
+long now_us(void) {
+  struct timespec t;
+  CHECK_EQ(sys(SYS_clock_gettime, CLOCK_MONOTONIC, &t), 0);
+  return t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+void* map(size_t size) {
+  const long at = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+  CHECK(at > 0);
+  return (void*)at;
+}
+void alarm_after(long seconds) {
+  struct itimerval t = {{0, 0}, {seconds, 0}};
+  CHECK_EQ(sys(SYS_setitimer, 0, &t, 0), 0);
+}
+
+static void thread_main(void* arg) {
+  struct thread* t = arg;
+  t->run(t);
+  sys(SYS_thr_exit, &t->done);
+  __builtin_trap();
+}
+void thread_start(struct thread* t, void (*run)(struct thread*), void* arg) {
+  enum { kStack = 64 * 1024 };
+  t->done = 0;
+  t->tid = 0;
+  t->run = run;
+  t->arg = arg;
+  t->tls_self = t;
+  struct thr_param p = {.start_func = thread_main, .arg = t, .stack_base = map(kStack), .stack_size = kStack,
+                        .tls_base = (char*)&t->tls_self, .tls_size = sizeof t->tls_self, .parent_tid = &t->tid};
+  CHECK_EQ(sys(SYS_thr_new, &p, sizeof p), 0);
+}
+void thread_join(struct thread* t) {
+  while (t->done == 0) sys(SYS__umtx_op, &t->done, UMTX_WAIT, 0, 0, 0);
+}
+struct thread* thread_self(void) {
+  struct thread* t;
+  __asm__ volatile("movq %%fs:0, %0" : "=r"(t));
+  return t;
+}
+void umtx_wait(volatile uint32_t* at, uint32_t value) { sys(SYS__umtx_op, at, UMTX_WAIT_UINT_PRIVATE, value, 0, 0); }
+void umtx_wake(volatile uint32_t* at, int count) { sys(SYS__umtx_op, at, UMTX_WAKE_PRIVATE, count, 0, 0); }

@@ -19,13 +19,15 @@ bool has_name(const Rows& rows, const std::string& name) {
 
 RoleModel read_role(const YamlValue& value, const TableModel& table) {
   if (!value.is_scalar() || value.text().empty())
-    value.fail("`" + value.name() + "` has no role; expected one, in quotes inside `{…}` if it has a `,` or a `?`");
+    value.fail("`" + value.name() +
+               "` has no role; expected one, in quotes inside `{…}` if it has a `,` or a `?`");
   RoleText text = parse_role(value.text());
   if (!text.error.empty()) value.fail(text.error);
   RoleModel& role = text.role;
   role.where = value.where();
   if (role.kind == RoleKind::flags && !has_name(table.flags, role.type))
-    value.fail("`" + role.type + "` is not a role; expected a role of tables/README.md or a flag set of this table");
+    value.fail("`" + role.type +
+               "` is not a role; expected a role of tables/README.md or a flag set of this table");
   if (!has_type(role.kind)) return role;
 
   const auto scalar = scalar_type_of(role.type);
@@ -38,11 +40,21 @@ RoleModel read_role(const YamlValue& value, const TableModel& table) {
 /// True for roles whose value, or the value they point to, can be a count.
 bool counts(const RoleModel& role) {
   switch (role.kind) {
-    case RoleKind::int_: case RoleKind::uint_: case RoleKind::long_: case RoleKind::ulong_: case RoleKind::size:
-    case RoleKind::ssize: case RoleKind::off: case RoleKind::hex: return true;
-    case RoleKind::in_struct: case RoleKind::out_struct: case RoleKind::inout_struct:
+    case RoleKind::int_:
+    case RoleKind::uint_:
+    case RoleKind::long_:
+    case RoleKind::ulong_:
+    case RoleKind::size:
+    case RoleKind::ssize:
+    case RoleKind::off:
+    case RoleKind::hex:
+      return true;
+    case RoleKind::in_struct:
+    case RoleKind::out_struct:
+    case RoleKind::inout_struct:
       return scalar_type_of(role.type).has_value();
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -50,17 +62,22 @@ void check_counts(const std::vector<ArgModel>& args, const TableModel& table) {
   for (const ArgModel& arg : args) {
     if (!has_count(arg.role.kind)) continue;
     const std::string& count = arg.role.count;
-    const auto fail = [&](const std::string& message) { throw TableError(table.file, arg.role.where, message); };
+    const auto fail = [&](const std::string& message) {
+      throw TableError(table.file, arg.role.where, message);
+    };
     if (const auto literal = parse_integer(count)) {
       if (literal->negative || literal->magnitude > kMaxLiteralCount)
         fail("`" + count + "` cannot be a count; expected an argument or 0 to 127");
       continue;
     }
-    const auto counter = std::find_if(args.begin(), args.end(), [&](const ArgModel& a) { return a.name == count; });
+    const auto counter =
+        std::find_if(args.begin(), args.end(), [&](const ArgModel& a) { return a.name == count; });
     if (counter == args.end())
-      fail("`" + arg.name + "` is counted by `" + count + "`, which is not an argument of the call; expected one that is");
+      fail("`" + arg.name + "` is counted by `" + count +
+           "`, which is not an argument of the call; expected one that is");
     if (!counts(counter->role))
-      fail("`" + arg.name + "` is counted by `" + count + "`, which is not a number; expected a number, or a pointer to one");
+      fail("`" + arg.name + "` is counted by `" + count +
+           "`, which is not a number; expected a number, or a pointer to one");
   }
 }
 
@@ -70,11 +87,13 @@ std::vector<ArgModel> read_args(const YamlValue& value, const TableModel& table)
     if (args.size() == kMaxArgs) item.key.fail("more than 8 arguments; expected at most 8");
     // An unquoted role with a comma falls apart into two keys.
     if (!is_identifier(item.key.name())) {
-      item.key.fail("`" + item.key.name() + "` is not an argument's name; expected letters, digits and underscores "
+      item.key.fail("`" + item.key.name() +
+                    "` is not an argument's name; expected letters, digits and underscores "
                     "(a role with a `,` or a `?` stands in quotes)");
     }
     ArgModel arg{item.key.name(), read_role(item.value, table), item.key.where()};
-    if (arg.role.kind == RoleKind::none) item.value.fail("`none` is not a role of arguments; expected `returns: none`");
+    if (arg.role.kind == RoleKind::none)
+      item.value.fail("`none` is not a role of arguments; expected `returns: none`");
     args.push_back(std::move(arg));
   }
   check_counts(args, table);
@@ -113,7 +132,8 @@ void read_action(const YamlMap& row, CallModel& call, const TableModel& table) {
     const char* key;
     Action action;
   };
-  constexpr Choice kChoices[] = {{"native", Action::native}, {"handler", Action::handler}, {"error", Action::error}};
+  constexpr Choice kChoices[] = {
+      {"native", Action::native}, {"handler", Action::handler}, {"error", Action::error}};
   for (const Choice& choice : kChoices) {
     const YamlValue* const target = row.find(choice.key);
     if (target == nullptr) continue;
@@ -131,8 +151,8 @@ void read_action(const YamlMap& row, CallModel& call, const TableModel& table) {
 
 CallModel read_call(const YamlMap::Item& item, const TableModel& table) {
   const YamlMap row = item.value.map();
-  row.allow_only({"name", "args", "returns", "native", "native_args", "handler", "error", "interrupt", "support",
-                  "note"});
+  row.allow_only({"name", "args", "returns", "native", "native_args", "handler", "error", "interrupt",
+                  "support", "note"});
   CallModel call;
   call.where = item.key.where();
   call.number = static_cast<unsigned>(item.key.integer(0, kMaxNumber));
@@ -148,13 +168,15 @@ CallModel read_call(const YamlMap::Item& item, const TableModel& table) {
   if (call.action == Action::native) {
     const std::size_t count = call.native_args ? call.native_args->size() : call.args.size();
     if (count > kMaxNativeArgs)
-      item.key.fail("`" + call.name + "` has " + std::to_string(count) + " native arguments; expected at most 6");
+      item.key.fail("`" + call.name + "` has " + std::to_string(count) +
+                    " native arguments; expected at most 6");
   }
 
   const std::size_t in_registers = table.convention.argc;
   if (call.args.size() > in_registers && table.convention.stack_args == 0) {
-    item.key.fail("`" + call.name + "` has " + std::to_string(call.args.size()) + " arguments and the convention has " +
-                  std::to_string(in_registers) + " registers and no `stack_args`; expected fewer arguments");
+    item.key.fail("`" + call.name + "` has " + std::to_string(call.args.size()) +
+                  " arguments and the convention has " + std::to_string(in_registers) +
+                  " registers and no `stack_args`; expected fewer arguments");
   }
 
   const YamlValue& support = row.require("support");

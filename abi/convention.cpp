@@ -29,7 +29,8 @@ unsigned from_registers(const Convention& convention, const Registers& regs, Fra
     frame.number = number_of(register_at(regs, convention.args[0]));
     first = 1;
   }
-  for (unsigned i = first; i < convention.argc; ++i) frame.args[i - first] = register_at(regs, convention.args[i]);
+  for (unsigned i = first; i < convention.argc; ++i)
+    frame.args[i - first] = register_at(regs, convention.args[i]);
   return convention.argc - first;
 }
 
@@ -65,9 +66,12 @@ std::optional<Frame> frame_of(const Convention& convention, const Registers& reg
 
 int guest_errno(const Table& table, const Result& result) noexcept {
   switch (result.kind()) {
-    case Result::Kind::native_error: return table.errno_to_guest(static_cast<int>(result.value()));
-    case Result::Kind::guest_error: return static_cast<int>(result.value());
-    default: return 0;
+    case Result::Kind::native_error:
+      return table.errno_to_guest(static_cast<int>(result.value()));
+    case Result::Kind::guest_error:
+      return static_cast<int>(result.value());
+    default:
+      return 0;
   }
 }
 
@@ -83,7 +87,8 @@ void write_result(const Table& table, Registers& regs, const Result& result) noe
     return;
   }
   value = result.value();
-  if (result.has_value2() && convention.result2 != 0xff) register_at(regs, convention.result2) = result.value2();
+  if (result.has_value2() && convention.result2 != 0xff)
+    register_at(regs, convention.result2) = result.value2();
   if (convention.carry_error) regs.rflags &= ~kCarryFlag;
 }
 

@@ -14,10 +14,10 @@ namespace sudrun::abi {
 
 namespace {
 
-constexpr std::size_t kMaxString = 256;    ///< of a path or string argument
-constexpr std::size_t kMaxBuffer = 32;     ///< of a counted buffer or a string in a vector
-constexpr unsigned kMaxElements = 4;       ///< of an array or vector
-constexpr unsigned kMaxFields = 16;        ///< of a structure
+constexpr std::size_t kMaxString = 256;  ///< of a path or string argument
+constexpr std::size_t kMaxBuffer = 32;   ///< of a counted buffer or a string in a vector
+constexpr unsigned kMaxElements = 4;     ///< of an array or vector
+constexpr unsigned kMaxFields = 16;      ///< of a structure
 constexpr std::string_view kEllipsis = "...";
 
 /// Appends to the caller's buffer; what does not fit is dropped and remembered.
@@ -61,12 +61,23 @@ void quote(Writer& out, std::string_view bytes, bool truncated) noexcept {
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const char c = bytes[i];
     switch (c) {
-      case '"': out.text("\\\""); continue;
-      case '\\': out.text("\\\\"); continue;
-      case '\n': out.text("\\n"); continue;
-      case '\r': out.text("\\r"); continue;
-      case '\t': out.text("\\t"); continue;
-      default: break;
+      case '"':
+        out.text("\\\"");
+        continue;
+      case '\\':
+        out.text("\\\\");
+        continue;
+      case '\n':
+        out.text("\\n");
+        continue;
+      case '\r':
+        out.text("\\r");
+        continue;
+      case '\t':
+        out.text("\\t");
+        continue;
+      default:
+        break;
     }
     if (c >= 0x20 && c < 0x7f) {
       out.text({&c, 1});
@@ -124,11 +135,16 @@ std::uint64_t load(const std::byte* from, ScalarType type) noexcept {
 }
 void scalar(Writer& out, ScalarType type, std::uint64_t value) noexcept {
   switch (type) {
-    case ScalarType::i8: return out.decimal(static_cast<std::int8_t>(value));
-    case ScalarType::i16: return out.decimal(static_cast<std::int16_t>(value));
-    case ScalarType::i32: return out.decimal(static_cast<std::int32_t>(value));
-    case ScalarType::i64: return out.decimal(static_cast<std::int64_t>(value));
-    default: return out.unsigned_(value);
+    case ScalarType::i8:
+      return out.decimal(static_cast<std::int8_t>(value));
+    case ScalarType::i16:
+      return out.decimal(static_cast<std::int16_t>(value));
+    case ScalarType::i32:
+      return out.decimal(static_cast<std::int32_t>(value));
+    case ScalarType::i64:
+      return out.decimal(static_cast<std::int64_t>(value));
+    default:
+      return out.unsigned_(value);
   }
 }
 
@@ -193,21 +209,27 @@ void Formatter::argument(unsigned index) noexcept {
 
   switch (role.kind) {
     case RoleKind::path:
-    case RoleKind::cstr: return string(word, kMaxString);
-    case RoleKind::strv: return strings(word);
+    case RoleKind::cstr:
+      return string(word, kMaxString);
+    case RoleKind::strv:
+      return strings(word);
     case RoleKind::in_buf:
     case RoleKind::out_buf:
-    case RoleKind::inout_buf: return buffer(index);
+    case RoleKind::inout_buf:
+      return buffer(index);
     case RoleKind::in_struct:
     case RoleKind::out_struct:
     case RoleKind::inout_struct:
       if (word == 0) return out_.text("NULL");
       return element(role, word);
     case RoleKind::in_array:
-    case RoleKind::out_array: return array(index);
+    case RoleKind::out_array:
+      return array(index);
     case RoleKind::in_sockaddr:
-    case RoleKind::out_sockaddr: return sockaddr(index);
-    default: return number(role, word);
+    case RoleKind::out_sockaddr:
+      return sockaddr(index);
+    default:
+      return number(role, word);
   }
 }
 
@@ -223,17 +245,23 @@ void Formatter::number(const Role& role, Word raw) noexcept {
       return out_.unsigned_(word);
     case RoleKind::uint_:
     case RoleKind::ulong_:
-    case RoleKind::size: return out_.unsigned_(word);
+    case RoleKind::size:
+      return out_.unsigned_(word);
     case RoleKind::hex:
-    case RoleKind::dev: return out_.hex(word);
-    case RoleKind::mode: return out_.octal(word);
-    case RoleKind::ptr: return out_.address(word);
+    case RoleKind::dev:
+      return out_.hex(word);
+    case RoleKind::mode:
+      return out_.octal(word);
+    case RoleKind::ptr:
+      return out_.address(word);
     case RoleKind::signal: {
       const std::string_view name = view_.table.signal_name(static_cast<int>(word));
       return name.empty() ? out_.decimal(static_cast<std::int64_t>(word)) : out_.text(name);
     }
-    case RoleKind::flags: return flags(out_, view_.table.flag_set(role.param), word);
-    default: return out_.decimal(static_cast<std::int64_t>(word));
+    case RoleKind::flags:
+      return flags(out_, view_.table.flag_set(role.param), word);
+    default:
+      return out_.decimal(static_cast<std::int64_t>(word));
   }
 }
 
@@ -367,16 +395,18 @@ void Formatter::sockaddr(unsigned index) noexcept {
   const auto length = count_of(view_.entry, view_.frame, index, view_.host);
   std::array<unsigned char, 128> bytes{};
   const std::size_t size = std::min<std::uint64_t>(length.value_or(0), bytes.size());
-  if (!length || size < 2 || !view_.host.read(guest_addr(word), bytes.data(), size)) return out_.address(word);
+  if (!length || size < 2 || !view_.host.read(guest_addr(word), bytes.data(), size))
+    return out_.address(word);
 
   // BSD's begin with a length byte; the table's own layout says which this is.
   const StructLayout layout = view_.table.struct_layout("sockaddr");
-  const bool has_length_byte = std::any_of(layout.fields().begin(), layout.fields().end(), [&](const Field& f) {
-    return layout.field_name(f) == "sa_len";
-  });
+  const bool has_length_byte = std::any_of(layout.fields().begin(), layout.fields().end(),
+                                           [&](const Field& f) { return layout.field_name(f) == "sa_len"; });
   const unsigned family = has_length_byte ? bytes[1] : bytes[0] + bytes[1] * 256u;
   const FlagSet families = view_.table.flag_set("socket_domain");
-  const auto is_family = [&](std::string_view name) { return families && families.guest_value(name) == family; };
+  const auto is_family = [&](std::string_view name) {
+    return families && families.guest_value(name) == family;
+  };
 
   out_.text("{sa_family=");
   families ? flags(out_, families, family) : out_.unsigned_(family);

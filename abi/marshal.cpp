@@ -18,7 +18,9 @@ constexpr bool is_signed(ScalarType type) noexcept { return type <= ScalarType::
 constexpr std::uint64_t value_mask(ScalarType type) noexcept {
   return ~std::uint64_t{0} >> (64 - scalar_size(type) * 8);
 }
-constexpr bool is_bytes(ScalarType type) noexcept { return type == ScalarType::chars || type == ScalarType::pad; }
+constexpr bool is_bytes(ScalarType type) noexcept {
+  return type == ScalarType::chars || type == ScalarType::pad;
+}
 
 std::uint64_t load(const std::byte* from, ScalarType type) noexcept {
   std::uint64_t value = 0;
@@ -61,10 +63,10 @@ bool range_in_guest(GuestAddr addr, std::uint64_t elements, std::uint64_t size) 
 
 /// A structure that is converted: its native form, and where it goes afterwards.
 struct Converted {
-  StructLayout layout;
-  GuestAddr guest{};
-  std::byte* native = nullptr;
-  bool out = false;
+  GuestAddr guest;
+  std::byte* native;
+  std::uint16_t layout;
+  bool out;
 };
 
 /// The arguments of one native call while it is made.
@@ -87,7 +89,7 @@ class Marshaller {
 
   Call& call_;
   std::array<Word, 6> words_{};
-  std::array<Converted, 6> converted_;
+  std::array<Converted, 6> converted_;  // the first converted_count_
   unsigned converted_count_ = 0;
   std::size_t used_ = 0;
   alignas(16) std::array<std::byte, kMarshalScratch> scratch_;
@@ -136,19 +138,25 @@ int Marshaller::argument(unsigned index, Word& word) noexcept {
       return 0;
     }
     case RoleKind::path:
-    case RoleKind::cstr: return Host::in_guest(guest_addr(word), 1) ? 0 : EFAULT;
-    case RoleKind::strv: return Host::in_guest(guest_addr(word), sizeof(Word)) ? 0 : EFAULT;
+    case RoleKind::cstr:
+      return Host::in_guest(guest_addr(word), 1) ? 0 : EFAULT;
+    case RoleKind::strv:
+      return Host::in_guest(guest_addr(word), sizeof(Word)) ? 0 : EFAULT;
     case RoleKind::in_buf:
     case RoleKind::out_buf:
     case RoleKind::inout_buf:
     case RoleKind::in_array:
-    case RoleKind::out_array: return range(index, word);
+    case RoleKind::out_array:
+      return range(index, word);
     case RoleKind::in_sockaddr:
-    case RoleKind::out_sockaddr: return sockaddr(index, word);
+    case RoleKind::out_sockaddr:
+      return sockaddr(index, word);
     case RoleKind::in_struct:
     case RoleKind::out_struct:
-    case RoleKind::inout_struct: return structure(role, word);
-    default: return 0;
+    case RoleKind::inout_struct:
+      return structure(role, word);
+    default:
+      return 0;
   }
 }
 
@@ -179,7 +187,8 @@ int Marshaller::structure(const Role& role, Word& word) noexcept {
   if (word == 0) return role.nullable ? 0 : EFAULT;
   if (!Host::in_guest(guest, layout.guest_size())) return EFAULT;
   std::byte* const native = scratch(layout.native_size());
-  if (native == nullptr || converted_count_ == converted_.size()) return EFAULT;  // the freezer keeps this from happening
+  if (native == nullptr || converted_count_ == converted_.size())
+    return EFAULT;  // the freezer keeps this from happening
 
   if (role.kind == RoleKind::out_struct) {
     std::memset(native, 0, layout.native_size());
@@ -191,7 +200,7 @@ int Marshaller::structure(const Role& role, Word& word) noexcept {
     used_ = mark;
     if (error != 0) return error;
   }
-  converted_[converted_count_++] = {layout, guest, native, role.kind != RoleKind::in_struct};
+  converted_[converted_count_++] = {guest, native, role.param, role.kind != RoleKind::in_struct};
   word = std::bit_cast<Word>(native);
   return 0;
 }
@@ -200,12 +209,13 @@ int Marshaller::results() noexcept {
   for (unsigned i = 0; i < converted_count_; ++i) {
     const Converted& converted = converted_[i];
     if (!converted.out) continue;
+    const StructLayout layout = call_.table.struct_layout(converted.layout);
     const std::size_t mark = used_;
-    std::byte* const copy = scratch(converted.layout.guest_size());
+    std::byte* const copy = scratch(layout.guest_size());
     if (copy == nullptr) return EFAULT;
-    const int error = struct_to_guest(call_.table, converted.layout, converted.native, copy);
+    const int error = struct_to_guest(call_.table, layout, converted.native, copy);
     if (error != 0) return error;
-    if (!call_.host.write(converted.guest, copy, converted.layout.guest_size())) return EFAULT;
+    if (!call_.host.write(converted.guest, copy, layout.guest_size())) return EFAULT;
     used_ = mark;
   }
   return 0;
@@ -230,13 +240,17 @@ Word narrow(const Role& role, Word word) noexcept {
     case RoleKind::tid:
     case RoleKind::fd:
     case RoleKind::dirfd:
-    case RoleKind::signal: return static_cast<Word>(std::int64_t{static_cast<std::int32_t>(word)});
+    case RoleKind::signal:
+      return static_cast<Word>(std::int64_t{static_cast<std::int32_t>(word)});
     case RoleKind::uint_:
     case RoleKind::uid:
     case RoleKind::gid:
-    case RoleKind::mode: return static_cast<std::uint32_t>(word);
-    case RoleKind::flags: return role.count == 32 ? static_cast<std::uint32_t>(word) : word;
-    default: return word;
+    case RoleKind::mode:
+      return static_cast<std::uint32_t>(word);
+    case RoleKind::flags:
+      return role.count == 32 ? static_cast<std::uint32_t>(word) : word;
+    default:
+      return word;
   }
 }
 
@@ -247,8 +261,10 @@ std::uint32_t element_size(const Table& table, const Role& role) noexcept {
     case RoleKind::inout_struct:
     case RoleKind::in_array:
     case RoleKind::out_array:
-      return is_scalar_param(role) ? scalar_size(scalar_param(role)) : table.struct_layout(role.param).guest_size();
-    default: return 1;
+      return is_scalar_param(role) ? scalar_size(scalar_param(role))
+                                   : table.struct_layout(role.param).guest_size();
+    default:
+      return 1;
   }
 }
 
@@ -315,8 +331,8 @@ Result native_call(Call& call) noexcept {
   const Entry& entry = call.entry;
   if (entry.pass_through) {
     const auto& args = call.frame.args;
-    return guest_value(call, call.host.call_interruptible(entry.target, args[0], args[1], args[2], args[3], args[4],
-                                                          args[5]));
+    return guest_value(call, call.host.call_interruptible(entry.target, args[0], args[1], args[2], args[3],
+                                                          args[4], args[5]));
   }
 
   Marshaller marshaller(call);

@@ -12,12 +12,14 @@ namespace sudrun::abi {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, RoleKind>, 22> kPlain{{
-    {"int", RoleKind::int_},     {"uint", RoleKind::uint_}, {"long", RoleKind::long_}, {"ulong", RoleKind::ulong_},
-    {"size", RoleKind::size},    {"ssize", RoleKind::ssize}, {"off", RoleKind::off},   {"hex", RoleKind::hex},
-    {"pid", RoleKind::pid},      {"tid", RoleKind::tid},    {"uid", RoleKind::uid},    {"gid", RoleKind::gid},
-    {"dev", RoleKind::dev},      {"mode", RoleKind::mode},  {"fd", RoleKind::fd},      {"dirfd", RoleKind::dirfd},
-    {"signal", RoleKind::signal}, {"path", RoleKind::path}, {"cstr", RoleKind::cstr},  {"strv", RoleKind::strv},
-    {"ptr", RoleKind::ptr},      {"none", RoleKind::none},
+    {"int", RoleKind::int_},     {"uint", RoleKind::uint_},    {"long", RoleKind::long_},
+    {"ulong", RoleKind::ulong_}, {"size", RoleKind::size},     {"ssize", RoleKind::ssize},
+    {"off", RoleKind::off},      {"hex", RoleKind::hex},       {"pid", RoleKind::pid},
+    {"tid", RoleKind::tid},      {"uid", RoleKind::uid},       {"gid", RoleKind::gid},
+    {"dev", RoleKind::dev},      {"mode", RoleKind::mode},     {"fd", RoleKind::fd},
+    {"dirfd", RoleKind::dirfd},  {"signal", RoleKind::signal}, {"path", RoleKind::path},
+    {"cstr", RoleKind::cstr},    {"strv", RoleKind::strv},     {"ptr", RoleKind::ptr},
+    {"none", RoleKind::none},
 }};
 
 struct Parameterised {
@@ -55,7 +57,9 @@ std::vector<std::string> split(std::string_view text) {
 
 }  // namespace
 
-bool is_pointer_role(RoleKind kind) noexcept { return kind >= RoleKind::path && kind <= RoleKind::out_sockaddr; }
+bool is_pointer_role(RoleKind kind) noexcept {
+  return kind >= RoleKind::path && kind <= RoleKind::out_sockaddr;
+}
 bool has_type(RoleKind kind) noexcept { return kind >= RoleKind::in_struct && kind <= RoleKind::out_array; }
 bool has_count(RoleKind kind) noexcept {
   return (kind >= RoleKind::in_buf && kind <= RoleKind::inout_buf) ||
@@ -63,7 +67,8 @@ bool has_count(RoleKind kind) noexcept {
 }
 
 std::optional<ScalarType> scalar_type_of(std::string_view name) noexcept {
-  constexpr std::array<std::string_view, 10> kNames{"i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "char", "pad"};
+  constexpr std::array<std::string_view, 10> kNames{"i8",  "i16", "i32", "i64",  "u8",
+                                                    "u16", "u32", "u64", "char", "pad"};
   const auto found = std::find(kNames.begin(), kNames.end(), name);
   if (found == kNames.end()) return std::nullopt;
   return static_cast<ScalarType>(found - kNames.begin());
@@ -86,7 +91,8 @@ RoleText parse_role(std::string_view text) {
   const std::size_t open = text.find('(');
   const std::string_view name = trimmed(text.substr(0, open));
   if (open == std::string_view::npos) {
-    const auto plain = std::find_if(kPlain.begin(), kPlain.end(), [&](const auto& p) { return p.first == name; });
+    const auto plain =
+        std::find_if(kPlain.begin(), kPlain.end(), [&](const auto& p) { return p.first == name; });
     if (plain != kPlain.end()) {
       role.kind = plain->second;
     } else if (is_identifier(name)) {
@@ -101,12 +107,14 @@ RoleText parse_role(std::string_view text) {
   }
 
   if (!text.ends_with(')')) {
-    return error("`" + whole + "` lacks its `)`; expected ROLE(…), in quotes inside `{…}` if it has a `,` or a `?`");
+    return error("`" + whole +
+                 "` lacks its `)`; expected ROLE(…), in quotes inside `{…}` if it has a `,` or a `?`");
   }
   const auto known = std::find_if(kParameterised.begin(), kParameterised.end(),
                                   [&](const Parameterised& p) { return p.name == name; });
   if (known == kParameterised.end()) {
-    return error("`" + std::string(name) + "(…)` is not a role; expected one of in, out, inout, in_buf, out_buf, "
+    return error("`" + std::string(name) +
+                 "(…)` is not a role; expected one of in, out, inout, in_buf, out_buf, "
                  "inout_buf, in_sockaddr, out_sockaddr");
   }
   const std::vector<std::string> parts = split(text.substr(open + 1, text.size() - open - 2));
@@ -117,7 +125,8 @@ RoleText parse_role(std::string_view text) {
   }
   for (const std::string& part : parts) {
     if (!is_identifier(part) && !parse_integer(part))
-      return error("`" + part + "` in `" + whole + "` is not a name; expected letters, digits and underscores");
+      return error("`" + part + "` in `" + whole +
+                   "` is not a name; expected letters, digits and underscores");
   }
   role.kind = is_array ? known->array : known->kind;
   if (has_type(role.kind)) role.type = parts[0];

@@ -33,7 +33,8 @@ struct Prefix {
   unsigned offset = 0;
 };
 
-void flatten(const TableModel& table, const StructModel& structure, const Prefix& prefix, std::vector<Leaf>& leaves) {
+void flatten(const TableModel& table, const StructModel& structure, const Prefix& prefix,
+             std::vector<Leaf>& leaves) {
   for (const FieldModel& field : structure.fields) {
     const std::string native = native_path(prefix.native, prefix.has_native, field);
     const std::string name = prefix.name + field.name;
@@ -42,7 +43,8 @@ void flatten(const TableModel& table, const StructModel& structure, const Prefix
       leaves.push_back({name, native, {offset, field.type, field.count, field.flags}, field.where});
       continue;
     }
-    flatten(table, *find_struct(table, field.struct_type), {name + ".", native + ".", !native.empty(), offset}, leaves);
+    flatten(table, *find_struct(table, field.struct_type),
+            {name + ".", native + ".", !native.empty(), offset}, leaves);
   }
 }
 
@@ -70,8 +72,9 @@ bool is_identical(const TableModel& guest, const TableModel& native, const Match
     if (is_translated(guest, native, field.guest.flags)) return false;
     ++common;
   }
-  return common == static_cast<std::size_t>(std::count_if(native_leaves.begin(), native_leaves.end(),
-                                                          [&](const Leaf& leaf) { return is_data(leaf.field); }));
+  return common ==
+         static_cast<std::size_t>(std::count_if(native_leaves.begin(), native_leaves.end(),
+                                                [&](const Leaf& leaf) { return is_data(leaf.field); }));
 }
 
 [[noreturn]] void fail(const TableModel& table, Where where, const std::string& message) {
@@ -80,18 +83,21 @@ bool is_identical(const TableModel& guest, const TableModel& native, const Match
 
 /// The counterpart of `leaf`, if it is to have one.
 std::optional<FlatField> counterpart(const TableModel& guest, const StructModel& structure, const Leaf& leaf,
-                                     const std::string& native_struct, const std::vector<Leaf>& native_leaves) {
+                                     const std::string& native_struct,
+                                     const std::vector<Leaf>& native_leaves) {
   if (leaf.native_name.empty() || leaf.field.type == ScalarType::pad) return std::nullopt;
   const auto found = std::find_if(native_leaves.begin(), native_leaves.end(),
                                   [&](const Leaf& native) { return native.name == leaf.native_name; });
   if (found == native_leaves.end()) {
-    fail(guest, leaf.where, "`" + leaf.native_name + "` is not a field of the native `" + native_struct +
-                                "`; expected `native:` with one that is, or `native: none`");
+    fail(guest, leaf.where,
+         "`" + leaf.native_name + "` is not a field of the native `" + native_struct +
+             "`; expected `native:` with one that is, or `native: none`");
   }
   const bool is_text = leaf.field.type == ScalarType::chars;
   if (is_text != (found->field.type == ScalarType::chars) || found->field.type == ScalarType::pad) {
-    fail(guest, leaf.where, "`" + leaf.name + "` of `" + structure.name +
-                                "` is text on one side only; expected char[N] or a number on both");
+    fail(guest, leaf.where,
+         "`" + leaf.name + "` of `" + structure.name +
+             "` is text on one side only; expected char[N] or a number on both");
   }
   return found->field;
 }
@@ -113,8 +119,9 @@ std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableMod
     if (converts) {
       const StructModel* const native_struct = find_struct(native, native_name);
       if (native_struct == nullptr) {
-        fail(guest, structure.where, "the native table has no structure `" + native_name +
-                                         "`; expected `native:` with one it has, or `native: none`");
+        fail(guest, structure.where,
+             "the native table has no structure `" + native_name +
+                 "`; expected `native:` with one it has, or `native: none`");
       }
       matched.native_size = native_struct->size;
       flatten(native, *native_struct, {}, native_leaves);

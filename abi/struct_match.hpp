@@ -31,7 +31,8 @@ struct MatchedStruct {
   std::vector<MatchedField> fields;
 };
 
-/// One for each structure of `guest`, in its order. Throws TableError for fields without a native counterpart.
+/// One for each structure of `guest`, in its order. Throws TableError for fields without a native
+/// counterpart.
 std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableModel& native);
 
 }  // namespace sudrun::abi

@@ -27,13 +27,14 @@ bool inside(const BlockHeader& header, Area area) noexcept {
 }
 
 bool areas_inside(const BlockHeader& h) noexcept {
-  return inside<NoteId>(h, h.notes) && inside<std::uint32_t>(h, h.interpreters) && inside<Entry>(h, h.entries) &&
-         inside<std::uint16_t>(h, h.index) && inside<std::uint64_t>(h, h.constants) &&
-         inside<std::uint32_t>(h, h.handlers) && inside<FlagSetRecord>(h, h.flag_sets) &&
-         inside<FlagValue>(h, h.flag_values) && inside<StructRecord>(h, h.structs) &&
-         inside<Field>(h, h.fields) && inside<std::uint16_t>(h, h.errno_to_guest) &&
-         inside<std::uint32_t>(h, h.errno_names) && inside<SignalRecord>(h, h.signals) &&
-         inside<std::uint16_t>(h, h.signal_to_guest) && inside<char>(h, h.strings);
+  return inside<NoteId>(h, h.notes) && inside<std::uint32_t>(h, h.interpreters) &&
+         inside<Entry>(h, h.entries) && inside<std::uint16_t>(h, h.index) &&
+         inside<std::uint64_t>(h, h.constants) && inside<std::uint32_t>(h, h.handlers) &&
+         inside<FlagSetRecord>(h, h.flag_sets) && inside<FlagValue>(h, h.flag_values) &&
+         inside<StructRecord>(h, h.structs) && inside<Field>(h, h.fields) &&
+         inside<std::uint16_t>(h, h.errno_to_guest) && inside<std::uint32_t>(h, h.errno_names) &&
+         inside<SignalRecord>(h, h.signals) && inside<std::uint16_t>(h, h.signal_to_guest) &&
+         inside<char>(h, h.strings);
 }
 
 /// True if the byte of a bool is one; looking at it as a bool would take that for granted.
@@ -49,17 +50,20 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
     if (row != detail::kNoRow && row >= h.entries.count) return false;
   }
   for (const auto& set : view<FlagSetRecord>(base, h.flag_sets)) {
-    if (!is_string(set.name) || set.first > h.flag_values.count || set.count > h.flag_values.count - set.first)
+    if (!is_string(set.name) || set.first > h.flag_values.count ||
+        set.count > h.flag_values.count - set.first)
       return false;
   }
   for (const auto& value : view<FlagValue>(base, h.flag_values)) {
     if (!is_string(value.name)) return false;
   }
   for (const auto& layout : view<StructRecord>(base, h.structs)) {
-    if (!is_string(layout.name) || layout.first > h.fields.count || layout.count > h.fields.count - layout.first)
+    if (!is_string(layout.name) || layout.first > h.fields.count ||
+        layout.count > h.fields.count - layout.first)
       return false;
     for (const Field& field : view<Field>(base, h.fields).subspan(layout.first, layout.count)) {
-      if (!is_string(field.name) || field.guest_type > ScalarType::pad || field.native_type > ScalarType::pad ||
+      if (!is_string(field.name) || field.guest_type > ScalarType::pad ||
+          field.native_type > ScalarType::pad ||
           field.guest_offset + field.count * scalar_size(field.guest_type) > layout.guest_size)
         return false;
       if (!is_bool(field.has_native)) return false;
@@ -71,8 +75,8 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
   }
   constexpr unsigned kRegisters = 18;
   const Convention& convention = h.convention;
-  if (convention.number >= kRegisters || convention.result >= kRegisters || convention.argc > convention.args.size() ||
-      !is_bool(convention.carry_error))
+  if (convention.number >= kRegisters || convention.result >= kRegisters ||
+      convention.argc > convention.args.size() || !is_bool(convention.carry_error))
     return false;
   if (convention.result2 != 0xff && convention.result2 >= kRegisters) return false;
   for (const std::uint8_t reg : convention.args) {
@@ -81,12 +85,17 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
   const auto role_inside = [&](const Role& role) {
     if (!is_bool(role.nullable)) return false;
     switch (role.kind) {
-      case RoleKind::in_struct: case RoleKind::out_struct: case RoleKind::inout_struct:
-      case RoleKind::in_array: case RoleKind::out_array:
+      case RoleKind::in_struct:
+      case RoleKind::out_struct:
+      case RoleKind::inout_struct:
+      case RoleKind::in_array:
+      case RoleKind::out_array:
         return role.param >= kScalarParam ? role.param - kScalarParam <= static_cast<int>(ScalarType::pad)
                                           : role.param < h.structs.count;
-      case RoleKind::flags: return role.param < h.flag_sets.count;
-      default: return role.kind <= RoleKind::none;
+      case RoleKind::flags:
+        return role.param < h.flag_sets.count;
+      default:
+        return role.kind <= RoleKind::none;
     }
   };
   for (const Entry& entry : view<Entry>(base, h.entries)) {
@@ -96,7 +105,8 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
     for (unsigned i = 0; i < entry.argc; ++i) {
       const Role& role = entry.args[i];
       if (!role_inside(role)) return false;
-      if (role.kind != RoleKind::flags && !(role.count & kLiteralCount) && role.count >= kMaxArgs) return false;
+      if (role.kind != RoleKind::flags && !(role.count & kLiteralCount) && role.count >= kMaxArgs)
+        return false;
     }
     for (unsigned i = 0; i < entry.native_argc; ++i) {
       const std::uint8_t source = entry.native_args[i];
@@ -113,10 +123,11 @@ struct Bits {
 constexpr Bits guest_bits(const FlagValue& v) noexcept { return {v.mask, v.guest}; }
 constexpr Bits native_bits(const FlagValue& v) noexcept { return {v.native_mask, v.native}; }
 
-/// Calls `use` for each value of a set of bits that `word` holds, seen through `side`. A value inside a larger one that is
-/// held too (O_DSYNC in O_SYNC) is left out. Returns the bits that no value explains.
+/// Calls `use` for each value of a set of bits that `word` holds, seen through `side`. A value inside a
+/// larger one that is held too (O_DSYNC in O_SYNC) is left out. Returns the bits that no value explains.
 template <typename Side, typename Use>
-std::uint64_t for_each_held(std::span<const FlagValue> values, std::uint64_t word, Side side, Use use) noexcept {
+std::uint64_t for_each_held(std::span<const FlagValue> values, std::uint64_t word, Side side,
+                            Use use) noexcept {
   std::uint64_t rest = word;
   const auto held = [&](const FlagValue& v) {
     const Bits bits = side(v);
@@ -238,8 +249,8 @@ FlagSet Table::flag_set(unsigned index) const noexcept {
   const BlockHeader& h = header();
   if (index >= h.flag_sets.count) return {};
   const FlagSetRecord& set = view<FlagSetRecord>(base_, h.flag_sets)[index];
-  return {string(set.name), view<FlagValue>(base_, h.flag_values).subspan(set.first, set.count), set.is_enum != 0,
-          set.unknown, view<char>(base_, h.strings).data()};
+  return {string(set.name), view<FlagValue>(base_, h.flag_values).subspan(set.first, set.count),
+          set.is_enum != 0, set.unknown, view<char>(base_, h.strings).data()};
 }
 FlagSet Table::flag_set(std::string_view name) const noexcept {
   const auto sets = view<FlagSetRecord>(base_, header().flag_sets);
@@ -254,8 +265,12 @@ StructLayout Table::struct_layout(unsigned index) const noexcept {
   const BlockHeader& h = header();
   if (index >= h.structs.count) return {};
   const StructRecord& layout = view<StructRecord>(base_, h.structs)[index];
-  return {string(layout.name), layout.guest_size, layout.native_size, layout.identical != 0,
-          view<Field>(base_, h.fields).subspan(layout.first, layout.count), view<char>(base_, h.strings).data()};
+  return {string(layout.name),
+          layout.guest_size,
+          layout.native_size,
+          layout.identical != 0,
+          view<Field>(base_, h.fields).subspan(layout.first, layout.count),
+          view<char>(base_, h.strings).data()};
 }
 StructLayout Table::struct_layout(std::string_view name) const noexcept {
   const auto structs = view<StructRecord>(base_, header().structs);
@@ -300,7 +315,8 @@ int Table::signal_limit() const noexcept {
 }
 SignalDefault Table::signal_default(int guest_signal) const noexcept {
   const auto signals = view<SignalRecord>(base_, header().signals);
-  if (guest_signal < 0 || static_cast<unsigned>(guest_signal) >= signals.size()) return SignalDefault::as_native;
+  if (guest_signal < 0 || static_cast<unsigned>(guest_signal) >= signals.size())
+    return SignalDefault::as_native;
   return signals[static_cast<unsigned>(guest_signal)].by_default;
 }
 

@@ -19,13 +19,38 @@ namespace sudrun::abi {
 
 /// What an argument is. The one vocabulary behind translation, tracing and the support page.
 enum class RoleKind : std::uint8_t {
-  int_, uint_, long_, ulong_, size, ssize, off, hex, pid, tid, uid, gid, dev,
-  mode, fd, dirfd, signal, path, cstr, strv, ptr,
-  in_buf, out_buf, inout_buf,          // count
-  in_struct, out_struct, inout_struct, // param: struct index, or kScalarParam | ScalarType
-  in_array, out_array,                 // param: as above; count
-  in_sockaddr, out_sockaddr,           // count: the argument that is the length, or points to it
-  flags,                               // param: flag set index; count: 32 or 64, the argument's width
+  int_,
+  uint_,
+  long_,
+  ulong_,
+  size,
+  ssize,
+  off,
+  hex,
+  pid,
+  tid,
+  uid,
+  gid,
+  dev,
+  mode,
+  fd,
+  dirfd,
+  signal,
+  path,
+  cstr,
+  strv,
+  ptr,
+  in_buf,
+  out_buf,
+  inout_buf,
+  in_struct,
+  out_struct,
+  inout_struct,
+  in_array,
+  out_array,
+  in_sockaddr,
+  out_sockaddr,
+  flags,
   none,
 };
 
@@ -33,6 +58,10 @@ inline constexpr std::uint16_t kScalarParam = 0xff00;
 /// In Role::count: the rest is the count itself and not the index of the argument that holds it.
 inline constexpr std::uint8_t kLiteralCount = 0x80;
 
+/// Parameters by kind. `*_struct` and `*_array`: `param` is the struct index, or kScalarParam | ScalarType.
+/// `*_buf`,
+/// `*_array` and `*_sockaddr`: `count` is the index of the argument that counts, or points to the count, or
+/// kLiteralCount | the count. `flags`: `param` is the flag set index, `count` the argument's width, 32 or 64.
 struct Role {
   RoleKind kind = RoleKind::none;
   bool nullable = false;
@@ -44,10 +73,19 @@ struct Role {
 enum class ScalarType : std::uint8_t { i8, i16, i32, i64, u8, u16, u32, u64, chars, pad };
 constexpr unsigned scalar_size(ScalarType t) noexcept {
   switch (t) {
-    case ScalarType::i8: case ScalarType::u8: case ScalarType::chars: case ScalarType::pad: return 1;
-    case ScalarType::i16: case ScalarType::u16: return 2;
-    case ScalarType::i32: case ScalarType::u32: return 4;
-    default: return 8;
+    case ScalarType::i8:
+    case ScalarType::u8:
+    case ScalarType::chars:
+    case ScalarType::pad:
+      return 1;
+    case ScalarType::i16:
+    case ScalarType::u16:
+      return 2;
+    case ScalarType::i32:
+    case ScalarType::u32:
+      return 4;
+    default:
+      return 8;
   }
 }
 
@@ -57,15 +95,15 @@ enum class Support : std::uint8_t { none, partial, full };
 /// One call. Fixed size; offsets point into the string area.
 struct Entry {
   std::uint32_t number;
-  std::uint32_t name;               ///< string offset
-  std::uint32_t note;               ///< string offset, 0: none
-  std::uint16_t target;             ///< native call number, handler index, or guest errno, by `action`
+  std::uint32_t name;    ///< string offset
+  std::uint32_t note;    ///< string offset, 0: none
+  std::uint16_t target;  ///< native call number, handler index, or guest errno, by `action`
   Action action;
   Support support;
   std::uint8_t argc;
   std::uint8_t native_argc;
-  bool interrupt_fails;             ///< EINTR even under SA_RESTART
-  bool pass_through;                ///< every argument goes to the native call unchanged
+  bool interrupt_fails;  ///< EINTR even under SA_RESTART
+  bool pass_through;     ///< every argument goes to the native call unchanged
   Role returns;
   std::array<Role, kMaxArgs> args;
   std::array<std::uint8_t, 2> reserved;
@@ -76,7 +114,7 @@ struct Entry {
 };
 
 struct FlagValue {
-  std::uint64_t mask;               ///< bits this value occupies (== guest for a single bit)
+  std::uint64_t mask;  ///< bits this value occupies (== guest for a single bit)
   std::uint64_t guest;
   std::uint64_t native;
   std::uint64_t native_mask;
@@ -119,11 +157,11 @@ struct Field {
   std::uint32_t name;
   std::uint16_t guest_offset;
   std::uint16_t native_offset;
-  std::uint16_t count;              ///< array length (chars, pad), else 1
+  std::uint16_t count;  ///< array length (chars, pad), else 1
   std::uint16_t native_count;
   ScalarType guest_type;
   ScalarType native_type;
-  std::uint16_t flagset;            ///< 0xffff: none
+  std::uint16_t flagset;  ///< 0xffff: none
   bool has_native;
   std::array<std::uint8_t, 3> reserved;
 };
@@ -134,7 +172,11 @@ class StructLayout {
   StructLayout() = default;
   StructLayout(std::string_view name, std::uint32_t guest_size, std::uint32_t native_size, bool identical,
                std::span<const Field> fields, const char* strings) noexcept
-      : name_(name), fields_(fields), strings_(strings), guest_size_(guest_size), native_size_(native_size),
+      : name_(name),
+        fields_(fields),
+        strings_(strings),
+        guest_size_(guest_size),
+        native_size_(native_size),
         identical_(identical) {}
   std::string_view name() const noexcept { return name_; }
   std::span<const Field> fields() const noexcept { return fields_; }
@@ -154,20 +196,25 @@ class StructLayout {
 
 /// Where registers of the calling convention are: indices into Registers, in declaration order.
 struct Convention {
-  std::uint8_t number, result, result2;   ///< result2: 0xff if none
+  std::uint8_t number, result, result2;  ///< result2: 0xff if none
   std::uint8_t argc;
   std::array<std::uint8_t, 6> args;
-  bool carry_error;                       ///< else: negative errno
-  std::uint8_t stack_args;                ///< byte offset of argument 7 from rsp; 0: none
-  std::array<std::int16_t, 4> indirect;   ///< -1: unused
+  bool carry_error;                      ///< else: negative errno
+  std::uint8_t stack_args;               ///< byte offset of argument 7 from rsp; 0: none
+  std::array<std::int16_t, 4> indirect;  ///< -1: unused
 };
 
 /// What a signal does when the guest has not said otherwise.
 enum class SignalDefault : std::uint8_t { as_native, terminate, core, ignore, stop, continue_ };
 
-namespace detail { struct BlockHeader; }  // table_block.hpp
+namespace detail {
+struct BlockHeader;
+}  // namespace detail
 
-struct NoteId { std::uint32_t name; std::uint32_t type; };
+struct NoteId {
+  std::uint32_t name;
+  std::uint32_t type;
+};
 
 class Table {
  public:
@@ -181,7 +228,7 @@ class Table {
   std::string_view release() const noexcept;
   const Convention& convention() const noexcept;
 
-  int osabi() const noexcept;             ///< -1: not identified by e_ident[EI_OSABI]
+  int osabi() const noexcept;  ///< -1: not identified by e_ident[EI_OSABI]
   std::span<const NoteId> notes() const noexcept;
   std::span<const std::uint32_t> interpreters() const noexcept;
 
@@ -194,7 +241,7 @@ class Table {
   std::span<const std::uint32_t> handler_names() const noexcept;
 
   FlagSet flag_set(unsigned index) const noexcept;
-  FlagSet flag_set(std::string_view name) const noexcept;       ///< empty (false) if there is none
+  FlagSet flag_set(std::string_view name) const noexcept;  ///< empty (false) if there is none
   unsigned flag_set_count() const noexcept;
   StructLayout struct_layout(unsigned index) const noexcept;
   StructLayout struct_layout(std::string_view name) const noexcept;
@@ -207,7 +254,7 @@ class Table {
   int signal_to_native(int guest_signal) const noexcept;
   int signal_to_guest(int native_signal) const noexcept;
   std::string_view signal_name(int guest_signal) const noexcept;
-  int signal_limit() const noexcept;                            ///< largest guest signal number
+  int signal_limit() const noexcept;  ///< largest guest signal number
   /// Default action where it differs from that of the signal's native counterpart.
   SignalDefault signal_default(int guest_signal) const noexcept;
 

@@ -37,8 +37,8 @@ struct StructRecord {
 };
 
 struct SignalRecord {
-  std::uint32_t name;       ///< 0: no such signal
-  std::uint16_t native;     ///< 0: no counterpart
+  std::uint32_t name;    ///< 0: no such signal
+  std::uint16_t native;  ///< 0: no counterpart
   SignalDefault by_default;
   std::uint8_t reserved;
 };
@@ -46,22 +46,22 @@ struct SignalRecord {
 struct BlockHeader {
   std::uint64_t magic;
   std::uint32_t version;
-  std::uint32_t size;            ///< of the whole block, header included
+  std::uint32_t size;  ///< of the whole block, header included
   std::uint32_t abi, title, personality, release;
   std::int32_t osabi;
-  std::int32_t errno_fallback;   ///< guest errno for native ones outside errno_to_guest; -1: as it is
+  std::int32_t errno_fallback;  ///< guest errno for native ones outside errno_to_guest; -1: as it is
   Convention convention;
-  Entry unsupported;             ///< shared by every number without a row
-  Area notes, interpreters;      ///< NoteId, string offset
-  Area entries, index;           ///< Entry, uint16 (row of each number, kNoRow)
-  Area constants, handlers;      ///< uint64, string offset
-  Area flag_sets, flag_values;   ///< FlagSetRecord, FlagValue
-  Area structs, fields;          ///< StructRecord, Field
-  Area errno_to_guest;           ///< uint16 by native errno
-  Area errno_names;              ///< string offset by guest errno
-  Area signals;                  ///< SignalRecord by guest signal
-  Area signal_to_guest;          ///< uint16 by native signal
-  Area strings;                  ///< bytes; the first is NUL, the last is NUL
+  Entry unsupported;            ///< shared by every number without a row
+  Area notes, interpreters;     ///< NoteId, string offset
+  Area entries, index;          ///< Entry, uint16 (row of each number, kNoRow)
+  Area constants, handlers;     ///< uint64, string offset
+  Area flag_sets, flag_values;  ///< FlagSetRecord, FlagValue
+  Area structs, fields;         ///< StructRecord, Field
+  Area errno_to_guest;          ///< uint16 by native errno
+  Area errno_names;             ///< string offset by guest errno
+  Area signals;                 ///< SignalRecord by guest signal
+  Area signal_to_guest;         ///< uint16 by native signal
+  Area strings;                 ///< bytes; the first is NUL, the last is NUL
 };
 
 /// True if `number` is the C int `value`, however its register was extended.

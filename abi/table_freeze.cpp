@@ -48,17 +48,32 @@ const std::string& native_name_of(const Row& row) {
 /// True for roles that go to the kernel as the guest gave them, whatever the widths.
 bool is_plain_word(RoleKind kind) noexcept {
   switch (kind) {
-    case RoleKind::long_: case RoleKind::ulong_: case RoleKind::size: case RoleKind::ssize: case RoleKind::off:
-    case RoleKind::hex: case RoleKind::dev: case RoleKind::ptr: return true;
-    default: return false;
+    case RoleKind::long_:
+    case RoleKind::ulong_:
+    case RoleKind::size:
+    case RoleKind::ssize:
+    case RoleKind::off:
+    case RoleKind::hex:
+    case RoleKind::dev:
+    case RoleKind::ptr:
+      return true;
+    default:
+      return false;
   }
 }
 /// True for 32-bit numbers without a meaning of their own; the kernel extends those that it takes as 32 bits.
 bool is_plain_int(RoleKind kind) noexcept {
   switch (kind) {
-    case RoleKind::int_: case RoleKind::uint_: case RoleKind::pid: case RoleKind::tid: case RoleKind::uid:
-    case RoleKind::gid: case RoleKind::mode: return true;
-    default: return false;
+    case RoleKind::int_:
+    case RoleKind::uint_:
+    case RoleKind::pid:
+    case RoleKind::tid:
+    case RoleKind::uid:
+    case RoleKind::gid:
+    case RoleKind::mode:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -86,7 +101,8 @@ class Freezer {
   Role role(const RoleModel& model, const std::vector<ArgModel>& args) const;
   void action(const CallModel& call, Entry& entry);
   void native_action(const CallModel& call, Entry& entry);
-  void check_native_role(const CallModel& call, const ArgModel& arg, std::size_t& scratch, std::size_t& largest) const;
+  void check_native_role(const CallModel& call, const ArgModel& arg, std::size_t& scratch,
+                         std::size_t& largest) const;
   std::uint8_t constant(std::uint64_t value, const CallModel& call);
 
   const TableModel& guest_;
@@ -134,7 +150,8 @@ int Freezer::native_errno(const ErrnoModel& row) const {
   if (row.native.kind == NativeName::Kind::none) return 0;
   const ErrnoModel* const native = find_row(native_.errnos, native_name_of(row));
   if (native == nullptr) {
-    fail(row.where, "`" + native_name_of(row) + "` is not a native error; expected `native:` with one, or `native: none`");
+    fail(row.where, "`" + native_name_of(row) +
+                        "` is not a native error; expected `native:` with one, or `native: none`");
   }
   return native->value;
 }
@@ -149,7 +166,8 @@ void Freezer::errnos() {
   // Where several rows stand for one native error, errno_from_native decides, then the row of the same name.
   for (const AliasModel& alias : guest_.errno_from_native) {
     const ErrnoModel* const native = find_row(native_.errnos, alias.native);
-    if (native == nullptr) fail(alias.where, "`" + alias.native + "` is not a native error; expected one that is");
+    if (native == nullptr)
+      fail(alias.where, "`" + alias.native + "` is not a native error; expected one that is");
     to_guest[static_cast<std::size_t>(native->value)] =
         static_cast<std::uint16_t>(find_row(guest_.errnos, alias.guest)->value);
   }
@@ -160,7 +178,8 @@ void Freezer::errnos() {
       if (native != 0 && to_guest[native] == 0) to_guest[native] = static_cast<std::uint16_t>(row.value);
     }
   }
-  for (const ErrnoModel& row : guest_.errnos) names[static_cast<std::size_t>(row.value)] = block_.string(row.name);
+  for (const ErrnoModel& row : guest_.errnos)
+    names[static_cast<std::size_t>(row.value)] = block_.string(row.name);
   for (const ErrnoModel& native : native_.errnos) {
     if (to_guest[static_cast<std::size_t>(native.value)] == 0) {
       fail({}, "the native error " + native.name +
@@ -184,8 +203,8 @@ int Freezer::native_signal(const SignalModel& row) const {
       plus == std::string::npos ? nullptr : find_row(native_.signals, name.substr(0, plus));
   if (base != nullptr) {
     const std::string digits = name.substr(plus + 1);
-    const bool number = !digits.empty() && digits.size() <= 2 &&
-                        digits.find_first_not_of("0123456789") == std::string::npos;
+    const bool number =
+        !digits.empty() && digits.size() <= 2 && digits.find_first_not_of("0123456789") == std::string::npos;
     const int value = number ? base->value + std::stoi(digits) : 0;
     if (value > 0 && value <= kMaxNativeSignal) return value;
   }
@@ -199,8 +218,8 @@ void Freezer::signals() {
   std::vector<std::uint16_t> to_guest(kMaxNativeSignal + 1);
   for (const SignalModel& row : guest_.signals) {
     const int native = native_signal(row);
-    records[static_cast<std::size_t>(row.value)] = {block_.string(row.name), static_cast<std::uint16_t>(native),
-                                                    row.by_default, 0};
+    records[static_cast<std::size_t>(row.value)] = {block_.string(row.name),
+                                                    static_cast<std::uint16_t>(native), row.by_default, 0};
     if (native == 0) continue;
     std::uint16_t& taken = to_guest.at(static_cast<std::size_t>(native));
     if (taken != 0) {
@@ -213,7 +232,8 @@ void Freezer::signals() {
   header_.signal_to_guest = block_.area(to_guest);
 }
 
-FlagValue Freezer::flag_value(const FlagSetModel& set, const FlagValueModel& row, const FlagSetModel* native_set) {
+FlagValue Freezer::flag_value(const FlagSetModel& set, const FlagValueModel& row,
+                              const FlagSetModel* native_set) {
   FlagValue value{};
   value.name = block_.string(row.name);
   value.guest = row.value;
@@ -246,7 +266,8 @@ void Freezer::flag_sets() {
   for (const FlagSetModel& set : guest_.flags) {
     const FlagSetModel* native_set = set.trace_only ? nullptr : find_row(native_.flags, set.name);
     if (!set.trace_only && native_set == nullptr) {
-      fail(set.where, "the native table has no set `" + set.name + "`; expected one of its sets, or `trace_only: true`");
+      fail(set.where,
+           "the native table has no set `" + set.name + "`; expected one of its sets, or `trace_only: true`");
     }
     if (native_set != nullptr && native_set->is_enum != set.is_enum)
       fail(set.where, "`" + set.name + "` is of another kind in the native table; expected the same `kind`");
@@ -263,7 +284,8 @@ void Freezer::flag_sets() {
       values.push_back(flag_value(set, row, native_set));
       // Negative values of 32 bits are 32 bits wide.
       const auto as_signed = static_cast<std::int64_t>(row.value);
-      all |= as_signed < 0 && as_signed >= std::numeric_limits<std::int32_t>::min() ? 0 : row.value | row.mask();
+      all |=
+          as_signed < 0 && as_signed >= std::numeric_limits<std::int32_t>::min() ? 0 : row.value | row.mask();
     }
     flag_widths_.push_back(all >> 32 == 0 ? 32 : 64);
     records.push_back(record);
@@ -320,8 +342,9 @@ Role Freezer::role(const RoleModel& model, const std::vector<ArgModel>& args) co
   }
   if (has_count(model.kind)) {
     const ArgModel* const counter = find_row(args, model.count);
-    role.count = counter != nullptr ? static_cast<std::uint8_t>(counter - args.data())
-                                    : static_cast<std::uint8_t>(kLiteralCount | parse_integer(model.count)->magnitude);
+    role.count = counter != nullptr
+                     ? static_cast<std::uint8_t>(counter - args.data())
+                     : static_cast<std::uint8_t>(kLiteralCount | parse_integer(model.count)->magnitude);
   }
   return role;
 }
@@ -342,7 +365,8 @@ void Freezer::check_native_role(const CallModel& call, const ArgModel& arg, std:
   const RoleModel& model = arg.role;
   if (model.kind == RoleKind::in_sockaddr || model.kind == RoleKind::out_sockaddr) {
     if (!identity_)
-      fail(model.where, "socket addresses are not translated in a native row; expected a handler for `" + call.name + "`");
+      fail(model.where,
+           "socket addresses are not translated in a native row; expected a handler for `" + call.name + "`");
     return;
   }
   if (!has_type(model.kind) || scalar_type_of(model.type)) return;
@@ -363,7 +387,8 @@ void Freezer::check_native_role(const CallModel& call, const ArgModel& arg, std:
 void Freezer::native_action(const CallModel& call, Entry& entry) {
   const CallModel* const native = find_row(native_.calls, call.target);
   if (native == nullptr) {
-    fail(call.target_where, "`" + call.target + "` is not a call of the native table; expected the name of one that is");
+    fail(call.target_where,
+         "`" + call.target + "` is not a call of the native table; expected the name of one that is");
   }
   entry.target = static_cast<std::uint16_t>(native->number);
 
@@ -374,8 +399,8 @@ void Freezer::native_action(const CallModel& call, Entry& entry) {
     for (const ArgModel& arg : call.args) sources.emplace_back(arg.name);
   }
   if (sources.size() != native->args.size()) {
-    fail(call.where, "`" + call.name + "` passes " + std::to_string(sources.size()) + " arguments to " + call.target +
-                         "; expected " + std::to_string(native->args.size()));
+    fail(call.where, "`" + call.name + "` passes " + std::to_string(sources.size()) + " arguments to " +
+                         call.target + "; expected " + std::to_string(native->args.size()));
   }
 
   entry.native_argc = static_cast<std::uint8_t>(sources.size());
@@ -392,25 +417,28 @@ void Freezer::native_action(const CallModel& call, Entry& entry) {
     entry.native_args[i] = static_cast<std::uint8_t>(index);
     check_native_role(call, *arg, scratch, largest);
     const RoleKind kind = arg->role.kind;
-    const bool unchanged = is_plain_word(kind) || (is_plain_int(kind) && is_plain_int(native->args[i].role.kind));
+    const bool unchanged =
+        is_plain_word(kind) || (is_plain_int(kind) && is_plain_int(native->args[i].role.kind));
     entry.pass_through = entry.pass_through && unchanged && index == i;
   }
   if (scratch + largest > kMarshalScratch) {
     fail(call.where, "the structures of `" + call.name + "` take " + std::to_string(scratch + largest) +
-                         " bytes to convert; expected at most " + std::to_string(kMarshalScratch) + ", or a handler");
+                         " bytes to convert; expected at most " + std::to_string(kMarshalScratch) +
+                         ", or a handler");
   }
 }
 
 void Freezer::action(const CallModel& call, Entry& entry) {
   switch (call.action) {
-    case Action::native: return native_action(call, entry);
+    case Action::native:
+      return native_action(call, entry);
     case Action::error:
       entry.target = static_cast<std::uint16_t>(find_row(guest_.errnos, call.target)->value);
       return;
     case Action::handler: {
       if (std::find(handlers_.begin(), handlers_.end(), call.target) == handlers_.end()) {
-        fail(call.target_where, "the personality `" + guest_.personality + "` has no handler `" + call.target +
-                                    "`; expected the name of one it has");
+        fail(call.target_where, "the personality `" + guest_.personality + "` has no handler `" +
+                                    call.target + "`; expected the name of one it has");
       }
       const auto [at, is_new] =
           handler_index_.try_emplace(call.target, static_cast<std::uint16_t>(handler_offsets_.size()));
@@ -418,7 +446,8 @@ void Freezer::action(const CallModel& call, Entry& entry) {
       entry.target = at->second;
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 

@@ -11,9 +11,9 @@
 
 namespace sudrun::abi {
 
-/// Checks `guest` against `native` and builds its block; the output depends on nothing else. `handlers` are the
-/// names rows may call. `guest` may be the native model itself. Throws TableError.
-/// The block is to be kept at an address aligned to 8.
+/// Checks `guest` against `native` and builds its block; the output depends on nothing else. `handlers` are
+/// the names rows may call. `guest` may be the native model itself. Throws TableError. The block is to be
+/// kept at an address aligned to 8.
 std::vector<std::byte> freeze(const TableModel& guest, const TableModel& native,
                               std::span<const std::string_view> handlers);
 

@@ -114,7 +114,7 @@ struct FieldModel {
   std::string struct_type;  ///< if not empty, a structure in place of `type`
   unsigned count = 1;
   unsigned offset = 0;
-  std::string flags;        ///< flag set, or empty
+  std::string flags;  ///< flag set, or empty
   NativeName native;
   Where where;
 };

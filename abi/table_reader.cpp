@@ -68,8 +68,8 @@ class Reader {
 
 void Reader::read() {
   const YamlMap top = root_.map();
-  top.allow_only({"abi", "title", "personality", "source", "identify", "convention", "errno", "errno_from_native",
-                  "signals", "flags", "structs", "calls"});
+  top.allow_only({"abi", "title", "personality", "source", "identify", "convention", "errno",
+                  "errno_from_native", "signals", "flags", "structs", "calls"});
   const YamlValue& abi = top.require("abi");
   model_.abi = abi.text();
   if (model_.abi.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos)
@@ -107,7 +107,8 @@ void Reader::source(const YamlMap& map) {
 
 void Reader::identify(const YamlMap& map) {
   map.allow_only({"osabi", "notes", "interpreters"});
-  if (const YamlValue* const osabi = map.find("osabi")) model_.osabi = static_cast<int>(osabi->integer(0, 255));
+  if (const YamlValue* const osabi = map.find("osabi"))
+    model_.osabi = static_cast<int>(osabi->integer(0, 255));
   if (const YamlValue* const notes = map.find("notes")) {
     for (const YamlValue& value : notes->list()) {
       const YamlMap note = value.map();
@@ -127,12 +128,13 @@ void Reader::identify(const YamlMap& map) {
 
 std::uint8_t register_index(const YamlValue& value) {
   // In the order of Registers, which Convention's indices follow.
-  return static_cast<std::uint8_t>(value.choice({"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi",
-                                                 "rbp", "rbx", "rdx", "rax", "rcx", "rsp"}));
+  return static_cast<std::uint8_t>(value.choice({"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi",
+                                                 "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp"}));
 }
 
 void Reader::convention(const YamlMap& map) {
-  map.allow_only({"number", "args", "stack_args", "result", "result2", "error", "indirect", "thread_pointer"});
+  map.allow_only(
+      {"number", "args", "stack_args", "result", "result2", "error", "indirect", "thread_pointer"});
   Convention& convention = model_.convention;
   convention.number = register_index(map.require("number"));
   convention.result = register_index(map.require("result"));
@@ -192,7 +194,8 @@ void Reader::errnos(const YamlMap& map) {
 void Reader::errno_aliases(const YamlMap& map) {
   for (const YamlMap::Item& item : map.items()) {
     const std::string guest = item.value.identifier();
-    if (std::none_of(model_.errnos.begin(), model_.errnos.end(), [&](const auto& e) { return e.name == guest; }))
+    if (std::none_of(model_.errnos.begin(), model_.errnos.end(),
+                     [&](const auto& e) { return e.name == guest; }))
       item.value.fail("`" + guest + "` is not in `errno`; expected an error of this table");
     model_.errno_from_native.push_back({item.key.identifier(), guest, item.key.where()});
   }
@@ -213,8 +216,8 @@ void Reader::signals(const YamlMap& map) {
       row.value = static_cast<int>(fields.require("value").integer(1, kMaxSignal));
       row.native = native_name_or_none(fields);
       if (const YamlValue* const action = fields.find("default")) {
-        row.by_default =
-            static_cast<SignalDefault>(1 + action->choice({"terminate", "core", "ignore", "stop", "continue"}));
+        row.by_default = static_cast<SignalDefault>(
+            1 + action->choice({"terminate", "core", "ignore", "stop", "continue"}));
       }
     } else {
       row.value = static_cast<int>(item.value.integer(1, kMaxSignal));
@@ -240,7 +243,8 @@ void Reader::flag_value(const YamlMap::Item& item, FlagSetModel& set) {
     if (const YamlValue* const mask = fields.find("field")) {
       if (set.is_enum) mask->fail("`field` in an enumeration; expected it in sets of `kind: bits` only");
       row.field = mask->word();
-      if ((row.value & ~*row.field) != 0) mask->fail("the value of `" + row.name + "` lies outside its `field`");
+      if ((row.value & ~*row.field) != 0)
+        mask->fail("the value of `" + row.name + "` lies outside its `field`");
     }
   } else {
     row.value = item.value.word();
@@ -303,7 +307,8 @@ void field_type(const YamlValue& value, FieldModel& field, const std::vector<Str
     type.resize(open);
     if (!closed || !count || count->negative || count->magnitude == 0 || count->magnitude > kMaxStruct)
       value.fail("`" + text + "` has no array length" + expected);
-    if (type != "char" && type != "pad") value.fail("`" + type + "` has no arrays; expected char[N] or pad[N]");
+    if (type != "char" && type != "pad")
+      value.fail("`" + type + "` has no arrays; expected char[N] or pad[N]");
     field.count = static_cast<unsigned>(count->magnitude);
   } else if (type == "char" || type == "pad") {
     value.fail("`" + type + "` lacks its length; expected `" + type + "[N]@OFFSET`");
@@ -314,7 +319,8 @@ void field_type(const YamlValue& value, FieldModel& field, const std::vector<Str
   }
   field.struct_type = type;
   if (std::none_of(structs.begin(), structs.end(), [&](const StructModel& s) { return s.name == type; }))
-    value.fail("`" + type + "` is not a type; expected i8…u64, char[N], pad[N] or a structure written before this one");
+    value.fail("`" + type +
+               "` is not a type; expected i8…u64, char[N], pad[N] or a structure written before this one");
 }
 
 void Reader::field(const YamlMap::Item& item, StructModel& structure) {
@@ -329,7 +335,8 @@ void Reader::field(const YamlMap::Item& item, StructModel& structure) {
     row.native = native_name_or_none(fields);
     if (const YamlValue* const flags = fields.find("flags")) {
       row.flags = flags->identifier();
-      if (std::none_of(model_.flags.begin(), model_.flags.end(), [&](const auto& s) { return s.name == row.flags; }))
+      if (std::none_of(model_.flags.begin(), model_.flags.end(),
+                       [&](const auto& s) { return s.name == row.flags; }))
         flags->fail("`" + row.flags + "` is not in `flags`; expected a flag set of this table");
       if (!row.struct_type.empty() || row.count != 1)
         flags->fail("`" + row.name + "` is not an integer; expected `flags` on integer fields only");
@@ -340,8 +347,8 @@ void Reader::field(const YamlMap::Item& item, StructModel& structure) {
 
   const unsigned end = row.offset + field_size(row);
   if (end > structure.size) {
-    item.key.fail("`" + row.name + "` ends at byte " + std::to_string(end) + " of " + std::to_string(structure.size) +
-                  "; expected it inside `" + structure.name + "`");
+    item.key.fail("`" + row.name + "` ends at byte " + std::to_string(end) + " of " +
+                  std::to_string(structure.size) + "; expected it inside `" + structure.name + "`");
   }
   for (const FieldModel& other : structure.fields) {
     if (row.offset < other.offset + field_size(other) && other.offset < end) {

@@ -1,4 +1,5 @@
-// What can be said about a table besides freezing it: its handlers, the support page, and the way back from a block.
+// What can be said about a table besides freezing it: its handlers, the support page, and the way back from a
+// block.
 #include <algorithm>
 #include <set>
 
@@ -11,18 +12,25 @@ namespace {
 
 std::string how(const CallModel& call) {
   switch (call.action) {
-    case Action::native: return call.target == call.name ? "native" : "native `" + call.target + "`";
-    case Action::handler: return "handler";
-    case Action::error: return "always `" + call.target + "`";
-    default: return "—";
+    case Action::native:
+      return call.target == call.name ? "native" : "native `" + call.target + "`";
+    case Action::handler:
+      return "handler";
+    case Action::error:
+      return "always `" + call.target + "`";
+    default:
+      return "—";
   }
 }
 
 std::string_view support_name(Support support) {
   switch (support) {
-    case Support::full: return "full";
-    case Support::partial: return "partial";
-    default: return "none";
+    case Support::full:
+      return "full";
+    case Support::partial:
+      return "partial";
+    default:
+      return "none";
   }
 }
 
@@ -84,7 +92,8 @@ TableModel native_model(const Table& native) {
     const std::string_view name = native.signal_name(number);
     if (!name.empty()) model.signals.push_back({std::string(name), number, {}, SignalDefault::as_native, {}});
   }
-  for (unsigned i = 0; i < native.flag_set_count(); ++i) model.flags.push_back(flag_set_model(native.flag_set(i)));
+  for (unsigned i = 0; i < native.flag_set_count(); ++i)
+    model.flags.push_back(flag_set_model(native.flag_set(i)));
   for (unsigned i = 0; i < native.struct_count(); ++i)
     model.structs.push_back(struct_model(native, native.struct_layout(i)));
   for (const Entry& entry : native.entries()) {
@@ -108,7 +117,8 @@ std::vector<std::string_view> handler_names(std::string_view personality) {
   return names;
 }
 
-std::vector<std::string_view> unused_handlers(const TableModel& model, std::span<const std::string_view> handlers) {
+std::vector<std::string_view> unused_handlers(const TableModel& model,
+                                              std::span<const std::string_view> handlers) {
   std::set<std::string_view> unused(handlers.begin(), handlers.end());
   for (const CallModel& call : model.calls) {
     if (call.action == Action::handler) unused.erase(call.target);

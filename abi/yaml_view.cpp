@@ -58,8 +58,9 @@ YamlMap YamlValue::map() const {
     const auto same = std::find_if(items.begin(), items.end(),
                                    [&](const YamlMap::Item& item) { return item.key.name() == key; });
     if (same != items.end()) {
-      throw TableError(*file_, at, "`" + key + "` is there twice in `" + name_ + "`; the first is in line " +
-                                       std::to_string(same->key.where().line));
+      throw TableError(*file_, at,
+                       "`" + key + "` is there twice in `" + name_ + "`; the first is in line " +
+                           std::to_string(same->key.where().line));
     }
     items.push_back({YamlValue(*file_, pair.first, key, at),
                      YamlValue(*file_, pair.second, key, where_of(pair.second, at))});
@@ -78,7 +79,8 @@ std::vector<YamlValue> YamlValue::list() const {
 }
 
 std::string YamlValue::text() const {
-  if (!node_.IsScalar() || node_.Scalar().empty()) fail("`" + name_ + "` has no text; expected a word or a string");
+  if (!node_.IsScalar() || node_.Scalar().empty())
+    fail("`" + name_ + "` has no text; expected a word or a string");
   return node_.Scalar();
 }
 
@@ -134,7 +136,8 @@ const YamlValue& YamlMap::require(std::string_view key) const& {
 void YamlMap::allow_only(std::initializer_list<std::string_view> keys) const {
   for (const Item& item : items_) {
     if (std::find(keys.begin(), keys.end(), item.key.name()) == keys.end())
-      item.key.fail("unknown key `" + item.key.name() + "` in `" + self_.name() + "`; expected one of " + joined(keys));
+      item.key.fail("unknown key `" + item.key.name() + "` in `" + self_.name() + "`; expected one of " +
+                    joined(keys));
   }
 }
 

@@ -1,4 +1,5 @@
-// Strict access to YAML: every step checks type and spelling and fails with a position. Used by the table reader.
+// Strict access to YAML: every step checks type and spelling and fails with a position. Used by the table
+// reader.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -32,11 +33,11 @@ class YamlValue {
   /// All of these throw TableError if the value is something else.
   YamlMap map() const;
   std::vector<YamlValue> list() const;
-  std::string text() const;                           ///< any scalar that is not empty
-  std::string identifier() const;                     ///< letters, digits, underscores
-  bool boolean() const;                               ///< true | false
+  std::string text() const;        ///< any scalar that is not empty
+  std::string identifier() const;  ///< letters, digits, underscores
+  bool boolean() const;            ///< true | false
   std::int64_t integer(std::int64_t min, std::int64_t max) const;
-  std::uint64_t word() const;                         ///< 64 bits; negative numbers in two's complement
+  std::uint64_t word() const;  ///< 64 bits; negative numbers in two's complement
   /// Index in `choices` of the text.
   std::size_t choice(std::initializer_list<std::string_view> choices) const;
   [[noreturn]] void fail(const std::string& message) const { throw TableError(*file_, where_, message); }
@@ -48,7 +49,8 @@ class YamlValue {
   Where where_;
 };
 
-/// A mapping with scalar keys, in the file's order, without duplicates. An item's where() is that of its value.
+/// A mapping with scalar keys, in the file's order, without duplicates. An item's where() is that of its
+/// value.
 class YamlMap {
  public:
   struct Item {
@@ -58,7 +60,9 @@ class YamlMap {
   YamlMap(YamlValue self, std::vector<Item> items) : self_(std::move(self)), items_(std::move(items)) {}
 
   const std::vector<Item>& items() const& noexcept { return items_; }
-  std::vector<Item> items() && noexcept { return std::move(items_); }  // so that a loop can run over map().items()
+  std::vector<Item> items() && noexcept {
+    return std::move(items_);
+  }  // so that a loop can run over map().items()
   const YamlValue* find(std::string_view key) const&;
   const YamlValue& require(std::string_view key) const&;
   const YamlValue& require(std::string_view key) && = delete;

@@ -149,6 +149,7 @@ sudrun_interruptible_syscall:
         .globl  sudrun_interruptible_interrupted
         .hidden sudrun_interruptible_interrupted
 sudrun_interruptible_interrupted:
+        movb    $1, %gs:TB_NOT_ENTERED
         movq    $-EINTR, %rax
         ret
         .size   sudrun_gate_call_interruptible, . - sudrun_gate_call_interruptible

@@ -240,6 +240,7 @@ void launch(const LaunchOptions& options) {
   GuestThread thread(*process, inherited_mask);
   if (const auto r = thread.run(guest.initial_registers(mapped.entry, built.stack_pointer), 0, {}); r != 0)
     throw LaunchError(kExitOwnFailure, "cannot arm the trap: " + error_text(static_cast<int>(-r)));
+  thread.clear_tid();
   // The first thread has ended before the process. Its host thread stays: without it /proc/self would be gone.
   if (process->thread_count().fetch_sub(1) == 1) process->exit(0);
   for (;;) native(SYS_pause);

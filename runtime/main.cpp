@@ -54,8 +54,7 @@ int run(int argc, char** argv) {
       {"auto", TrapMode::automatic}, {"sud", TrapMode::sud}, {"seccomp", TrapMode::seccomp}};
   app.add_option("--trap", options.trap, "How calls are trapped: auto, sud or seccomp")
       ->type_name("HOW")
-      ->transform(CLI::Transformer(traps))
-      ->check(CLI::IsMember(traps).description(""));
+      ->transform(CLI::CheckedTransformer(traps).description(""));
   app.add_option("--argv0", options.argv0, "What the program sees as its own name (argv[0])")->type_name("NAME");
   app.add_flag("--list-abis", list, "List the ABIs that are built in");
   app.add_flag("--inspect", inspect, "Describe the program instead of running it");

@@ -67,6 +67,7 @@ void* thread_main(void* argument) {
     return nullptr;
   }
   process.thread_count().fetch_add(1);
+  thread->set_clear_tid_address(start.clear_tid_address);
   thread->on_start([&](std::int64_t tid) {
     const bool stored = store_tid(*thread, start.tid_address, start.tid_size, tid) &&
                         store_tid(*thread, start.parent_tid_address, start.tid_size, tid);
@@ -75,7 +76,7 @@ void* thread_main(void* argument) {
     return stored;
   });
   thread->run(start.regs, start.fs_base, xstate);
-  if (!abi::is_null(start.clear_tid_address)) thread->clear_tid(start.clear_tid_address);
+  thread->clear_tid();
   thread.reset();
   thread_ended(process);
   return nullptr;
@@ -83,7 +84,9 @@ void* thread_main(void* argument) {
 
 }  // namespace
 
-void GuestThread::clear_tid(abi::GuestAddr at) noexcept {
+void GuestThread::clear_tid() noexcept {
+  const abi::GuestAddr at = clear_tid_address_;
+  if (abi::is_null(at) || !in_guest(at, sizeof(std::uint32_t))) return;
   constexpr std::uint64_t kWake = 1;
   // The trap is off and so are its catchers: let the kernel do the store, which cannot fault us.
   const std::uint32_t zero = 0;
@@ -123,6 +126,7 @@ abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
   process_.before_fork();
   const pid_t child = ::fork();
   if (child == 0) {
+    clear_tid_address_ = {};
     block_.pending = 0;  // what waits here was the parent's
     tid_ = static_cast<int>(native(SYS_gettid));
     process_.after_fork_in_child(*this);

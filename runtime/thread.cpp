@@ -38,8 +38,10 @@ void GuestThread::serve_call() noexcept {
   record.number = frame->number;
   for (unsigned i = 0; i < record.args.size(); ++i) record.args[i] = frame->args[i];
   record.finished = false;
+  not_entered_ = false;
 
   Tracer* tracer = process_.tracer();
+  block_.not_entered = false;
   const Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
   const Result result = carry_out(entry, *frame);
   if (tracer != nullptr) tracer->end(*this, entry, *frame, result, mark);
@@ -76,10 +78,13 @@ Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
 }
 
 // A call that was interrupted is made again unless a handler without SA_RESTART runs, or the call is one that
-// is never restarted.
+// is never restarted. A signal that came before the kernel saw the call came before the call: its handler runs
+// first, then the call is made. (Under a temporary mask that signal is what the call was waiting for.)
 bool GuestThread::should_restart(const Entry& entry) noexcept {
+  if (block_.not_entered && !has_temporary_mask_) return true;
   if (entry.interrupt_fails) return false;
-  if (block_.pending == 0) return true;
+  // The signal came before the native call was made: as if it had come before the guest's.
+  if (not_entered_ || block_.pending == 0) return true;
   const int signal = pending_.info.signal;
   if ((mask_ & sigbit(signal)) != 0) return true;
   const abi::SignalAction action = process_.signals().action(signal);
@@ -98,6 +103,7 @@ NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, 
 
 NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
                                              Word a5) noexcept {
+  not_entered_ = block_.pending != 0;
   return sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);
 }
 

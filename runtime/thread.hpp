@@ -52,8 +52,8 @@ class GuestThread final : public abi::Host {
   /// returns false the guest is not started.
   using StartHook = std::function<bool(std::int64_t)>;
   void on_start(StartHook hook) { start_hook_ = std::move(hook); }
-  /// After run(): zeroes the guest's word and wakes its waiters (Linux CLONE_CHILD_CLEARTID).
-  void clear_tid(abi::GuestAddr at) noexcept;
+  /// After run(): does what set_clear_tid_address() asked for.
+  void clear_tid() noexcept;
 
   Process& process() noexcept { return process_; }
   std::span<const CallRecord> recent_calls() const noexcept { return recent_; }
@@ -84,6 +84,7 @@ class GuestThread final : public abi::Host {
   abi::AltStack& alt_stack() noexcept override { return alt_stack_; }
   void raise_fault(const abi::SignalInfo& info) noexcept override;
   abi::NativeResult spawn_thread(const abi::ThreadStart& start) noexcept override;
+  void set_clear_tid_address(abi::GuestAddr address) noexcept override { clear_tid_address_ = address; }
   unsigned thread_count() noexcept override { return process_.thread_count().load(); }
   abi::NativeResult fork(bool wait_for_exec) noexcept override;
   abi::NativeResult execute(const abi::ExecRequest& request) noexcept override;
@@ -138,11 +139,13 @@ class GuestThread final : public abi::Host {
   bool has_temporary_mask_ = false;
   abi::NativeSigset held_ = 0;         ///< sent (not raised) synchronous signals the guest has blocked
   Pending pending_{};
+  bool not_entered_ = false;           ///< the last interruptible call was given up before the kernel was entered
   bool has_fault_ = false;
   abi::SignalInfo fault_{};
   abi::AltStack alt_stack_;
 
   StartHook start_hook_;
+  abi::GuestAddr clear_tid_address_{};
   int tid_ = 0;
   std::byte* trap_stack_ = nullptr;
   std::array<CallRecord, 16> recent_{};

@@ -25,7 +25,7 @@ struct ThreadBlock {
   Selector selector;      ///< read by the kernel at every system call outside the gate
   Side side;
   bool fsgsbase;          ///< rdfsbase/wrfsbase may be used
-  std::uint8_t pad;
+  bool not_entered;       ///< the last interruptible call was given up before the kernel saw it
   std::uint32_t pending;  ///< nonzero: a signal waits for the boundary; blocking calls must not block
   std::uint64_t host_fs;  ///< thread pointer of the host's C library
   GuestThread* thread;
@@ -35,6 +35,7 @@ static_assert(offsetof(ThreadBlock, self) == TB_SELF);
 static_assert(offsetof(ThreadBlock, selector) == TB_SELECTOR);
 static_assert(offsetof(ThreadBlock, side) == TB_SIDE);
 static_assert(offsetof(ThreadBlock, fsgsbase) == TB_FSGSBASE);
+static_assert(offsetof(ThreadBlock, not_entered) == TB_NOT_ENTERED);
 static_assert(offsetof(ThreadBlock, pending) == TB_PENDING);
 static_assert(offsetof(ThreadBlock, host_fs) == TB_HOST_FS);
 

@@ -58,7 +58,8 @@ Step next_native(Bytes& rest, Message& message) noexcept {
   if (rest.size() < sizeof header) return Step::end;
   std::memcpy(&header, rest.data(), sizeof header);
   if (header.cmsg_len < sizeof header || header.cmsg_len > rest.size()) return Step::end;
-  message = {header.cmsg_level, header.cmsg_type, rest.subspan(sizeof header, header.cmsg_len - sizeof header)};
+  message = {header.cmsg_level, header.cmsg_type,
+             rest.subspan(sizeof header, header.cmsg_len - sizeof header)};
   rest = rest.subspan(std::min(guest::cmsg_align(header.cmsg_len), rest.size()));
   return Step::message;
 }
@@ -107,9 +108,12 @@ class Writer {
 
 bool send_socket_level(const Message& m, Writer& out) noexcept {
   switch (m.type) {
-    case guest::kScmRights: return out.put_native(SOL_SOCKET, SCM_RIGHTS, m.data);
-    case guest::kScmCreds: return m.data.size() == sizeof(guest::Cmsgcred);
-    default: return false;
+    case guest::kScmRights:
+      return out.put_native(SOL_SOCKET, SCM_RIGHTS, m.data);
+    case guest::kScmCreds:
+      return m.data.size() == sizeof(guest::Cmsgcred);
+    default:
+      return false;
   }
 }
 
@@ -127,7 +131,8 @@ bool send_ip_level(const Message& m, Writer& out) noexcept {
       const int value = std::to_integer<int>(m.data[0]);
       return out.put_native(IPPROTO_IP, m.type == guest::kIpTos ? IP_TOS : IP_TTL, bytes_of(value));
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -139,7 +144,8 @@ bool send_ipv6_level(const Message& m, Writer& out) noexcept {
       return m.data.size() == sizeof(int) && out.put_native(IPPROTO_IPV6, IPV6_HOPLIMIT, m.data);
     case guest::kIpv6Tclass:
       return m.data.size() == sizeof(int) && out.put_native(IPPROTO_IPV6, IPV6_TCLASS, m.data);
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -182,11 +188,16 @@ struct Receiver {
 
   void socket_level(const Message& m) noexcept {
     switch (m.type) {
-      case SCM_RIGHTS: return rights(m.data);
-      case SCM_CREDENTIALS: return credentials(m.data);
-      case SO_TIMESTAMP: return put(guest::kSolSocket, guest::kScmTimestamp, m.data);
-      case SO_TIMESTAMPNS: return put(guest::kSolSocket, guest::kScmRealtime, m.data);
-      default: return;
+      case SCM_RIGHTS:
+        return rights(m.data);
+      case SCM_CREDENTIALS:
+        return credentials(m.data);
+      case SO_TIMESTAMP:
+        return put(guest::kSolSocket, guest::kScmTimestamp, m.data);
+      case SO_TIMESTAMPNS:
+        return put(guest::kSolSocket, guest::kScmRealtime, m.data);
+      default:
+        return;
     }
   }
 
@@ -209,21 +220,27 @@ struct Receiver {
       case IP_TTL:  // an int natively, a byte on FreeBSD; little-endian, so the first byte is the value
       case IP_TOS:
         if (m.data.empty()) return;
-        return put(guest::kIpprotoIp, m.type == IP_TTL ? guest::kIpRecvTtl : guest::kIpRecvTos, m.data.first(1));
-      default: return;
+        return put(guest::kIpprotoIp, m.type == IP_TTL ? guest::kIpRecvTtl : guest::kIpRecvTos,
+                   m.data.first(1));
+      default:
+        return;
     }
   }
 
   void ipv6_level(const Message& m) noexcept {
     switch (m.type) {
-      case IPV6_PKTINFO: return put(guest::kIpprotoIpv6, guest::kIpv6Pktinfo, m.data);
-      case IPV6_HOPLIMIT: return put(guest::kIpprotoIpv6, guest::kIpv6Hoplimit, m.data);
-      case IPV6_TCLASS: return put(guest::kIpprotoIpv6, guest::kIpv6Tclass, m.data);
+      case IPV6_PKTINFO:
+        return put(guest::kIpprotoIpv6, guest::kIpv6Pktinfo, m.data);
+      case IPV6_HOPLIMIT:
+        return put(guest::kIpprotoIpv6, guest::kIpv6Hoplimit, m.data);
+      case IPV6_TCLASS:
+        return put(guest::kIpprotoIpv6, guest::kIpv6Tclass, m.data);
       case kNativeIpv6OrigDstAddr: {
         const GuestAddress address = sockaddr_to_guest(m.data);
         return put(guest::kIpprotoIpv6, guest::kIpv6OrigDstAddr, {address.bytes.data(), address.size});
       }
-      default: return;
+      default:
+        return;
     }
   }
 };
@@ -240,10 +257,17 @@ NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::
     if (step == Step::malformed) return -EINVAL;
     bool sent = false;
     switch (m.level) {
-      case guest::kSolSocket: sent = send_socket_level(m, out); break;
-      case guest::kIpprotoIp: sent = send_ip_level(m, out); break;
-      case guest::kIpprotoIpv6: sent = send_ipv6_level(m, out); break;
-      default: break;
+      case guest::kSolSocket:
+        sent = send_socket_level(m, out);
+        break;
+      case guest::kIpprotoIp:
+        sent = send_ip_level(m, out);
+        break;
+      case guest::kIpprotoIpv6:
+        sent = send_ipv6_level(m, out);
+        break;
+      default:
+        break;
     }
     if (!sent) return -EINVAL;
   }
@@ -255,10 +279,17 @@ ReceivedControl control_to_guest(std::span<const std::byte> native, std::span<st
   Message m;
   while (next_native(native, m) == Step::message) {
     switch (m.level) {
-      case SOL_SOCKET: receiver.socket_level(m); break;
-      case IPPROTO_IP: receiver.ip_level(m); break;
-      case IPPROTO_IPV6: receiver.ipv6_level(m); break;
-      default: break;
+      case SOL_SOCKET:
+        receiver.socket_level(m);
+        break;
+      case IPPROTO_IP:
+        receiver.ip_level(m);
+        break;
+      case IPPROTO_IPV6:
+        receiver.ipv6_level(m);
+        break;
+      default:
+        break;
     }
   }
   receiver.result.size = receiver.out.size();

@@ -26,9 +26,9 @@ enum class CredentialForm : std::uint8_t {
 NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::byte> native) noexcept;
 
 struct ReceivedControl {
-  std::size_t size = 0;        ///< bytes written to the guest's buffer
-  bool truncated = false;      ///< something known did not fit: MSG_CTRUNC
-  std::size_t dropped = 0;     ///< descriptors that arrived and found no room; the caller closes them
+  std::size_t size = 0;     ///< bytes written to the guest's buffer
+  bool truncated = false;   ///< something known did not fit: MSG_CTRUNC
+  std::size_t dropped = 0;  ///< descriptors that arrived and found no room; the caller closes them
 };
 
 /// Native to guest, after receiving. Messages without a guest form are left out. `dropped` must hold

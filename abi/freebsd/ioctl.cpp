@@ -28,7 +28,9 @@ namespace {
 using guest::Ioctl;
 
 template <typename T>
-Word host_address(T* object) noexcept { return reinterpret_cast<Word>(object); }
+Word host_address(T* object) noexcept {
+  return reinterpret_cast<Word>(object);
+}
 
 Word fd_of(Call& call) noexcept { return call.u32(0); }
 GuestAddr data_of(Call& call) noexcept { return call.addr(2); }
@@ -89,7 +91,9 @@ Result flush_queues(Call& call) noexcept {
   std::int32_t which = 0;
   if (!call.host.get(data_of(call), which)) return Result::fail(EFAULT);
   which &= guest::kFlushRead | guest::kFlushWrite;
-  const int queue = which == guest::kFlushRead ? TCIFLUSH : which == guest::kFlushWrite ? TCOFLUSH : TCIOFLUSH;
+  const int queue = which == guest::kFlushRead    ? TCIFLUSH
+                    : which == guest::kFlushWrite ? TCOFLUSH
+                                                  : TCIOFLUSH;
   return Result::of(call.host.call_interruptible(SYS_ioctl, fd_of(call), TCFLSH, static_cast<Word>(queue)));
 }
 
@@ -138,8 +142,9 @@ std::string_view device_name(Call& call, std::span<char> buffer) noexcept {
   std::array<char, 32> link{};
   char* end = std::copy(kLinks.begin(), kLinks.end(), link.data());
   std::to_chars(end, link.data() + link.size() - 1, call.u32(0));
-  const NativeResult length = call.host.call(SYS_readlinkat, static_cast<Word>(AT_FDCWD), host_address(link.data()),
-                                             host_address(buffer.data()), buffer.size());
+  const NativeResult length =
+      call.host.call(SYS_readlinkat, static_cast<Word>(AT_FDCWD), host_address(link.data()),
+                     host_address(buffer.data()), buffer.size());
   if (length <= 0) return {};
   constexpr std::string_view kDevices = "/dev/";
   std::string_view path(buffer.data(), static_cast<std::size_t>(length));
@@ -177,7 +182,8 @@ Result get_device_type(Call& call) noexcept {
   if (type != S_IFCHR && type != S_IFBLK) return Result::fail(ENOTTY);
   std::int32_t kind = type == S_IFBLK ? guest::kDeviceDisk : 0;
   NativeTermios attributes;
-  if (!is_error(call.host.call(SYS_ioctl, fd_of(call), TCGETS2, host_address(&attributes)))) kind = guest::kDeviceTty;
+  if (!is_error(call.host.call(SYS_ioctl, fd_of(call), TCGETS2, host_address(&attributes))))
+    kind = guest::kDeviceTty;
   return call.host.put(data_of(call), kind) ? Result::ok() : Result::fail(EFAULT);
 }
 
@@ -187,7 +193,8 @@ Result get_device_type(Call& call) noexcept {
 Result set_owner(Call& call, int sign) noexcept {
   int owner = 0;
   if (!call.host.get(data_of(call), owner)) return Result::fail(EFAULT);
-  return Result::of(call.host.call(SYS_fcntl, fd_of(call), F_SETOWN, static_cast<Word>(sign * std::int64_t{owner})));
+  return Result::of(
+      call.host.call(SYS_fcntl, fd_of(call), F_SETOWN, static_cast<Word>(sign * std::int64_t{owner})));
 }
 
 Result get_owner(Call& call, int sign) noexcept {
@@ -204,7 +211,8 @@ Result seek_sparse(Call& call, int whence) noexcept {
   if (!call.host.get(data_of(call), offset)) return Result::fail(EFAULT);
   const NativeResult old = call.host.call(SYS_lseek, fd_of(call), 0, SEEK_CUR);
   if (is_error(old)) return Result::fail(old == -ESPIPE ? ENOTTY : static_cast<int>(-old));
-  const NativeResult found = call.host.call(SYS_lseek, fd_of(call), static_cast<Word>(offset), static_cast<Word>(whence));
+  const NativeResult found =
+      call.host.call(SYS_lseek, fd_of(call), static_cast<Word>(offset), static_cast<Word>(whence));
   call.host.call(SYS_lseek, fd_of(call), static_cast<Word>(old), SEEK_SET);
   if (is_error(found)) return Result::of(found);
   return call.host.put(data_of(call), found) ? Result::ok() : Result::fail(EFAULT);
@@ -219,58 +227,105 @@ Result unknown_request(Call& call) noexcept {
 Result ioctl_call(Call& call) noexcept {
   if (call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
   switch (static_cast<Ioctl>(call.u32(1))) {
-    case Ioctl::fioclex: return plain(call, FIOCLEX);
-    case Ioctl::fionclex: return plain(call, FIONCLEX);
-    case Ioctl::fionbio: return set_int(call, FIONBIO);
-    case Ioctl::fioasync: return set_int(call, FIOASYNC);
-    case Ioctl::fionread: return get_int(call, FIONREAD);
-    case Ioctl::fionwrite: return get_int(call, TIOCOUTQ);
-    case Ioctl::fiosetown: return set_owner(call, 1);
-    case Ioctl::fiogetown: return get_owner(call, 1);
-    case Ioctl::fioseekdata: return seek_sparse(call, SEEK_DATA);
-    case Ioctl::fioseekhole: return seek_sparse(call, SEEK_HOLE);
-    case Ioctl::fiodgname: return get_device_name(call);
-    case Ioctl::fiodtype: return get_device_type(call);
+    case Ioctl::fioclex:
+      return plain(call, FIOCLEX);
+    case Ioctl::fionclex:
+      return plain(call, FIONCLEX);
+    case Ioctl::fionbio:
+      return set_int(call, FIONBIO);
+    case Ioctl::fioasync:
+      return set_int(call, FIOASYNC);
+    case Ioctl::fionread:
+      return get_int(call, FIONREAD);
+    case Ioctl::fionwrite:
+      return get_int(call, TIOCOUTQ);
+    case Ioctl::fiosetown:
+      return set_owner(call, 1);
+    case Ioctl::fiogetown:
+      return get_owner(call, 1);
+    case Ioctl::fioseekdata:
+      return seek_sparse(call, SEEK_DATA);
+    case Ioctl::fioseekhole:
+      return seek_sparse(call, SEEK_HOLE);
+    case Ioctl::fiodgname:
+      return get_device_name(call);
+    case Ioctl::fiodtype:
+      return get_device_type(call);
 
-    case Ioctl::siocatmark: return get_int(call, SIOCATMARK);
-    case Ioctl::siocspgrp: return set_owner(call, -1);
-    case Ioctl::siocgpgrp: return get_owner(call, -1);
+    case Ioctl::siocatmark:
+      return get_int(call, SIOCATMARK);
+    case Ioctl::siocspgrp:
+      return set_owner(call, -1);
+    case Ioctl::siocgpgrp:
+      return get_owner(call, -1);
 
-    case Ioctl::tiocgeta: return get_termios(call);
-    case Ioctl::tiocseta: return set_termios(call, TCSETS2);
-    case Ioctl::tiocsetaw: return set_termios(call, TCSETSW2);
-    case Ioctl::tiocsetaf: return set_termios(call, TCSETSF2);
-    case Ioctl::tiocgwinsz: return get_window_size(call);
-    case Ioctl::tiocswinsz: return set_window_size(call);
-    case Ioctl::tiocgpgrp: return get_int(call, TIOCGPGRP);
-    case Ioctl::tiocspgrp: return set_int(call, TIOCSPGRP);
-    case Ioctl::tiocgsid: return get_int(call, TIOCGSID);
-    case Ioctl::tiocsctty: return plain(call, TIOCSCTTY);
-    case Ioctl::tiocnotty: return plain(call, TIOCNOTTY);
-    case Ioctl::tiocoutq: return get_int(call, TIOCOUTQ);
-    case Ioctl::tiocsti: return simulate_input(call);
-    case Ioctl::tiocexcl: return plain(call, TIOCEXCL);
-    case Ioctl::tiocnxcl: return plain(call, TIOCNXCL);
-    case Ioctl::tiocsbrk: return plain(call, TIOCSBRK);
-    case Ioctl::tioccbrk: return plain(call, TIOCCBRK);
+    case Ioctl::tiocgeta:
+      return get_termios(call);
+    case Ioctl::tiocseta:
+      return set_termios(call, TCSETS2);
+    case Ioctl::tiocsetaw:
+      return set_termios(call, TCSETSW2);
+    case Ioctl::tiocsetaf:
+      return set_termios(call, TCSETSF2);
+    case Ioctl::tiocgwinsz:
+      return get_window_size(call);
+    case Ioctl::tiocswinsz:
+      return set_window_size(call);
+    case Ioctl::tiocgpgrp:
+      return get_int(call, TIOCGPGRP);
+    case Ioctl::tiocspgrp:
+      return set_int(call, TIOCSPGRP);
+    case Ioctl::tiocgsid:
+      return get_int(call, TIOCGSID);
+    case Ioctl::tiocsctty:
+      return plain(call, TIOCSCTTY);
+    case Ioctl::tiocnotty:
+      return plain(call, TIOCNOTTY);
+    case Ioctl::tiocoutq:
+      return get_int(call, TIOCOUTQ);
+    case Ioctl::tiocsti:
+      return simulate_input(call);
+    case Ioctl::tiocexcl:
+      return plain(call, TIOCEXCL);
+    case Ioctl::tiocnxcl:
+      return plain(call, TIOCNXCL);
+    case Ioctl::tiocsbrk:
+      return plain(call, TIOCSBRK);
+    case Ioctl::tioccbrk:
+      return plain(call, TIOCCBRK);
     case Ioctl::tiocdrain:
       return Result::of(call.host.call_interruptible(SYS_ioctl, fd_of(call), TCSBRK, 1));
-    case Ioctl::tiocflush: return flush_queues(call);
-    case Ioctl::tiocstop: return plain(call, TCXONC, TCOOFF);
-    case Ioctl::tiocstart: return plain(call, TCXONC, TCOON);
-    case Ioctl::tiocgetd: return get_int(call, TIOCGETD);
-    case Ioctl::tiocsetd: return set_line_discipline(call);
-    case Ioctl::tiocmget: return get_int(call, TIOCMGET);  // the modem bits are the same
-    case Ioctl::tiocmset: return set_int(call, TIOCMSET);
-    case Ioctl::tiocmbis: return set_int(call, TIOCMBIS);
-    case Ioctl::tiocmbic: return set_int(call, TIOCMBIC);
-    case Ioctl::tiocsdtr: return set_modem_line(call, TIOCMBIS);
-    case Ioctl::tioccdtr: return set_modem_line(call, TIOCMBIC);
+    case Ioctl::tiocflush:
+      return flush_queues(call);
+    case Ioctl::tiocstop:
+      return plain(call, TCXONC, TCOOFF);
+    case Ioctl::tiocstart:
+      return plain(call, TCXONC, TCOON);
+    case Ioctl::tiocgetd:
+      return get_int(call, TIOCGETD);
+    case Ioctl::tiocsetd:
+      return set_line_discipline(call);
+    case Ioctl::tiocmget:
+      return get_int(call, TIOCMGET);  // the modem bits are the same
+    case Ioctl::tiocmset:
+      return set_int(call, TIOCMSET);
+    case Ioctl::tiocmbis:
+      return set_int(call, TIOCMBIS);
+    case Ioctl::tiocmbic:
+      return set_int(call, TIOCMBIC);
+    case Ioctl::tiocsdtr:
+      return set_modem_line(call, TIOCMBIS);
+    case Ioctl::tioccdtr:
+      return set_modem_line(call, TIOCMBIC);
 
-    case Ioctl::tiocptmaster: return check_pty_master(call);
-    case Ioctl::tiocgptn: return get_int(call, TIOCGPTN);
-    case Ioctl::tiocpkt: return set_int(call, TIOCPKT);  // the packet bits are the same
-    case Ioctl::tiocsig: return signal_terminal(call);
+    case Ioctl::tiocptmaster:
+      return check_pty_master(call);
+    case Ioctl::tiocgptn:
+      return get_int(call, TIOCGPTN);
+    case Ioctl::tiocpkt:
+      return set_int(call, TIOCPKT);  // the packet bits are the same
+    case Ioctl::tiocsig:
+      return signal_terminal(call);
   }
   return unknown_request(call);
 }
@@ -281,8 +336,8 @@ Result openpt_call(Call& call) noexcept {
   const std::optional<std::uint64_t> flags = self(call).vocabulary().open_flags.to_native(call.u32(0));
   if (!flags || (*flags & ~kAllowed & ~std::uint64_t{O_LARGEFILE}) != 0) return Result::fail(EINVAL);
   constexpr const char* kMultiplexer = "/dev/ptmx";
-  const NativeResult fd = call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(kMultiplexer),
-                                         *flags | O_NOCTTY);
+  const NativeResult fd = call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD),
+                                         reinterpret_cast<Word>(kMultiplexer), *flags | O_NOCTTY);
   if (is_error(fd)) return Result::of(fd);
   int locked = 0;
   const NativeResult unlocked =

@@ -75,7 +75,8 @@ NativeResult unix_to_native(std::span<const std::byte> from, NativeAddress& nati
 GuestAddress unix_to_guest(std::span<const std::byte> native) noexcept {
   guest::SockaddrUn out{};
   out.sun_family = guest::kAfUnix;
-  const std::span<const std::byte> name = native.size() > kNativePath ? native.subspan(kNativePath) : std::span<const std::byte>{};
+  const std::span<const std::byte> name =
+      native.size() > kNativePath ? native.subspan(kNativePath) : std::span<const std::byte>{};
   const char* path = reinterpret_cast<const char*>(name.data());
   const std::size_t length = name.empty() ? 0 : std::min(strnlen(path, name.size()), out.sun_path.size());
   if (length == 0) {  // unnamed, or an abstract name no FreeBSD program can know
@@ -104,9 +105,12 @@ NativeResult sockaddr_to_native(std::span<const std::byte> guest, NativeAddress&
   if (guest.size() > guest::kMaxAddressLength) return -ENAMETOOLONG;
   if (guest.size() < offsetof(guest::Sockaddr, sa_data)) return -EINVAL;
   switch (std::to_integer<std::uint8_t>(guest[1])) {
-    case guest::kAfInet: return inet_to_native(guest, native);
-    case guest::kAfInet6: return inet6_to_native(guest, native);
-    case guest::kAfUnix: return unix_to_native(guest, native);
+    case guest::kAfInet:
+      return inet_to_native(guest, native);
+    case guest::kAfInet6:
+      return inet6_to_native(guest, native);
+    case guest::kAfUnix:
+      return unix_to_native(guest, native);
     case guest::kAfUnspec: {
       // Both systems take AF_UNSPEC with the wildcard address for AF_INET in bind; the bytes are the same.
       sockaddr_in out{};
@@ -116,7 +120,8 @@ NativeResult sockaddr_to_native(std::span<const std::byte> guest, NativeAddress&
       store(native, out, sizeof out);
       return 0;
     }
-    default: return -EAFNOSUPPORT;
+    default:
+      return -EAFNOSUPPORT;
   }
 }
 

@@ -19,7 +19,9 @@ Result getsockopt_call(Call& call) noexcept;
 
 /// Address of a host object, for a native call that fills or reads it.
 template <typename T>
-Word host_address(T* object) noexcept { return reinterpret_cast<Word>(object); }
+Word host_address(T* object) noexcept {
+  return reinterpret_cast<Word>(object);
+}
 
 /// Value of an int option at the native SOL_SOCKET level, or a negative errno.
 NativeResult socket_option(Call& call, int fd, int native_option) noexcept;
@@ -27,7 +29,8 @@ NativeResult socket_option(Call& call, int fd, int native_option) noexcept;
 /// Reads and converts the address at `from`. 0 or a negative errno.
 NativeResult read_address(Call& call, GuestAddr from, std::uint32_t length, NativeAddress& native) noexcept;
 
-/// Writes `address` cut to `room` bytes at `to`; false on EFAULT. Returns the bytes written through `written`.
+/// Writes `address` cut to `room` bytes at `to`; false on EFAULT. Returns the bytes written through
+/// `written`.
 bool write_address(Call& call, GuestAddr to, std::uint32_t room, const GuestAddress& address,
                    std::uint32_t& written) noexcept;
 

@@ -1,7 +1,7 @@
 // sendto, sendmsg, recvfrom, recvmsg.
 //
-// Sources: FreeBSD 15.0 sys/kern/uipc_syscalls.c (kern_sendit, kern_recvit, sys_recvmsg), sys/kern/uipc_usrreq.c,
-// sys/kern/subr_uio.c (copyiniov); Linux send(2), recv(2), unix(7).
+// Sources: FreeBSD 15.0 sys/kern/uipc_syscalls.c (kern_sendit, kern_recvit, sys_recvmsg),
+// sys/kern/uipc_usrreq.c, sys/kern/subr_uio.c (copyiniov); Linux send(2), recv(2), unix(7).
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -17,7 +17,8 @@
 namespace sudrun::abi::freebsd {
 namespace {
 
-/// Checks a guest iovec the kernel will follow itself: every buffer must be the guest's. 0 or a negative errno.
+/// Checks a guest iovec the kernel will follow itself: every buffer must be the guest's. 0 or a negative
+/// errno.
 NativeResult check_iovec(Call& call, GuestAddr iov, int count) noexcept {
   if (count < 0 || count > guest::kMaxIov) return -EMSGSIZE;
   std::array<guest::Iovec, 32> part;
@@ -127,14 +128,16 @@ CredentialForm credential_form(Call& call) noexcept {
   if (socket_option(call, call.i32(0), SO_TYPE) != SOCK_DGRAM) {
     const int off = 0;
     for (const int option : {SO_PASSCRED, SO_WIFI_STATUS}) {
-      call.host.call(SYS_setsockopt, call.u32(0), SOL_SOCKET, static_cast<Word>(option), host_address(&off), sizeof off);
+      call.host.call(SYS_setsockopt, call.u32(0), SOL_SOCKET, static_cast<Word>(option), host_address(&off),
+                     sizeof off);
     }
   }
   return CredentialForm::sockcred;
 }
 
 /// Converts received control data into the guest's buffer. 0 or a negative errno; adds to native `flags`.
-NativeResult store_control(Call& call, guest::Msghdr& message, std::span<const std::byte> native, int& flags) noexcept {
+NativeResult store_control(Call& call, guest::Msghdr& message, std::span<const std::byte> native,
+                           int& flags) noexcept {
   alignas(8) std::array<std::byte, kNativeControlRoom> converted;
   std::array<int, kMaxPassedDescriptors> dropped;
   const std::size_t room = std::min<std::size_t>(message.msg_controllen, converted.size());
@@ -161,9 +164,9 @@ Result recvfrom_call(Call& call) noexcept {
   NativeAddress from;
   from.size = sizeof from.bytes;
   const bool named = !is_null(name);
-  const NativeResult result =
-      call.host.call_interruptible(SYS_recvfrom, call.u32(0), call.word(1), call.word(2), *flags,
-                                   named ? host_address(from.bytes.data()) : 0, named ? host_address(&from.size) : 0);
+  const NativeResult result = call.host.call_interruptible(
+      SYS_recvfrom, call.u32(0), call.word(1), call.word(2), *flags,
+      named ? host_address(from.bytes.data()) : 0, named ? host_address(&from.size) : 0);
   if (is_error(result)) return Result::of(result);
   if (!store_sender(call, name, from, length)) return Result::fail(EFAULT);
   if (!is_null(length_at) && !call.host.put(length_at, length)) return Result::fail(EFAULT);
@@ -193,14 +196,17 @@ Result recvmsg_call(Call& call) noexcept {
   const bool wants_control = message.msg_control != 0 && message.msg_controllen != 0;
   if (wants_control) {
     native.msg_control = control.data();
-    native.msg_controllen = std::min<std::size_t>(message.msg_controllen + kNativeControlSlack, control.size());
+    native.msg_controllen =
+        std::min<std::size_t>(message.msg_controllen + kNativeControlSlack, control.size());
   }
-  const NativeResult result = call.host.call_interruptible(SYS_recvmsg, call.u32(0), host_address(&native), *flags);
+  const NativeResult result =
+      call.host.call_interruptible(SYS_recvmsg, call.u32(0), host_address(&native), *flags);
   if (is_error(result)) return Result::of(result);
 
   from.size = native.msg_namelen;
   if (message.msg_name == 0) message.msg_namelen = 0;
-  if (!store_sender(call, guest_addr(message.msg_name), from, message.msg_namelen)) return Result::fail(EFAULT);
+  if (!store_sender(call, guest_addr(message.msg_name), from, message.msg_namelen))
+    return Result::fail(EFAULT);
   int received = native.msg_flags;
   if (wants_control) {
     error = store_control(call, message, {control.data(), native.msg_controllen}, received);

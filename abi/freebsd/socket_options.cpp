@@ -25,24 +25,26 @@ namespace {
 
 /// How an option's value differs between the systems.
 enum class Shape : std::uint8_t {
-  plain,           ///< the same bytes
-  flag,            ///< int; FreeBSD reads back the option's own bit
+  plain,  ///< the same bytes
+  flag,   ///< int; FreeBSD reads back the option's own bit
   linger,
-  buffer_size,     ///< int; Linux reads back twice what was set
+  buffer_size,  ///< int; Linux reads back twice what was set
   timeout,
-  error,           ///< an errno
-  domain,          ///< an address family
+  error,   ///< an errno
+  domain,  ///< an address family
   mreq_source,
-  group, group_source,
-  dont_fragment,   ///< a switch on FreeBSD, a policy on Linux
+  group,
+  group_source,
+  dont_fragment,  ///< a switch on FreeBSD, a policy on Linux
   tcp_info,
-  icmp6_filter,    ///< pass bits on FreeBSD, block bits on Linux
-  peer_credentials, want_credentials,
+  icmp6_filter,  ///< pass bits on FreeBSD, block bits on Linux
+  peer_credentials,
+  want_credentials,
   without_effect,  ///< accepted, reads back 0
 };
 
 struct Option {
-  int error = 0;   ///< native errno: nothing else is valid
+  int error = 0;  ///< native errno: nothing else is valid
   Shape shape = Shape::plain;
   int level = 0, name = 0;  ///< native
   int guest_name = 0;
@@ -74,43 +76,82 @@ Option socket_level(const Vocabulary& words, int guest_name) noexcept {
   Option option = from_table(words.sockopt_socket, SOL_SOCKET, guest_name, kSocketHints);
   if (option.error != 0 || option.shape == Shape::without_effect) return option;
   switch (option.name) {
-    case SO_LINGER: option.shape = Shape::linger; break;
-    case SO_SNDBUF: case SO_RCVBUF: option.shape = Shape::buffer_size; break;
-    case SO_SNDTIMEO: case SO_RCVTIMEO: option.shape = Shape::timeout; break;
-    case SO_ERROR: option.shape = Shape::error; break;
-    case SO_DOMAIN: option.shape = Shape::domain; break;
-    case SO_DEBUG: case SO_ACCEPTCONN: case SO_REUSEADDR: case SO_KEEPALIVE: case SO_DONTROUTE: case SO_BROADCAST:
-    case SO_OOBINLINE: case SO_REUSEPORT: case SO_TIMESTAMP: option.shape = Shape::flag; break;
-    default: break;
+    case SO_LINGER:
+      option.shape = Shape::linger;
+      break;
+    case SO_SNDBUF:
+    case SO_RCVBUF:
+      option.shape = Shape::buffer_size;
+      break;
+    case SO_SNDTIMEO:
+    case SO_RCVTIMEO:
+      option.shape = Shape::timeout;
+      break;
+    case SO_ERROR:
+      option.shape = Shape::error;
+      break;
+    case SO_DOMAIN:
+      option.shape = Shape::domain;
+      break;
+    case SO_DEBUG:
+    case SO_ACCEPTCONN:
+    case SO_REUSEADDR:
+    case SO_KEEPALIVE:
+    case SO_DONTROUTE:
+    case SO_BROADCAST:
+    case SO_OOBINLINE:
+    case SO_REUSEPORT:
+    case SO_TIMESTAMP:
+      option.shape = Shape::flag;
+      break;
+    default:
+      break;
   }
   return option;
 }
 
 Shape group_shape(int native_name) noexcept {
   switch (native_name) {
-    case MCAST_JOIN_GROUP: case MCAST_LEAVE_GROUP: return Shape::group;
-    case MCAST_JOIN_SOURCE_GROUP: case MCAST_LEAVE_SOURCE_GROUP: case MCAST_BLOCK_SOURCE:
-    case MCAST_UNBLOCK_SOURCE: return Shape::group_source;
-    default: return Shape::plain;
+    case MCAST_JOIN_GROUP:
+    case MCAST_LEAVE_GROUP:
+      return Shape::group;
+    case MCAST_JOIN_SOURCE_GROUP:
+    case MCAST_LEAVE_SOURCE_GROUP:
+    case MCAST_BLOCK_SOURCE:
+    case MCAST_UNBLOCK_SOURCE:
+      return Shape::group_source;
+    default:
+      return Shape::plain;
   }
 }
 
 Option ip_level(const Vocabulary& words, int guest_name) noexcept {
   switch (guest_name) {
     // Two control messages natively, so that a receiver gets exactly those it asked for.
-    case guest::kIpRecvDstAddrOption: return {0, Shape::plain, IPPROTO_IP, IP_RECVORIGDSTADDR, guest_name};
-    case guest::kIpRecvIfOption: return {0, Shape::plain, IPPROTO_IP, IP_PKTINFO, guest_name};
-    case guest::kIpDontfrag: return {0, Shape::dont_fragment, IPPROTO_IP, IP_MTU_DISCOVER, guest_name};
+    case guest::kIpRecvDstAddrOption:
+      return {0, Shape::plain, IPPROTO_IP, IP_RECVORIGDSTADDR, guest_name};
+    case guest::kIpRecvIfOption:
+      return {0, Shape::plain, IPPROTO_IP, IP_PKTINFO, guest_name};
+    case guest::kIpDontfrag:
+      return {0, Shape::dont_fragment, IPPROTO_IP, IP_MTU_DISCOVER, guest_name};
     case guest::kIpOrigDstAddr:  // its native message is taken by IP_RECVDSTADDR
-    case guest::kIpMsfilter: return failure(ENOPROTOOPT);
-    default: break;
+    case guest::kIpMsfilter:
+      return failure(ENOPROTOOPT);
+    default:
+      break;
   }
   Option option = from_table(words.sockopt_ip, IPPROTO_IP, guest_name, kIpHints);
   if (option.error != 0 || option.shape == Shape::without_effect) return option;
   switch (option.name) {
-    case IP_ADD_SOURCE_MEMBERSHIP: case IP_DROP_SOURCE_MEMBERSHIP: case IP_BLOCK_SOURCE: case IP_UNBLOCK_SOURCE:
-      option.shape = Shape::mreq_source; break;
-    default: option.shape = group_shape(option.name); break;
+    case IP_ADD_SOURCE_MEMBERSHIP:
+    case IP_DROP_SOURCE_MEMBERSHIP:
+    case IP_BLOCK_SOURCE:
+    case IP_UNBLOCK_SOURCE:
+      option.shape = Shape::mreq_source;
+      break;
+    default:
+      option.shape = group_shape(option.name);
+      break;
   }
   return option;
 }
@@ -130,10 +171,13 @@ Option tcp_level(const Vocabulary& words, int guest_name) noexcept {
 
 Option local_level(int guest_name) noexcept {
   switch (guest_name) {
-    case guest::kLocalPeercred: return {0, Shape::peer_credentials, SOL_SOCKET, SO_PEERCRED, guest_name};
+    case guest::kLocalPeercred:
+      return {0, Shape::peer_credentials, SOL_SOCKET, SO_PEERCRED, guest_name};
     case guest::kLocalCreds:
-    case guest::kLocalCredsPersistent: return {0, Shape::want_credentials, SOL_SOCKET, SO_PASSCRED, guest_name};
-    default: return failure(ENOPROTOOPT);
+    case guest::kLocalCredsPersistent:
+      return {0, Shape::want_credentials, SOL_SOCKET, SO_PASSCRED, guest_name};
+    default:
+      return failure(ENOPROTOOPT);
   }
 }
 
@@ -150,12 +194,16 @@ Option find_option(Call& call) noexcept {
       if (is_error(domain)) return failure(static_cast<int>(-domain));
       return domain == AF_UNIX ? local_level(guest_name) : ip_level(words, guest_name);
     }
-    case IPPROTO_IPV6: return ipv6_level(words, guest_name);
-    case IPPROTO_TCP: return tcp_level(words, guest_name);
+    case IPPROTO_IPV6:
+      return ipv6_level(words, guest_name);
+    case IPPROTO_TCP:
+      return tcp_level(words, guest_name);
     case IPPROTO_ICMPV6:
-      if (guest_name == guest::kIcmp6Filter) return {0, Shape::icmp6_filter, SOL_ICMPV6, ICMPV6_FILTER, guest_name};
+      if (guest_name == guest::kIcmp6Filter)
+        return {0, Shape::icmp6_filter, SOL_ICMPV6, ICMPV6_FILTER, guest_name};
       return failure(ENOPROTOOPT);
-    default: return failure(ENOPROTOOPT);
+    default:
+      return failure(ENOPROTOOPT);
   }
 }
 
@@ -188,7 +236,8 @@ Result set_linger(Call& call, const Option& option) noexcept {
   linger value;
   const NativeResult error = read_value(call, value);
   if (is_error(error)) return Result::of(error);
-  if (value.l_linger < 0 || value.l_linger > std::numeric_limits<std::uint16_t>::max()) return Result::fail(EDOM);
+  if (value.l_linger < 0 || value.l_linger > std::numeric_limits<std::uint16_t>::max())
+    return Result::fail(EDOM);
   return Result::of(native_set(call, option.level, option.name, &value, sizeof value));
 }
 
@@ -287,7 +336,8 @@ Result get_plain(Call& call, const Option& option, Output& output) noexcept {
   std::array<std::byte, kValueRoom> value{};
   socklen_t size = static_cast<socklen_t>(std::min<std::size_t>(output.room, value.size()));
   const NativeResult result = native_get(call, option.level, option.name, value.data(), size);
-  return is_error(result) ? Result::of(result) : output.put(value.data(), std::min<std::size_t>(size, value.size()));
+  return is_error(result) ? Result::of(result)
+                          : output.put(value.data(), std::min<std::size_t>(size, value.size()));
 }
 
 Result get_int(Call& call, const Option& option, Output& output) noexcept {
@@ -296,14 +346,19 @@ Result get_int(Call& call, const Option& option, Output& output) noexcept {
   const NativeResult result = native_get(call, option.level, option.name, &value, size);
   if (is_error(result)) return Result::of(result);
   switch (option.shape) {
-    case Shape::flag: return output.put_int(value != 0 ? option.guest_name : 0);
-    case Shape::buffer_size: return output.put_int(value / 2);
-    case Shape::error: return output.put_int(value == 0 ? 0 : call.table.errno_to_guest(value));
+    case Shape::flag:
+      return output.put_int(value != 0 ? option.guest_name : 0);
+    case Shape::buffer_size:
+      return output.put_int(value / 2);
+    case Shape::error:
+      return output.put_int(value == 0 ? 0 : call.table.errno_to_guest(value));
     case Shape::domain:
       return output.put_int(static_cast<int>(
           self(call).vocabulary().socket_domain.to_guest(static_cast<std::uint64_t>(value))));
-    case Shape::dont_fragment: return output.put_int(value == IP_PMTUDISC_DO);
-    default: return output.put_int(value);
+    case Shape::dont_fragment:
+      return output.put_int(value == IP_PMTUDISC_DO);
+    default:
+      return output.put_int(value);
   }
 }
 
@@ -367,17 +422,31 @@ Result setsockopt_call(Call& call) noexcept {
   const Option option = find_option(call);
   if (option.error != 0) return Result::fail(option.error);
   switch (option.shape) {
-    case Shape::plain: case Shape::flag: return set_plain(call, option);
-    case Shape::linger: return set_linger(call, option);
-    case Shape::buffer_size: return set_buffer_size(call, option);
-    case Shape::timeout: return set_timeout(call, option);
-    case Shape::mreq_source: return set_mreq_source(call, option);
-    case Shape::group: return set_group(call, option, guest::kGroupReqSize);
-    case Shape::group_source: return set_group(call, option, guest::kGroupSourceReqSize);
-    case Shape::dont_fragment: return set_dont_fragment(call, option);
-    case Shape::icmp6_filter: return set_icmp6_filter(call, option);
-    case Shape::want_credentials: return set_want_credentials(call, option);
-    case Shape::error: case Shape::domain: case Shape::tcp_info: case Shape::peer_credentials:
+    case Shape::plain:
+    case Shape::flag:
+      return set_plain(call, option);
+    case Shape::linger:
+      return set_linger(call, option);
+    case Shape::buffer_size:
+      return set_buffer_size(call, option);
+    case Shape::timeout:
+      return set_timeout(call, option);
+    case Shape::mreq_source:
+      return set_mreq_source(call, option);
+    case Shape::group:
+      return set_group(call, option, guest::kGroupReqSize);
+    case Shape::group_source:
+      return set_group(call, option, guest::kGroupSourceReqSize);
+    case Shape::dont_fragment:
+      return set_dont_fragment(call, option);
+    case Shape::icmp6_filter:
+      return set_icmp6_filter(call, option);
+    case Shape::want_credentials:
+      return set_want_credentials(call, option);
+    case Shape::error:
+    case Shape::domain:
+    case Shape::tcp_info:
+    case Shape::peer_credentials:
       return Result::fail(ENOPROTOOPT);
     case Shape::without_effect: {
       const NativeResult type = socket_option(call, call.i32(0), SO_TYPE);  // EBADF, ENOTSOCK
@@ -395,15 +464,29 @@ Result getsockopt_call(Call& call) noexcept {
   const Option option = find_option(call);
   if (option.error != 0) return Result::fail(option.error);
   switch (option.shape) {
-    case Shape::plain: case Shape::timeout: return get_plain(call, option, output);
-    case Shape::flag: case Shape::buffer_size: case Shape::error: case Shape::domain: case Shape::dont_fragment:
+    case Shape::plain:
+    case Shape::timeout:
+      return get_plain(call, option, output);
+    case Shape::flag:
+    case Shape::buffer_size:
+    case Shape::error:
+    case Shape::domain:
+    case Shape::dont_fragment:
       return get_int(call, option, output);
-    case Shape::linger: return get_linger(call, option, output);
-    case Shape::tcp_info: return get_tcp_info(call, option, output);
-    case Shape::icmp6_filter: return get_icmp6_filter(call, option, output);
-    case Shape::peer_credentials: return get_peer_credentials(call, output);
-    case Shape::want_credentials: return get_want_credentials(call, option, output);
-    case Shape::mreq_source: case Shape::group: case Shape::group_source: return Result::fail(ENOPROTOOPT);
+    case Shape::linger:
+      return get_linger(call, option, output);
+    case Shape::tcp_info:
+      return get_tcp_info(call, option, output);
+    case Shape::icmp6_filter:
+      return get_icmp6_filter(call, option, output);
+    case Shape::peer_credentials:
+      return get_peer_credentials(call, output);
+    case Shape::want_credentials:
+      return get_want_credentials(call, option, output);
+    case Shape::mreq_source:
+    case Shape::group:
+    case Shape::group_source:
+      return Result::fail(ENOPROTOOPT);
     case Shape::without_effect: {
       const NativeResult type = socket_option(call, call.i32(0), SO_TYPE);
       return is_error(type) ? Result::of(type) : output.put_int(0);

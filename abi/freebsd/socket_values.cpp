@@ -18,32 +18,49 @@ namespace {
 /// Linux numbers TCP's states by its own order, FreeBSD by the order of RFC 793's diagram.
 std::uint8_t tcp_state_to_guest(std::uint8_t state) noexcept {
   switch (state) {
-    case TCP_LISTEN: return 1;
-    case TCP_SYN_SENT: return 2;
-    case TCP_SYN_RECV: return 3;
-    case TCP_ESTABLISHED: return 4;
-    case TCP_CLOSE_WAIT: return 5;
-    case TCP_FIN_WAIT1: return 6;
-    case TCP_CLOSING: return 7;
-    case TCP_LAST_ACK: return 8;
-    case TCP_FIN_WAIT2: return 9;
-    case TCP_TIME_WAIT: return 10;
-    default: return 0;  // closed
+    case TCP_LISTEN:
+      return 1;
+    case TCP_SYN_SENT:
+      return 2;
+    case TCP_SYN_RECV:
+      return 3;
+    case TCP_ESTABLISHED:
+      return 4;
+    case TCP_CLOSE_WAIT:
+      return 5;
+    case TCP_FIN_WAIT1:
+      return 6;
+    case TCP_CLOSING:
+      return 7;
+    case TCP_LAST_ACK:
+      return 8;
+    case TCP_FIN_WAIT2:
+      return 9;
+    case TCP_TIME_WAIT:
+      return 10;
+    default:
+      return 0;  // closed
   }
 }
 
 /// Windows are counted in segments on Linux, in bytes on FreeBSD.
 std::uint32_t bytes_of_segments(std::uint32_t segments, std::uint32_t segment_size) noexcept {
   const std::uint64_t bytes = std::uint64_t{segments} * segment_size;
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, std::numeric_limits<std::uint32_t>::max()));
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(bytes, std::numeric_limits<std::uint32_t>::max()));
 }
 
 NativeResult convert_storage(std::span<std::byte> storage) noexcept {
   std::size_t size = 0;
   switch (std::to_integer<std::uint8_t>(storage[1])) {
-    case guest::kAfInet: size = sizeof(guest::SockaddrIn); break;
-    case guest::kAfInet6: size = sizeof(guest::SockaddrIn6); break;
-    default: return -EAFNOSUPPORT;
+    case guest::kAfInet:
+      size = sizeof(guest::SockaddrIn);
+      break;
+    case guest::kAfInet6:
+      size = sizeof(guest::SockaddrIn6);
+      break;
+    default:
+      return -EAFNOSUPPORT;
   }
   NativeAddress native;
   const NativeResult result = sockaddr_to_native(storage.first(size), native);

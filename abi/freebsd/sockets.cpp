@@ -20,8 +20,9 @@ namespace sudrun::abi::freebsd {
 NativeResult socket_option(Call& call, int fd, int native_option) noexcept {
   int value = 0;
   socklen_t size = sizeof value;
-  const NativeResult result = call.host.call(SYS_getsockopt, static_cast<Word>(fd), SOL_SOCKET,
-                                             static_cast<Word>(native_option), host_address(&value), host_address(&size));
+  const NativeResult result =
+      call.host.call(SYS_getsockopt, static_cast<Word>(fd), SOL_SOCKET, static_cast<Word>(native_option),
+                     host_address(&value), host_address(&size));
   return is_error(result) ? result : value;
 }
 
@@ -58,7 +59,8 @@ SocketKind socket_kind(Call& call) noexcept {
 
 /// Linux says ESOCKTNOSUPPORT, or EINVAL for a type it has no number for, where FreeBSD says EPROTOTYPE.
 Result socket_failure(NativeResult result) noexcept {
-  return Result::fail(result == -ESOCKTNOSUPPORT || result == -EINVAL ? EPROTOTYPE : static_cast<int>(-result));
+  return Result::fail(result == -ESOCKTNOSUPPORT || result == -EINVAL ? EPROTOTYPE
+                                                                      : static_cast<int>(-result));
 }
 
 Result socket_call(Call& call) noexcept {
@@ -69,7 +71,8 @@ Result socket_call(Call& call) noexcept {
   if (kind.domain == AF_INET6) {
     // net.inet6.ip6.v6only is 1 on FreeBSD. Sockets Linux refuses the option for have no IPv4 side anyway.
     int only = 1;
-    call.host.call(SYS_setsockopt, static_cast<Word>(fd), IPPROTO_IPV6, IPV6_V6ONLY, host_address(&only), sizeof only);
+    call.host.call(SYS_setsockopt, static_cast<Word>(fd), IPPROTO_IPV6, IPV6_V6ONLY, host_address(&only),
+                   sizeof only);
   }
   return Result::of(fd);
 }
@@ -78,14 +81,16 @@ Result socketpair_call(Call& call) noexcept {
   const SocketKind kind = socket_kind(call);
   if (kind.error != 0) return Result::fail(kind.error);
   if (!Host::in_guest(call.addr(3), 2 * sizeof(int))) return Result::fail(EFAULT);
-  const NativeResult result = call.host.call(SYS_socketpair, kind.domain, kind.type, call.u32(2), call.word(3));
+  const NativeResult result =
+      call.host.call(SYS_socketpair, kind.domain, kind.type, call.u32(2), call.word(3));
   return is_error(result) ? socket_failure(result) : Result::of(result);
 }
 
 // --- naming ---------------------------------------------------------------------------------------------
 
 Result do_bind(Call& call, int fd, const NativeAddress& name) noexcept {
-  return Result::of(call.host.call(SYS_bind, static_cast<Word>(fd), host_address(name.bytes.data()), name.size));
+  return Result::of(
+      call.host.call(SYS_bind, static_cast<Word>(fd), host_address(name.bytes.data()), name.size));
 }
 
 /// connect to AF_UNSPEC: dissolves the association of a datagram socket and fails all the same.
@@ -118,9 +123,9 @@ Result do_connect(Call& call, int fd, const NativeAddress& name) noexcept {
   const NativeResult status = call.host.call(SYS_fcntl, static_cast<Word>(fd), F_GETFL);
   if (is_error(status)) return Result::of(status);
   const bool blocking = (status & O_NONBLOCK) == 0;
-  const NativeResult result = blocking
-                                  ? call.host.call_interruptible(SYS_connect, static_cast<Word>(fd), at, name.size)
-                                  : call.host.call(SYS_connect, static_cast<Word>(fd), at, name.size);
+  const NativeResult result =
+      blocking ? call.host.call_interruptible(SYS_connect, static_cast<Word>(fd), at, name.size)
+               : call.host.call(SYS_connect, static_cast<Word>(fd), at, name.size);
   // A full queue makes local sockets wait on Linux and fail on FreeBSD.
   if (result == -EAGAIN && name.family() == AF_UNIX) return Result::fail(ECONNREFUSED);
   if (result != -EINTR) return Result::of(result);
@@ -166,12 +171,11 @@ Result connectat_call(Call& call) noexcept { return name_from_directory(call, do
 /// Reads the length a result argument points to, and stores the length of what was written there.
 class NameArgument {
  public:
-  NameArgument(Call& call, GuestAddr name, GuestAddr length) noexcept : call_(call), name_(name), length_(length) {}
+  NameArgument(Call& call, GuestAddr name, GuestAddr length) noexcept
+      : call_(call), name_(name), length_(length) {}
 
   /// 0 or a negative errno.
-  NativeResult prepare() noexcept {
-    return call_.host.get(length_, room_) ? 0 : -EFAULT;
-  }
+  NativeResult prepare() noexcept { return call_.host.get(length_, room_) ? 0 : -EFAULT; }
   bool store(const NativeAddress& native) noexcept {
     const GuestAddress address = sockaddr_to_guest({native.bytes.data(), native.size});
     std::uint32_t written = 0;
@@ -209,9 +213,9 @@ Result accept_with(Call& call, int native_flags) noexcept {
   if (is_error(error)) return Result::of(error);
   NativeAddress peer;
   peer.size = sizeof peer.bytes;
-  const NativeResult fd =
-      call.host.call_interruptible(SYS_accept4, call.u32(0), wants_name ? host_address(peer.bytes.data()) : 0,
-                                   wants_name ? host_address(&peer.size) : 0, static_cast<Word>(native_flags));
+  const NativeResult fd = call.host.call_interruptible(
+      SYS_accept4, call.u32(0), wants_name ? host_address(peer.bytes.data()) : 0,
+      wants_name ? host_address(&peer.size) : 0, static_cast<Word>(native_flags));
   if (fd == -EOPNOTSUPP) return Result::fail(EINVAL);  // not listening, and of a type that cannot be
   if (is_error(fd)) return Result::of(fd);
   if (!wants_name || argument.store(peer)) return Result::of(fd);

@@ -87,8 +87,9 @@ struct Msghdr {
   std::uint32_t msg_controllen;
   std::int32_t msg_flags;
 };
-static_assert(sizeof(Msghdr) == 48 && offsetof(Msghdr, msg_iov) == 16 && offsetof(Msghdr, msg_control) == 32 &&
-              offsetof(Msghdr, msg_controllen) == 40 && offsetof(Msghdr, msg_flags) == 44);
+static_assert(sizeof(Msghdr) == 48 && offsetof(Msghdr, msg_iov) == 16 &&
+              offsetof(Msghdr, msg_control) == 32 && offsetof(Msghdr, msg_controllen) == 40 &&
+              offsetof(Msghdr, msg_flags) == 44);
 
 /// Data starts at the next multiple of 8: 16 bytes from the header's start, exactly as natively.
 struct Cmsghdr {
@@ -184,8 +185,9 @@ struct TcpInfo {
   std::uint32_t tcpi_snd_rexmitpack, tcpi_rcv_ooopack, tcpi_snd_zerowin;
   std::array<std::uint32_t, 26> reserved;
 };
-static_assert(sizeof(TcpInfo) == 236 && offsetof(TcpInfo, tcpi_rto) == 8 && offsetof(TcpInfo, tcpi_rtt) == 68 &&
-              offsetof(TcpInfo, tcpi_rcv_space) == 96 && offsetof(TcpInfo, tcpi_snd_wnd) == 100);
+static_assert(sizeof(TcpInfo) == 236 && offsetof(TcpInfo, tcpi_rto) == 8 &&
+              offsetof(TcpInfo, tcpi_rtt) == 68 && offsetof(TcpInfo, tcpi_rcv_space) == 96 &&
+              offsetof(TcpInfo, tcpi_snd_wnd) == 100);
 
 struct IpMreqSource {
   std::uint32_t imr_multiaddr, imr_sourceaddr, imr_interface;  // Linux has the last two the other way round
@@ -200,7 +202,7 @@ inline constexpr std::size_t kSockaddrStorageSize = 128;
 // Options that need more than the number the table has for them.
 inline constexpr int kSoNosigpipe = 0x800;
 inline constexpr int kSoAcceptFilter = 0x1000;
-inline constexpr int kLocalPeercred = 1;          // level 0 of local sockets
+inline constexpr int kLocalPeercred = 1;  // level 0 of local sockets
 inline constexpr int kLocalCreds = 2;
 inline constexpr int kLocalCredsPersistent = 3;
 inline constexpr int kIpRecvDstAddrOption = 7;
@@ -210,7 +212,7 @@ inline constexpr int kIpDontfrag = 67;
 inline constexpr int kIpMsfilter = 74;
 inline constexpr int kIpv6Pathmtu = 44;
 inline constexpr int kIpv6Nexthop = 48;
-inline constexpr int kIcmp6Filter = 18;           // level IPPROTO_ICMPV6
+inline constexpr int kIcmp6Filter = 18;  // level IPPROTO_ICMPV6
 inline constexpr std::int32_t kIpv6OrigDstAddr = 72;
 
 }  // namespace sudrun::abi::freebsd::guest

@@ -18,28 +18,31 @@ static_assert(offsetof(NativeTermios, c_ispeed) == offsetof(termios2, c_ispeed))
 struct Bits {
   std::uint32_t guest, guest_mask, native, native_mask;
 };
-constexpr Bits bit(std::uint32_t guest, std::uint32_t native) noexcept { return {guest, guest, native, native}; }
+constexpr Bits bit(std::uint32_t guest, std::uint32_t native) noexcept {
+  return {guest, guest, native, native};
+}
 
 constexpr Bits kInput[] = {
-    bit(0x0001, IGNBRK), bit(0x0002, BRKINT), bit(0x0004, IGNPAR), bit(0x0008, PARMRK), bit(0x0010, INPCK),
-    bit(0x0020, ISTRIP), bit(0x0040, INLCR),  bit(0x0080, IGNCR),  bit(0x0100, ICRNL),  bit(0x0200, IXON),
+    bit(0x0001, IGNBRK), bit(0x0002, BRKINT), bit(0x0004, IGNPAR),  bit(0x0008, PARMRK), bit(0x0010, INPCK),
+    bit(0x0020, ISTRIP), bit(0x0040, INLCR),  bit(0x0080, IGNCR),   bit(0x0100, ICRNL),  bit(0x0200, IXON),
     bit(0x0400, IXOFF),  bit(0x0800, IXANY),  bit(0x2000, IMAXBEL), bit(0x4000, IUTF8),
 };
 constexpr Bits kOutput[] = {
-    bit(0x01, OPOST), bit(0x02, ONLCR),  {0x00, 0x04, TAB0, TABDLY}, {0x04, 0x04, TAB3, TABDLY},
+    bit(0x01, OPOST), bit(0x02, ONLCR), {0x00, 0x04, TAB0, TABDLY}, {0x04, 0x04, TAB3, TABDLY},
     bit(0x10, OCRNL), bit(0x20, ONOCR), bit(0x40, ONLRET),
 };
 constexpr Bits kControl[] = {
-    {0x000, 0x300, CS5, CSIZE}, {0x100, 0x300, CS6, CSIZE}, {0x200, 0x300, CS7, CSIZE}, {0x300, 0x300, CS8, CSIZE},
-    bit(0x0400, CSTOPB), bit(0x0800, CREAD), bit(0x1000, PARENB), bit(0x2000, PARODD), bit(0x4000, HUPCL),
-    bit(0x8000, CLOCAL), bit(0x30000, CRTSCTS),
+    {0x000, 0x300, CS5, CSIZE}, {0x100, 0x300, CS6, CSIZE}, {0x200, 0x300, CS7, CSIZE},
+    {0x300, 0x300, CS8, CSIZE}, bit(0x0400, CSTOPB),        bit(0x0800, CREAD),
+    bit(0x1000, PARENB),        bit(0x2000, PARODD),        bit(0x4000, HUPCL),
+    bit(0x8000, CLOCAL),        bit(0x30000, CRTSCTS),
 };
 constexpr std::uint32_t kIgnoreControl = 0x1;  // CIGNORE: leave c_cflag and the speeds alone
 constexpr Bits kLocal[] = {
-    bit(0x00000001, ECHOKE),  bit(0x00000002, ECHOE), bit(0x00000004, ECHOK),  bit(0x00000008, ECHO),
-    bit(0x00000010, ECHONL),  bit(0x00000020, ECHOPRT), bit(0x00000040, ECHOCTL), bit(0x00000080, ISIG),
-    bit(0x00000100, ICANON),  bit(0x00000400, IEXTEN), bit(0x00000800, EXTPROC), bit(0x00400000, TOSTOP),
-    bit(0x00800000, FLUSHO),  bit(0x20000000, PENDIN), bit(0x80000000, NOFLSH),
+    bit(0x00000001, ECHOKE), bit(0x00000002, ECHOE),   bit(0x00000004, ECHOK),   bit(0x00000008, ECHO),
+    bit(0x00000010, ECHONL), bit(0x00000020, ECHOPRT), bit(0x00000040, ECHOCTL), bit(0x00000080, ISIG),
+    bit(0x00000100, ICANON), bit(0x00000400, IEXTEN),  bit(0x00000800, EXTPROC), bit(0x00400000, TOSTOP),
+    bit(0x00800000, FLUSHO), bit(0x20000000, PENDIN),  bit(0x80000000, NOFLSH),
 };
 
 std::uint32_t bits_to_guest(std::span<const Bits> table, std::uint32_t native) noexcept {
@@ -50,7 +53,8 @@ std::uint32_t bits_to_guest(std::span<const Bits> table, std::uint32_t native) n
   return guest;
 }
 
-std::uint32_t bits_to_native(std::span<const Bits> table, std::uint32_t guest, std::uint32_t current) noexcept {
+std::uint32_t bits_to_native(std::span<const Bits> table, std::uint32_t guest,
+                             std::uint32_t current) noexcept {
   std::uint32_t native = current;
   for (const Bits& b : table) native &= ~b.native_mask;
   for (const Bits& b : table) {
@@ -65,10 +69,10 @@ struct Character {
   bool is_count;  ///< VMIN and VTIME hold numbers: no "disabled"
 };
 constexpr Character kCharacters[] = {
-    {0, VEOF, false},   {1, VEOL, false},      {2, VEOL2, false},  {3, VERASE, false}, {4, VWERASE, false},
-    {5, VKILL, false},  {6, VREPRINT, false},  {8, VINTR, false},  {9, VQUIT, false},  {10, VSUSP, false},
-    {12, VSTART, false}, {13, VSTOP, false},   {14, VLNEXT, false}, {15, VDISCARD, false},
-    {16, VMIN, true},   {17, VTIME, true},
+    {0, VEOF, false},    {1, VEOL, false},      {2, VEOL2, false},    {3, VERASE, false},
+    {4, VWERASE, false}, {5, VKILL, false},     {6, VREPRINT, false}, {8, VINTR, false},
+    {9, VQUIT, false},   {10, VSUSP, false},    {12, VSTART, false},  {13, VSTOP, false},
+    {14, VLNEXT, false}, {15, VDISCARD, false}, {16, VMIN, true},     {17, VTIME, true},
 };
 constexpr std::uint8_t kGuestDisabled = 0xff, kNativeDisabled = 0;
 
@@ -76,11 +80,37 @@ struct Speed {
   std::uint32_t baud, code;
 };
 constexpr Speed kSpeeds[] = {
-    {0, B0}, {50, B50}, {75, B75}, {110, B110}, {134, B134}, {150, B150}, {200, B200}, {300, B300}, {600, B600},
-    {1200, B1200}, {1800, B1800}, {2400, B2400}, {4800, B4800}, {9600, B9600}, {19200, B19200}, {38400, B38400},
-    {57600, B57600}, {115200, B115200}, {230400, B230400}, {460800, B460800}, {500000, B500000},
-    {576000, B576000}, {921600, B921600}, {1000000, B1000000}, {1152000, B1152000}, {1500000, B1500000},
-    {2000000, B2000000}, {2500000, B2500000}, {3000000, B3000000}, {3500000, B3500000}, {4000000, B4000000},
+    {0, B0},
+    {50, B50},
+    {75, B75},
+    {110, B110},
+    {134, B134},
+    {150, B150},
+    {200, B200},
+    {300, B300},
+    {600, B600},
+    {1200, B1200},
+    {1800, B1800},
+    {2400, B2400},
+    {4800, B4800},
+    {9600, B9600},
+    {19200, B19200},
+    {38400, B38400},
+    {57600, B57600},
+    {115200, B115200},
+    {230400, B230400},
+    {460800, B460800},
+    {500000, B500000},
+    {576000, B576000},
+    {921600, B921600},
+    {1000000, B1000000},
+    {1152000, B1152000},
+    {1500000, B1500000},
+    {2000000, B2000000},
+    {2500000, B2500000},
+    {3000000, B3000000},
+    {3500000, B3500000},
+    {4000000, B4000000},
 };
 
 /// The standard code where there is one, so that native programs on the same terminal understand it too.

@@ -17,7 +17,8 @@ struct NativeTermios {
 };
 static_assert(sizeof(NativeTermios) == 44);
 
-/// What FreeBSD would report for these attributes. Characters Linux lacks (ERASE2, DSUSP, STATUS) are disabled.
+/// What FreeBSD would report for these attributes. Characters Linux lacks (ERASE2, DSUSP, STATUS) are
+/// disabled.
 guest::Termios termios_to_guest(const NativeTermios& native) noexcept;
 
 /// `current` with everything FreeBSD can express replaced by `guest`; what only Linux knows stays as it is.

@@ -34,7 +34,8 @@ class FakeHost final : public abi::Host {
   };
 
   /// Guest memory is `size` bytes from `base`; everything else faults.
-  explicit FakeHost(std::size_t size = std::size_t{64} * 1024, Word base = 0x10000) : base_(base), memory_(size) {}
+  explicit FakeHost(std::size_t size = std::size_t{64} * 1024, Word base = 0x10000)
+      : base_(base), memory_(size) {}
 
   // --- for the test ------------------------------------------------------------------------------------
   /// Carries out native calls; unset: the results of `returns()` in turn, then -ENOSYS.
@@ -143,7 +144,8 @@ class FakeHost final : public abi::Host {
   abi::Context& context() noexcept override { return guest; }
   int tid() noexcept override { return thread_id; }
   int pid() noexcept override { return process_id; }
-  NativeResult signal_action(int signal, const abi::SignalAction* set, abi::SignalAction* old) noexcept override {
+  NativeResult signal_action(int signal, const abi::SignalAction* set,
+                             abi::SignalAction* old) noexcept override {
     if (signal < 1 || signal > 64) return -EINVAL;
     if (old != nullptr) *old = actions[signal];
     if (set != nullptr) actions[signal] = *set;

@@ -22,7 +22,8 @@ struct Fixture {
     std::copy(args.begin(), args.end(), frame.args.begin());
     return frame;
   }
-  std::string line(Word number, std::initializer_list<Word> args, const Result& result, std::size_t room = 1024) {
+  std::string line(Word number, std::initializer_list<Word> args, const Result& result,
+                   std::size_t room = 1024) {
     std::string text(room, '#');
     text.resize(format_exit(text, *table, table->entry(number), frame(number, args), result, host));
     return text;
@@ -42,11 +43,13 @@ TEST_CASE_METHOD(Fixture, "a line shows names, strings, flags and the result") {
   const Word path = host.string("/etc/passwd");
   CHECK(line(499, {kCwd, path, 0x100000, 0}, Result::ok(3)) ==
         R"(openat(AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC, 0) = 3)");
-  CHECK(line(499, {5, path, 0x201, 0644}, Result::ok(4)) == R"(openat(5, "/etc/passwd", O_WRONLY|O_CREAT, 0644) = 4)");
+  CHECK(line(499, {5, path, 0x201, 0644}, Result::ok(4)) ==
+        R"(openat(5, "/etc/passwd", O_WRONLY|O_CREAT, 0644) = 4)");
 }
 
 TEST_CASE_METHOD(Fixture, "bits without a name are shown in hex") {
-  CHECK(line(5, {host.string("x"), 0x100042, 0}, Result::ok(3)) == R"(open("x", O_RDWR|O_CLOEXEC|0x40, 0) = 3)");
+  CHECK(line(5, {host.string("x"), 0x100042, 0}, Result::ok(3)) ==
+        R"(open("x", O_RDWR|O_CLOEXEC|0x40, 0) = 3)");
 }
 
 TEST_CASE_METHOD(Fixture, "an error shows the guest's name and the native description") {
@@ -68,18 +71,23 @@ TEST_CASE_METHOD(Fixture, "two results are shown as two") {
 
 TEST_CASE_METHOD(Fixture, "buffers are quoted, escaped and cut") {
   const Word buffer = host.allocate(128);
-  host.store_string(buffer, "a\"b\\c\n\t\x01z\x01" "7\xff");
+  host.store_string(buffer,
+                    "a\"b\\c\n\t\x01z\x01"
+                    "7\xff");
   CHECK(line(4, {1, buffer, 12}, Result::ok(12)) == R"(write(1, "a\"b\\c\n\t\1z\0017\377", 12) = 12)");
   host.store_string(buffer, std::string(100, 'x'));
-  CHECK(line(4, {1, buffer, 100}, Result::ok(100)) == "write(1, \"" + std::string(32, 'x') + "\"..., 100) = 100");
+  CHECK(line(4, {1, buffer, 100}, Result::ok(100)) ==
+        "write(1, \"" + std::string(32, 'x') + "\"..., 100) = 100");
   CHECK(line(4, {1, buffer, 32}, Result::ok(32)) == "write(1, \"" + std::string(32, 'x') + "\", 32) = 32");
 }
 
-TEST_CASE_METHOD(Fixture, "an output buffer shows what was filled, and nothing before the call or after a failure") {
+TEST_CASE_METHOD(Fixture,
+                 "an output buffer shows what was filled, and nothing before the call or after a failure") {
   const Word buffer = host.string("hello, world");
   CHECK(line(3, {0, buffer, 512}, Result::ok(5)) == R"(read(0, "hello", 512) = 5)");
   CHECK(line(3, {0, buffer, 512}, Result::ok(0)) == R"(read(0, "", 512) = 0)");
-  CHECK(line(3, {0, 0x10000, 512}, Result::fail(EBADF)) == "read(0, 0x10000, 512) = -1 EBADF (Bad file descriptor)");
+  CHECK(line(3, {0, 0x10000, 512}, Result::fail(EBADF)) ==
+        "read(0, 0x10000, 512) = -1 EBADF (Bad file descriptor)");
   CHECK(entry_line(3, {0, 0x10000, 512}) == "read(0, 0x10000, 512 <unfinished ...>");
 }
 
@@ -89,10 +97,12 @@ TEST_CASE_METHOD(Fixture, "an entry line shows input arguments") {
 }
 
 TEST_CASE_METHOD(Fixture, "pointers that cannot be read are shown as addresses") {
-  CHECK(line(5, {0xdead000, 0, 0}, Result::fail(EFAULT)) == "open(0xdead000, O_RDONLY, 0) = -1 EFAULT (Bad address)");
+  CHECK(line(5, {0xdead000, 0, 0}, Result::fail(EFAULT)) ==
+        "open(0xdead000, O_RDONLY, 0) = -1 EFAULT (Bad address)");
   CHECK(line(5, {0, 0, 0}, Result::fail(EFAULT)) == "open(NULL, O_RDONLY, 0) = -1 EFAULT (Bad address)");
   CHECK(line(240, {0xdead000, 0}, Result::ok(0)) == "nanosleep(0xdead000, NULL) = 0");
-  CHECK(line(4, {1, 0xdead000, 4}, Result::fail(EFAULT)) == "write(1, 0xdead000, 4) = -1 EFAULT (Bad address)");
+  CHECK(line(4, {1, 0xdead000, 4}, Result::fail(EFAULT)) ==
+        "write(1, 0xdead000, 4) = -1 EFAULT (Bad address)");
   CHECK(line(59, {0xdead000, 0xdead000, 0}, Result::fail(EFAULT)) ==
         "execve(0xdead000, 0xdead000, NULL) = -1 EFAULT (Bad address)");
 }
@@ -158,7 +168,8 @@ TEST_CASE_METHOD(Fixture, "socket addresses are decoded") {
   host.store_string(addr + 2, "/tmp/s");
   CHECK(line(98, {3, addr, 9}, Result::ok(0)) == R"(connect(3, {sa_family=AF_UNIX, path="/tmp/s"}, 9) = 0)");
   const Word length = host.store<std::uint32_t>(host.allocate(4), 9);
-  CHECK(line(99, {3, addr, length}, Result::ok(4)) == R"(accept(3, {sa_family=AF_UNIX, path="/tmp/s"}, [9]) = 4)");
+  CHECK(line(99, {3, addr, length}, Result::ok(4)) ==
+        R"(accept(3, {sa_family=AF_UNIX, path="/tmp/s"}, [9]) = 4)");
   CHECK(line(99, {3, 0, 0}, Result::ok(4)) == "accept(3, NULL, NULL) = 4");
 }
 

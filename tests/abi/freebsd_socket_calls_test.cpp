@@ -57,7 +57,9 @@ struct World {
     return static_cast<int>(result.value());
   }
   template <typename T>
-  T* make(std::size_t count = 1) { return arena.make<T>(count); }
+  T* make(std::size_t count = 1) {
+    return arena.make<T>(count);
+  }
 
   int get(int socket, int level, int name) {
     auto* value = make<int>();
@@ -297,7 +299,8 @@ TEST_CASE("memory that is not the guest's is EFAULT") {
   auto* pair = w.make<int>(2);
   w.ok("socketpair", {word(kUnix), word(kDgram), 0, word(pair)});
   int host_memory = 0;
-  CHECK(w.run("recvfrom", {word(pair[0]), word(&host_memory), 4, word(kDontwait), 0, 0}).is_native_error(EFAULT));
+  CHECK(w.run("recvfrom", {word(pair[0]), word(&host_memory), 4, word(kDontwait), 0, 0})
+            .is_native_error(EFAULT));
   CHECK(w.run("sendto", {word(pair[0]), word(&host_memory), 4, 0, 0, 0}).is_native_error(EFAULT));
   auto* m = w.message(&host_memory, 4, nullptr, 0);
   CHECK(w.run("recvmsg", {word(pair[0]), word(m), word(kDontwait)}).is_native_error(EFAULT));

@@ -221,10 +221,18 @@ TEST_CASE("families without a native form are refused") {
     bytes[1] = static_cast<std::byte>(family);
     const NativeResult result = sockaddr_to_native(bytes, native);
     switch (family) {
-      case guest::kAfUnspec: case guest::kAfInet: CHECK(result == 0); break;
-      case guest::kAfUnix: CHECK(result == -ENOENT); break;
-      case guest::kAfInet6: CHECK(result == -EINVAL); break;
-      default: CHECK(result == -EAFNOSUPPORT);
+      case guest::kAfUnspec:
+      case guest::kAfInet:
+        CHECK(result == 0);
+        break;
+      case guest::kAfUnix:
+        CHECK(result == -ENOENT);
+        break;
+      case guest::kAfInet6:
+        CHECK(result == -EINVAL);
+        break;
+      default:
+        CHECK(result == -EAFNOSUPPORT);
     }
   }
 }
@@ -261,7 +269,8 @@ TEST_CASE("address conversion never reads past the length given") {
 
     const auto answer = edge.last(size % 129);
     if (answer.size() > 1) {
-      const sa_family_t family = std::array<sa_family_t, 4>{AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}[random() % 4];
+      const sa_family_t family =
+          std::array<sa_family_t, 4>{AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}[random() % 4];
       std::memcpy(answer.data(), &family, sizeof family);
     }
     const GuestAddress guest = sockaddr_to_guest(answer);
@@ -274,7 +283,8 @@ TEST_CASE("address conversion never reads past the length given") {
 TEST_CASE("passed descriptors keep their numbers in both directions") {
   const std::array<int, 3> fds{3, 9, 1000};
   std::array<std::byte, 256> native;
-  const NativeResult used = control_to_native(cmsg(guest::kSolSocket, guest::kScmRights, bytes_of(fds)), native);
+  const NativeResult used =
+      control_to_native(cmsg(guest::kSolSocket, guest::kScmRights, bytes_of(fds)), native);
   REQUIRE(used == CMSG_SPACE(sizeof fds));
   const auto header = value_of<cmsghdr>(native);
   CHECK(header.cmsg_len == CMSG_LEN(sizeof fds));
@@ -351,7 +361,8 @@ TEST_CASE("malformed and unknown messages are refused when sent") {
 
 TEST_CASE("credentials a sender volunteers are left to the kernel") {
   std::array<std::byte, 256> native;
-  CHECK(control_to_native(cmsg(guest::kSolSocket, guest::kScmCreds, bytes_of(guest::Cmsgcred{})), native) == 0);
+  CHECK(control_to_native(cmsg(guest::kSolSocket, guest::kScmCreds, bytes_of(guest::Cmsgcred{})), native) ==
+        0);
 }
 
 TEST_CASE("a source address becomes packet information and a destination address comes back") {
@@ -431,7 +442,8 @@ TEST_CASE("control conversion never reads or writes past the lengths given") {
       const Bytes m = round % 2 == 0 ? cmsg(level, type, data) : native_cmsg(level, type, data);
       bytes.insert(bytes.end(), m.begin(), m.end());
     }
-    if (!bytes.empty() && random() % 2 == 0) bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+    if (!bytes.empty() && random() % 2 == 0)
+      bytes[random() % bytes.size()] = static_cast<std::byte>(random());
     if (!bytes.empty() && random() % 2 == 0) bytes.resize(random() % bytes.size());
     const auto input = from.copy(bytes);
 
@@ -448,7 +460,8 @@ TEST_CASE("control conversion never reads or writes past the lengths given") {
 
 TEST_CASE("group requests have their addresses converted in place") {
   Bytes request(guest::kGroupSourceReqSize);
-  for (const std::size_t at : {guest::kGroupReqAddress, guest::kGroupReqAddress + guest::kSockaddrStorageSize}) {
+  for (const std::size_t at :
+       {guest::kGroupReqAddress, guest::kGroupReqAddress + guest::kSockaddrStorageSize}) {
     guest::SockaddrIn in{};
     in.sin_len = sizeof in;
     in.sin_family = guest::kAfInet;

@@ -14,10 +14,13 @@ namespace {
 // FreeBSD's numbers, from sys/sys/_termios.h.
 constexpr std::uint32_t kIxoff = 0x400, kIcrnl = 0x100, kIxon = 0x200, kImaxbel = 0x2000;
 constexpr std::uint32_t kOpost = 0x1, kOnlcr = 0x2, kTab3 = 0x4, kOnoeot = 0x8;
-constexpr std::uint32_t kCignore = 0x1, kCs7 = 0x200, kCs8 = 0x300, kCread = 0x800, kHupcl = 0x4000, kCrtscts = 0x30000;
-constexpr std::uint32_t kEcho = 0x8, kEchoe = 0x2, kIsig = 0x80, kIcanon = 0x100, kAltwerase = 0x200, kIexten = 0x400;
+constexpr std::uint32_t kCignore = 0x1, kCs7 = 0x200, kCs8 = 0x300, kCread = 0x800, kHupcl = 0x4000,
+                        kCrtscts = 0x30000;
+constexpr std::uint32_t kEcho = 0x8, kEchoe = 0x2, kIsig = 0x80, kIcanon = 0x100, kAltwerase = 0x200,
+                        kIexten = 0x400;
 constexpr std::uint32_t kTostop = 0x400000, kNoflsh = 0x80000000;
-constexpr unsigned kVeof = 0, kVerase = 3, kVerase2 = 7, kVintr = 8, kVdsusp = 11, kVmin = 16, kVtime = 17, kVstatus = 18;
+constexpr unsigned kVeof = 0, kVerase = 3, kVerase2 = 7, kVintr = 8, kVdsusp = 11, kVmin = 16, kVtime = 17,
+                   kVstatus = 18;
 
 NativeTermios cooked() {
   NativeTermios t;

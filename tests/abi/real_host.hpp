@@ -53,7 +53,7 @@ inline abi::GuestAddr guest(const void* address) noexcept {
   return abi::guest_addr(reinterpret_cast<abi::Word>(address));
 }
 
-class RealHost : public abi::Host {
+class RealHost final : public abi::Host {
  public:
   using Word = abi::Word;
   using GuestAddr = abi::GuestAddr;

@@ -179,7 +179,8 @@ class SmallTable {
 /// `text` with the one occurrence of `from` replaced.
 inline std::string replaced(std::string text, std::string_view from, std::string_view to) {
   const std::size_t at = text.find(from);
-  if (at == std::string::npos) throw std::logic_error("the text to replace is not there: " + std::string(from));
+  if (at == std::string::npos)
+    throw std::logic_error("the text to replace is not there: " + std::string(from));
   return text.replace(at, from.size(), to);
 }
 

@@ -8,13 +8,13 @@
 #include "tests/abi/small_tables.hpp"
 
 using namespace sudrun::abi;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
 using sudrun::test::kGuestHandlers;
 using sudrun::test::kGuestYaml;
 using sudrun::test::kNativeYaml;
 using sudrun::test::replaced;
 using sudrun::test::SmallTable;
-using Catch::Matchers::Contains;
-using Catch::Matchers::StartsWith;
 
 namespace {
 
@@ -134,8 +134,10 @@ TEST_CASE("signals are mapped both ways") {
 
 TEST_CASE("names that the native vocabulary lacks are refused") {
   CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: 4\n  ENEW: 5000\n"), Contains("out of range"));
-  CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: 4\n  ENEW: 50\n"), StartsWith("guest.yaml:22:3: `ENEW` is not a native error"));
-  CHECK_THAT(error_of("{ECHRNG: EINVAL}", "{ECHRNG: EINVAL, EOTHER: EINVAL}"), Contains("`EOTHER` is not a native error"));
+  CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: 4\n  ENEW: 50\n"),
+             StartsWith("guest.yaml:22:3: `ENEW` is not a native error"));
+  CHECK_THAT(error_of("{ECHRNG: EINVAL}", "{ECHRNG: EINVAL, EOTHER: EINVAL}"),
+             Contains("`EOTHER` is not a native error"));
   CHECK_THAT(error_of("native: SIGRTMIN+2", "native: SIGRTMIN+40"), Contains("not a native signal"));
   CHECK_THAT(error_of("native: SIGRTMIN+2", "native: SIGUSR1"), Contains("has the same native signal"));
   CHECK_THAT(error_of("  poll_events:", "  other_set: {kind: bits, values: {A: 1}}\n  poll_events:"),
@@ -143,9 +145,12 @@ TEST_CASE("names that the native vocabulary lacks are refused") {
   CHECK_THAT(error_of("O_APPEND: 8", "O_APPEND: 8\n      O_NEW: 0x10"), Contains("not in the native set"));
   CHECK_THAT(error_of("{kind: bits, unknown: ignore, values: {POLLIN", "{kind: enum, values: {POLLIN"),
              Contains("of another kind"));
-  CHECK_THAT(error_of("  iovec:", "  other: {size: 4, fields: {}}\n  iovec:"), Contains("no structure `other`"));
-  CHECK_THAT(error_of("extra: {at: u8@19, native: none}", "extra: u8@19"), Contains("not a field of the native `usage`"));
-  CHECK_THAT(error_of("native: kill", "native: murder"), Contains("`murder` is not a call of the native table"));
+  CHECK_THAT(error_of("  iovec:", "  other: {size: 4, fields: {}}\n  iovec:"),
+             Contains("no structure `other`"));
+  CHECK_THAT(error_of("extra: {at: u8@19, native: none}", "extra: u8@19"),
+             Contains("not a field of the native `usage`"));
+  CHECK_THAT(error_of("native: kill", "native: murder"),
+             Contains("`murder` is not a call of the native table"));
   CHECK_THAT(error_of("handler: execve", "handler: exec"), Contains("no handler `exec`"));
 }
 
@@ -155,16 +160,20 @@ TEST_CASE("a native row passes as many arguments as the call takes") {
 }
 
 TEST_CASE("what a native row cannot translate needs a handler") {
-  CHECK_THAT(error_of_row("400: {name: x, args: {fd: fd, iov: \"in(usage,n)\", n: int}, native: writev, support: full}"),
-             Contains("not the same natively"));
+  CHECK_THAT(
+      error_of_row(
+          "400: {name: x, args: {fd: fd, iov: \"in(usage,n)\", n: int}, native: writev, support: full}"),
+      Contains("not the same natively"));
   CHECK_THAT(error_of_row("400: {name: x, args: {o: in(opaque)}, native: setusage, support: full}"),
              Contains("has no native form"));
   CHECK_THAT(error_of_row("400: {name: x, args: {a: int, s: in_sockaddr(a)}, native: kill, support: full}"),
              Contains("not translated in a native row"));
-  CHECK_THAT(error_of("  iovec:", "  huge: {size: 800, fields: {data: \"char[800]@0\"}}\n  iovec:"), Contains("no error"));
-  const std::string with_huge =
-      replaced(replaced(kGuestYaml, "  iovec:", "  huge: {size: 800, fields: {data: \"char[800]@0\"}}\n  iovec:"),
-               "  300: {name: move", "  299: {name: x, args: {h: in(huge)}, native: setusage, support: full}\n  300: {name: move");
+  CHECK_THAT(error_of("  iovec:", "  huge: {size: 800, fields: {data: \"char[800]@0\"}}\n  iovec:"),
+             Contains("no error"));
+  const std::string with_huge = replaced(
+      replaced(kGuestYaml, "  iovec:", "  huge: {size: 800, fields: {data: \"char[800]@0\"}}\n  iovec:"),
+      "  300: {name: move",
+      "  299: {name: x, args: {h: in(huge)}, native: setusage, support: full}\n  300: {name: move");
   CHECK_THROWS_WITH(frozen(with_huge), Contains("bytes to convert"));
 }
 
@@ -242,9 +251,11 @@ TEST_CASE("no damage of one byte makes a table read outside its block") {
       sum += table->string(entry.name).size() + table->string(entry.note).size();
       if (entry.action == Action::handler) sum += table->string(table->handler_names()[entry.target]).size();
     }
-    for (unsigned i = 0; i < table->flag_set_count(); ++i) sum += table->flag_set(i).to_native(at).value_or(0);
+    for (unsigned i = 0; i < table->flag_set_count(); ++i)
+      sum += table->flag_set(i).to_native(at).value_or(0);
     for (unsigned i = 0; i < table->struct_count(); ++i) {
-      for (const Field& field : table->struct_layout(i).fields()) sum += table->struct_layout(i).field_name(field).size();
+      for (const Field& field : table->struct_layout(i).fields())
+        sum += table->struct_layout(i).field_name(field).size();
     }
     for (Word number = 0; number < 600; ++number) sum += table->entry(number).argc;
     CHECK(sum + 1 != 0);

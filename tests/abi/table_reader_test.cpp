@@ -6,10 +6,10 @@
 #include "tests/abi/small_tables.hpp"
 
 using namespace sudrun::abi;
-using sudrun::test::kGuestYaml;
-using sudrun::test::replaced;
 using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
+using sudrun::test::kGuestYaml;
+using sudrun::test::replaced;
 
 namespace {
 
@@ -70,7 +70,8 @@ TEST_CASE("an error names file, line and column, what is wrong and what is expec
     parse_table("abi: guest\ntitle: x\npersonalty: guest\n", "dir/guest.yaml");
     FAIL("no error");
   } catch (const TableError& error) {
-    CHECK_THAT(error.what(), StartsWith("dir/guest.yaml:3:1: unknown key `personalty` in `table`; expected one of"));
+    CHECK_THAT(error.what(),
+               StartsWith("dir/guest.yaml:3:1: unknown key `personalty` in `table`; expected one of"));
     CHECK(error.file() == "dir/guest.yaml");
     CHECK(error.line() == 3);
     CHECK(error.column() == 1);
@@ -91,11 +92,13 @@ TEST_CASE("unknown keys are refused at every level") {
   CHECK_THAT(error_of("result2: rdx", "result2: rdx\n  result3: rax"), Contains("unknown key `result3`"));
   CHECK_THAT(error_of("value: 87, native", "value: 87, nativ"), Contains("unknown key `nativ` in `ENOATTR`"));
   CHECK_THAT(error_of("default: core", "defaults: core"), Contains("unknown key `defaults`"));
-  CHECK_THAT(error_of("unknown: refuse", "unknwon: refuse"), Contains("unknown key `unknwon` in `open_flags`"));
+  CHECK_THAT(error_of("unknown: refuse", "unknwon: refuse"),
+             Contains("unknown key `unknwon` in `open_flags`"));
   CHECK_THAT(error_of("value: 1, field", "value: 1, mask"), Contains("unknown key `mask`"));
   CHECK_THAT(error_of("size: 20", "size: 20\n    align: 4"), Contains("unknown key `align` in `usage`"));
   CHECK_THAT(error_of("at: u8@19", "at: u8@19, kind: x"), Contains("unknown key `kind`"));
-  CHECK_THAT(error_of_row("400: {name: x, support: none, note: n, flags: 1}"), Contains("unknown key `flags`"));
+  CHECK_THAT(error_of_row("400: {name: x, support: none, note: n, flags: 1}"),
+             Contains("unknown key `flags`"));
 }
 
 TEST_CASE("required keys are missed by name") {
@@ -110,11 +113,14 @@ TEST_CASE("nothing can be there twice") {
              Contains("guest.yaml:3:1: `title` is there twice in `table`; the first is in line 2"));
   CHECK_THAT(error_of_row("3: {name: x, support: none, note: n}"), Contains("`3` is there twice"));
   CHECK_THAT(error_of_row("0x3: {name: x, support: none, note: n}"), Contains("call 3 is there twice"));
-  CHECK_THAT(error_of_row("400: {name: read, support: none, note: n}"), Contains("a second call is named `read`"));
+  CHECK_THAT(error_of_row("400: {name: read, support: none, note: n}"),
+             Contains("a second call is named `read`"));
   CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: 4\n  EAGAIN: 4\n"), Contains("has the number of `EINTR`"));
   CHECK_THAT(error_of("  SIGINT: 2\n", "  SIGINT: 2\n  SIGX: 2\n"), Contains("has the number of `SIGINT`"));
-  CHECK_THAT(error_of("      O_SYNC: 0x80\n", "      O_SYNC: 0x80\n      O_SYNC: 0x40\n"), Contains("there twice"));
-  CHECK_THAT(error_of("{a: long, b: ulong, c: int}", "{a: long, b: ulong, a: int}"), Contains("`a` is there twice"));
+  CHECK_THAT(error_of("      O_SYNC: 0x80\n", "      O_SYNC: 0x80\n      O_SYNC: 0x40\n"),
+             Contains("there twice"));
+  CHECK_THAT(error_of("{a: long, b: ulong, c: int}", "{a: long, b: ulong, a: int}"),
+             Contains("`a` is there twice"));
   CHECK_THAT(error_of("args: [rdi, rsi,", "args: [rdi, rdi,"), Contains("`rdi` is there twice"));
 }
 
@@ -128,7 +134,8 @@ TEST_CASE("numbers are checked for form and range") {
   CHECK_THAT(error_of("  SIGINT: 2\n", "  SIGINT: 129\n"), Contains("expected 1 to 128"));
   CHECK_THAT(error_of("O_SYNC: 0x80", "O_SYNC: 0200"), Contains("`0200` is not a number"));
   CHECK_THAT(error_of("stack_args: 8", "stack_args: 12"), Contains("multiple of 8"));
-  CHECK(parse_table(replaced(kGuestYaml, "O_SYNC: 0x80", "O_SYNC: 0o200"), "g").flags[0].values[5].value == 0x80);
+  CHECK(parse_table(replaced(kGuestYaml, "O_SYNC: 0x80", "O_SYNC: 0o200"), "g").flags[0].values[5].value ==
+        0x80);
 }
 
 TEST_CASE("values of the wrong type are refused") {
@@ -163,7 +170,8 @@ TEST_CASE("roles must exist, and what they refer to as well") {
 }
 
 TEST_CASE("a role that YAML has torn apart is recognised") {
-  const std::string message = error_of_row("400: {name: x, args: {a: in(iovec,n), n: int}, handler: exit, support: full}");
+  const std::string message =
+      error_of_row("400: {name: x, args: {a: in(iovec,n), n: int}, handler: exit, support: full}");
   CHECK_THAT(message, Contains("quotes"));
 }
 
@@ -177,13 +185,17 @@ TEST_CASE("a call has at most eight arguments, a native one six") {
 }
 
 TEST_CASE("each row has one action, or none and no support") {
-  CHECK_THAT(error_of_row("400: {name: x, handler: a, native: b, support: full}"), Contains("more than one action"));
-  CHECK_THAT(error_of_row("400: {name: x, error: EPERM, handler: b, support: full}"), Contains("more than one action"));
+  CHECK_THAT(error_of_row("400: {name: x, handler: a, native: b, support: full}"),
+             Contains("more than one action"));
+  CHECK_THAT(error_of_row("400: {name: x, error: EPERM, handler: b, support: full}"),
+             Contains("more than one action"));
   CHECK_THAT(error_of_row("400: {name: x, support: full}"), Contains("has no action"));
   CHECK_THAT(error_of_row("400: {name: x, support: partial, note: n}"), Contains("has no action"));
-  CHECK_THAT(error_of_row("400: {name: x, support: most, note: n}"), Contains("expected one of none, partial, full"));
+  CHECK_THAT(error_of_row("400: {name: x, support: most, note: n}"),
+             Contains("expected one of none, partial, full"));
   CHECK_THAT(error_of_row("400: {name: x, error: ENODATA, support: full}"), Contains("not in `errno`"));
-  CHECK_THAT(error_of_row("400: {name: x, handler: a, native_args: [1], support: full}"), Contains("without `native`"));
+  CHECK_THAT(error_of_row("400: {name: x, handler: a, native_args: [1], support: full}"),
+             Contains("without `native`"));
   CHECK_THAT(error_of_row("400: {name: x, native: read, native_args: [y], support: full}"),
              Contains("`y` is not an argument"));
 }
@@ -197,10 +209,12 @@ TEST_CASE("flag values share no bits unless a field or a larger value says so") 
   CHECK_THAT(error_of("O_APPEND: 8", "O_APPEND: 2"), Contains("`O_APPEND` overlaps `O_RDONLY`"));
   CHECK_THAT(error_of("O_EXLOCK: {value: 0x20,", "O_EXLOCK: {value: 0x28, field: 0x30,"),
              Contains("lies outside its `field`"));
-  CHECK_THAT(error_of("O_SYNC: 0x80", "O_SYNC: 0xa0\n      O_OTHER: 0xc0"), Contains("`O_OTHER` overlaps `O_SYNC`"));
+  CHECK_THAT(error_of("O_SYNC: 0x80", "O_SYNC: 0xa0\n      O_OTHER: 0xc0"),
+             Contains("`O_OTHER` overlaps `O_SYNC`"));
   CHECK(error_of("O_SYNC: 0x80", "O_SYNC: 0x10080\n      O_PART: 0x80") == "no error");
   CHECK(error_of("O_SYNC: 0x80", "O_SYNC: 0x80\n      O_FSYNC: 0x80") == "no error");
-  CHECK_THAT(error_of("CLOCK_MONOTONIC: 4", "CLOCK_MONOTONIC: {value: 4, field: 7}"), Contains("in an enumeration"));
+  CHECK_THAT(error_of("CLOCK_MONOTONIC: 4", "CLOCK_MONOTONIC: {value: 4, field: 7}"),
+             Contains("in an enumeration"));
 }
 
 TEST_CASE("structures have known types, and fields that fit and do not overlap") {
@@ -212,5 +226,6 @@ TEST_CASE("structures have known types, and fields that fit and do not overlap")
   CHECK_THAT(error_of("count: i32@0", "count: char@0"), Contains("lacks its length"));
   CHECK_THAT(error_of("count: i32@0", "count: \"u32[1]@0\""), Contains("no arrays"));
   CHECK_THAT(error_of("it_interval: timespec@0", "it_interval: usage@0"), Contains("`usage` is not a type"));
-  CHECK_THAT(error_of("at: u32@12, flags: poll_events", "at: u32@12, flags: polls"), Contains("not in `flags`"));
+  CHECK_THAT(error_of("at: u32@12, flags: poll_events", "at: u32@12, flags: polls"),
+             Contains("not in `flags`"));
 }

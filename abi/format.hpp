@@ -11,8 +11,8 @@
 
 namespace sudrun::abi {
 
-/// The call before it is made, for calls that do not return or may block: `read(3, 0x7000, 512 <unfinished
-/// ...>`.
+/// The call before it is made, for calls that do not return or may block:
+/// `read(3, 0x7000, 512 <unfinished ...>`.
 std::size_t format_entry(std::span<char> to, const Table& table, const Entry& entry, const Frame& frame,
                          Host& host) noexcept;
 /// The whole line, after the call: input and output arguments and the result.

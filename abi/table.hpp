@@ -58,10 +58,11 @@ inline constexpr std::uint16_t kScalarParam = 0xff00;
 /// In Role::count: the rest is the count itself and not the index of the argument that holds it.
 inline constexpr std::uint8_t kLiteralCount = 0x80;
 
-/// Parameters by kind. `*_struct` and `*_array`: `param` is the struct index, or kScalarParam | ScalarType.
-/// `*_buf`,
-/// `*_array` and `*_sockaddr`: `count` is the index of the argument that counts, or points to the count, or
-/// kLiteralCount | the count. `flags`: `param` is the flag set index, `count` the argument's width, 32 or 64.
+/// Parameters by kind.
+/// `*_struct`, `*_array`: `param` is the struct index, or kScalarParam | ScalarType.
+/// `*_buf`, `*_array`, `*_sockaddr`: `count` is the index of the argument that counts or points to the count,
+/// or kLiteralCount | the count itself. `flags`: `param` is the flag set index, `count` the argument's width,
+/// 32 or 64.
 struct Role {
   RoleKind kind = RoleKind::none;
   bool nullable = false;

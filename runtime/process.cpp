@@ -63,15 +63,18 @@ void Process::before_fork() noexcept {
   personality_->before_fork();
   signals_.lock().lock();
   addresses_.lock().lock();
+  sites_.lock().lock();
 }
 
 void Process::after_fork_in_parent() noexcept {
+  sites_.lock().unlock();
   addresses_.lock().unlock();
   signals_.lock().unlock();
   personality_->after_fork_in_parent();
 }
 
 void Process::after_fork_in_child(abi::Host& host) noexcept {
+  sites_.lock().unlock();
   addresses_.lock().unlock();
   signals_.lock().unlock();
   pid_ = static_cast<int>(native(SYS_getpid));
@@ -80,7 +83,7 @@ void Process::after_fork_in_child(abi::Host& host) noexcept {
 }
 
 void Process::exit(int status) noexcept {
-  if (tracer_ != nullptr) tracer_->finish();
+  if (tracer_ != nullptr) tracer_->finish(sites_.count());
   native(SYS_exit_group, static_cast<std::uint64_t>(status) & 0xff);
   __builtin_unreachable();
 }

@@ -11,6 +11,7 @@
 #include "abi/table.hpp"
 #include "runtime/address_space.hpp"
 #include "runtime/arm_unsafe.hpp"
+#include "runtime/call_sites.hpp"
 #include "runtime/descriptors.hpp"
 #include "runtime/signal_state.hpp"
 
@@ -36,6 +37,7 @@ class Process {
   SignalState& signals() noexcept { return signals_; }
   AddressSpace& addresses() noexcept { return addresses_; }
   HiddenDescriptors& hidden() noexcept { return hidden_; }
+  CallSites& sites() noexcept { return sites_; }
   abi::Handler handler(unsigned index) const noexcept { return handlers_[index]; }
 
   Tracer* tracer() noexcept { return tracer_.get(); }  ///< null: not tracing
@@ -64,6 +66,7 @@ class Process {
   SignalState signals_;
   AddressSpace addresses_;
   HiddenDescriptors hidden_;
+  CallSites sites_;
   std::unique_ptr<Tracer> tracer_;
   ExecPolicy exec_policy_;
   std::string program_path_;

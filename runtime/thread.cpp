@@ -24,10 +24,15 @@ using abi::sigbit;
 using abi::Word;
 using abi::word_of;
 
+namespace {
+constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they were before it
+}
+
 // --- the host loop ------------------------------------------------------------------------------------------
 
 void GuestThread::serve_call() noexcept {
   const abi::Table& table = process_.table();
+  process_.sites().note(*this, context_.regs.rip - kCallInstructionSize);
   const auto frame = abi::frame_of(table, context_.regs, *this);
   if (!frame) {
     abi::write_result(table, context_.regs, Result::fail(EFAULT));
@@ -50,7 +55,6 @@ void GuestThread::serve_call() noexcept {
   record.failed = !result.is_ok();
   record.result = result.value();
   if (result.is_native_error(abi::kRestartAlways) || (result.is_native_error(EINTR) && should_restart(entry))) {
-    constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they were before it
     context_.regs.rip -= kCallInstructionSize;
     return;
   }

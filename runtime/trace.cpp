@@ -70,7 +70,7 @@ void Tracer::killed(GuestThread& thread, const abi::SignalInfo& info) noexcept {
         std::snprintf(text.data(), text.size(), "+++ killed by %.*s +++", static_cast<int>(name.size()), name.data());
     write_line(thread, {text.data(), static_cast<std::size_t>(n)});
   }
-  finish();
+  finish(thread.process().sites().count());
 }
 
 void Tracer::executing(GuestThread& thread, const char* path) noexcept {
@@ -79,7 +79,7 @@ void Tracer::executing(GuestThread& thread, const char* path) noexcept {
     const int n = std::snprintf(text.data(), text.size(), "+++ executes %s +++", path);
     write_line(thread, {text.data(), std::min(static_cast<std::size_t>(n), text.size() - 1)});
   }
-  finish();
+  finish(thread.process().sites().count());
 }
 
 // One write per line, so that lines of threads and processes do not mix.
@@ -91,7 +91,7 @@ void Tracer::write_line(GuestThread& thread, std::string_view text) noexcept {
          std::min(static_cast<std::size_t>(n), line.size() - 1));
 }
 
-void Tracer::finish() noexcept {
+void Tracer::finish(unsigned sites) noexcept {
   if (!options_.summary) return;
   options_.summary = false;
   const auto entries = table_.entries();
@@ -132,6 +132,7 @@ void Tracer::finish() noexcept {
   }
   put(std::snprintf(line.data(), line.size(), "%6.2f %11.6f %11s %9" PRIu64 " %9" PRIu64 " total\n", 100.0,
                     static_cast<double>(total) / 1e9, "", calls, errors));
+  put(std::snprintf(line.data(), line.size(), "%u call instructions have trapped\n", sites));
 }
 
 }  // namespace sudrun::runtime

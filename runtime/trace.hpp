@@ -34,8 +34,8 @@ class Tracer {
   void killed(GuestThread& thread, const abi::SignalInfo& info) noexcept;
   /// The process is about to become another program.
   void executing(GuestThread& thread, const char* path) noexcept;
-  /// Writes the summary, if one is wanted. Once per process.
-  void finish() noexcept;
+  /// Writes the summary, if one is wanted. Once per process. `sites`: instructions that have trapped.
+  void finish(unsigned sites) noexcept;
 
  private:
   struct Count {

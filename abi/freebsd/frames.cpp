@@ -12,6 +12,7 @@ namespace sudrun::abi::freebsd {
 namespace {
 
 constexpr Word kRedZone = 128;
+constexpr int kPageFault = 14;  // x86 vector
 constexpr Word kTrapFlag = 1U << 8, kDirectionFlag = 1U << 10;
 // PSL_USERCHANGE: what a program may set in its flags.
 constexpr Word kUserFlags = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x40000 | 0x200000;
@@ -141,11 +142,28 @@ guest::Siginfo guest_siginfo(const Table& table, const SignalInfo& info) noexcep
   return out;
 }
 
+// Signals and codes as trap() (sys/amd64/amd64/trap.c) and vm_fault_trap() (sys/vm/vm_fault.c) choose them, by
+// the processor's vector; the others are the same on both systems or are swapped by guest_siginfo().
 void FreeBsd::adjust_fault(SignalInfo& info) const noexcept {
-  constexpr int kGeneralProtection = 13, kObjectError = 3;
-  if (info.synchronous && info.signal == SIGSEGV && info.trap_number == kGeneralProtection) {
-    info.signal = SIGBUS;  // trap(): T_PROTFLT
-    info.code = kObjectError;
+  constexpr int kTraceTrap = 2, kBreakpoint = 1, kPrivilegedOpcode = 5, kAddressError = 2, kObjectError = 3;
+  if (!info.synchronous) return;
+  switch (info.trap_number) {
+    case 1: info.code = kTraceTrap; break;
+    case 3: info.code = kBreakpoint; break;
+    case 6: info.code = kPrivilegedOpcode; break;
+    case 11:  // segment not present
+    case 12:  // stack fault
+      info.signal = SIGBUS;
+      info.code = kAddressError;
+      break;
+    case 13:  // general protection
+      info.signal = SIGBUS;
+      info.code = kObjectError;
+      break;
+    case kPageFault:
+      if (info.signal == SIGBUS) info.code = kObjectError;
+      break;
+    default: break;
   }
 }
 
@@ -167,7 +185,9 @@ bool FreeBsd::push_signal_frame(Host& host, const SignalInfo& info, const Signal
   if (info.synchronous) {
     mc.trapno = trap_number(info.trap_number);
     mc.err = info.fault_code;
-    mc.addr = info.address;
+    // Only a page fault has an address of its own; for the rest it is the instruction's.
+    if (info.trap_number != kPageFault) frame.info.addr = regs.rip;
+    mc.addr = frame.info.addr;
   }
 
   Word sp = alt.enabled && !on_stack && action.on_stack ? word_of(alt.base) + alt.size : regs.rsp - kRedZone;

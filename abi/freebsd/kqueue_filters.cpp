@@ -118,6 +118,7 @@ int Kqueue::touch_timer(Host& host, Knote& note, const Event& c) noexcept {
   if ((c.flags & kAdd) == 0) return 0;
   dequeue(note);
   note.data = 0;
+  note.latched = false;
   if (((note.wanted ^ c.fflags) & kNoteAbstime) != 0 && note.source != nullptr) {
     free_source(host, *note.source);  // another clock
   }
@@ -132,6 +133,7 @@ void Kqueue::timer_event(Host& host, Knote& note) noexcept {
       host.call(SYS_read, fd_word(note.source->fd), host_word(&expirations), sizeof expirations);
   if (got != sizeof expirations) return;
   note.data += static_cast<std::int64_t>(expirations);
+  note.latched = true;
   enqueue(note);
 }
 

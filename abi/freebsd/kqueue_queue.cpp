@@ -397,6 +397,9 @@ std::optional<Ready> Kqueue::evaluate(KqueueContext& context, Knote& note) noexc
       if (!note.latched) return std::nullopt;
       return Ready{0, note.wanted & kNoteFfMask, note.parameter};
     case kTimer:
+      if (note.source != nullptr && !note.latched) timer_event(context.host, note);
+      note.latched = false;
+      [[fallthrough]];
     case kSignal:
       if (note.data == 0) return std::nullopt;
       return Ready{0, 0, note.data};

@@ -112,7 +112,8 @@ struct Knote {
 
   bool disabled = false;
   bool queued = false;
-  bool latched = false;          ///< EVFILT_USER: triggered; EV_CLEAR on a regular file: changed
+  /// EVFILT_USER: triggered; EV_CLEAR on a regular file: changed; EVFILT_TIMER: counted a moment ago.
+  bool latched = false;
   bool forced = false;           ///< EV_FORCEONESHOT
   bool regular = false;          ///< a file epoll refuses; READ and WRITE are judged here
   bool always_ready = false;     ///< such a file without a size

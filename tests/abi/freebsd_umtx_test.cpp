@@ -159,7 +159,7 @@ TEST_CASE("waits end at their timeouts, relative and absolute", "[umtx]") {
     CHECK(request(host, Op::wait_uint, value, 0, size_argument(size), time).is_native_error(ETIMEDOUT));
     return std::chrono::duration_cast<milliseconds>(Clock::now() - start).count();
   };
-  *time = after(milliseconds(30), 0xdead, 0xbeef);   // a plain timespec: what follows is not looked at
+  *time = {{0, 30'000'000}, kAbsoluteTime, 0xbeef};   // a plain timespec: what follows is not looked at
   CHECK(waits(sizeof(Timespec)) >= 29);
   *time = after(milliseconds(30), 0, kMonotonic);
   CHECK(waits(sizeof(UmtxTime)) >= 29);

@@ -36,6 +36,7 @@ class GuestArena {
   /// Room for `count` objects; the arena never takes it back.
   template <typename T>
   T* make(std::size_t count = 1) {
+    const std::lock_guard lock(mutex_);
     used_ = (used_ + 63) & ~std::size_t{63};
     if (used_ + count * sizeof(T) > size_) throw std::bad_alloc();
     T* place = reinterpret_cast<T*>(static_cast<char*>(base_) + used_);
@@ -44,6 +45,7 @@ class GuestArena {
   }
 
  private:
+  std::mutex mutex_;
   void* base_;
   std::size_t size_;
   std::size_t used_ = 0;
@@ -74,6 +76,8 @@ class RealHost final : public abi::Host {
   abi::NativeSigset mask = 0;
   abi::NativeSigset temporary_mask = 0;
   bool has_temporary_mask = false;
+  std::string_view program = "/guest";
+  Word top_of_stack = 0;
 
   // --- Host -------------------------------------------------------------------------------------------------
   NativeResult call(long number, Word a0 = 0, Word a1 = 0, Word a2 = 0, Word a3 = 0, Word a4 = 0,
@@ -142,7 +146,8 @@ class RealHost final : public abi::Host {
   NativeResult fork(bool) noexcept override { return -EAGAIN; }
   NativeResult execute(const abi::ExecRequest&) noexcept override { return -ENOENT; }
   [[noreturn]] void exit_process(int status) noexcept override { ::_exit(status); }
-  std::string_view program_path() noexcept override { return "/guest"; }
+  std::string_view program_path() noexcept override { return program; }
+  Word stack_top() noexcept override { return top_of_stack; }
 
   NativeResult hide_descriptor(int fd) noexcept override {
     const int moved = fcntl(fd, F_DUPFD_CLOEXEC, 500);

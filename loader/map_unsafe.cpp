@@ -310,6 +310,19 @@ void unmap_stack(const MappedStack& stack) noexcept {
   munmap(pointer(stack.base - kPageSize), stack.size() + kPageSize);
 }
 
+Outcome<Word> map_code(Word address, std::span<const std::byte> code) {
+  int error = code.size() > kPageSize ? E2BIG : reserve(address, kPageSize);
+  if (error == 0 && mprotect(pointer(address), kPageSize, PROT_READ | PROT_WRITE) == 0) {
+    std::memcpy(pointer(address), code.data(), code.size());
+    if (mprotect(pointer(address), kPageSize, PROT_READ | PROT_EXEC) == 0) return address;
+  }
+  if (error == 0) {
+    error = errno;
+    munmap(pointer(address), kPageSize);
+  }
+  return mapping_error(error, address, address + kPageSize, "code for signal return");
+}
+
 void copy_to_stack(const MappedStack& stack, Word to, std::span<const std::byte> bytes) noexcept {
   // A mistake of the caller's must not write over the host.
   if (to < stack.base || to > stack.top || bytes.size() > stack.top - to) std::abort();

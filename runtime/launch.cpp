@@ -1,7 +1,6 @@
 #include "runtime/launch.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -134,29 +133,16 @@ std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMo
   return out;
 }
 
-/// Maps the code the guest returns through from its signal handlers.
-abi::GuestAddr map_trampoline(AddressSpace& addresses, std::span<const std::byte> code) {
-  constexpr std::size_t kPage = 4096;
-  const abi::Word at = addresses.choose(kPage, kPage);
-  void* page = ::mmap(reinterpret_cast<void*>(at), kPage, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  if (page == MAP_FAILED) throw LaunchError(kExitOwnFailure, "cannot map a page for signal return: " + error_text(errno));
-  std::memcpy(page, code.data(), code.size());
-  ::mprotect(page, kPage, PROT_READ | PROT_EXEC);
-  return abi::guest_addr(reinterpret_cast<abi::Word>(page));
-}
-
 template <typename T>
 T value_or_fail(loader::Outcome<T> outcome, const std::string& program) {
   if (!outcome) throw LaunchError(kExitNotExecutable, program + ": " + outcome.error().message);
   return std::move(*outcome);
 }
 
-loader::Classification classify_program(const LaunchOptions& options, const Tables& tables, int fd) {
+std::vector<loader::AbiSignature> signatures(const Tables& tables) {
   std::vector<loader::AbiSignature> known;
   for (const abi::Table& table : tables.all) known.push_back(loader::signature_of(table));
-  static_cast<void>(options);
-  return loader::classify(loader::FileSource(fd), known);
+  return known;
 }
 
 }  // namespace
@@ -165,9 +151,7 @@ std::string inspect_program(const LaunchOptions& options) {
   const Tables tables = load_tables(options);
   std::string path;
   const int fd = open_program(options.program, path);
-  std::vector<loader::AbiSignature> known;
-  for (const abi::Table& table : tables.all) known.push_back(loader::signature_of(table));
-  return loader::inspect(loader::FileSource(fd), known);
+  return loader::inspect(loader::FileSource(fd), signatures(tables));
 }
 
 void launch(const LaunchOptions& options) {
@@ -177,7 +161,7 @@ void launch(const LaunchOptions& options) {
   const int fd = open_program(options.program, path);
   if (::access(path.c_str(), X_OK) != 0)
     throw LaunchError(kExitNotExecutable, options.program + ": no execute permission (chmod +x would give it)");
-  loader::Classification file = classify_program(options, tables, fd);
+  const loader::Classification file = loader::classify(loader::FileSource(fd), signatures(tables));
   if (file.kind == loader::FileKind::script) {
     throw LaunchError(kExitNotExecutable, options.program + ": is a script; run its interpreter, " +
                                               (file.script ? file.script->interpreter : std::string("(none)")));
@@ -218,7 +202,10 @@ void launch(const LaunchOptions& options) {
   info.phnum = image.phnum;
   info.ehdr_flags = image.flags;
   abi::Personality& guest = process->personality();
-  if (!guest.trampoline().empty()) guest.set_trampoline(map_trampoline(process->addresses(), guest.trampoline()));
+  if (!guest.trampoline().empty()) {
+    const abi::Word at = process->addresses().choose(loader::kPageSize, loader::kPageSize);
+    guest.set_trampoline(abi::guest_addr(value_or_fail(loader::map_code(at, guest.trampoline()), options.program)));
+  }
 
   std::vector<std::string> argv{options.argv0 ? *options.argv0 : options.program};
   argv.insert(argv.end(), options.arguments.begin(), options.arguments.end());

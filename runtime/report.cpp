@@ -104,14 +104,11 @@ void report_wrong_instruction(GuestThread& thread) noexcept {
   say_code(thread, rip);
 }
 
-void report_internal_fault(GuestThread& thread, const siginfo_t& info, const ucontext_t& frame) noexcept {
-  const auto& g = frame.uc_mcontext.gregs;
-  say("sudrun: internal error: signal %d in the runtime at %llx (gate at %p), address %p; please report this\n",
-      info.si_signo, static_cast<unsigned long long>(g[REG_RIP]), static_cast<const void*>(sudrun_gate_begin), info.si_addr);
-  say("  rsp %llx  rbp %llx  rax %llx  rdi %llx  rsi %llx\n", static_cast<unsigned long long>(g[REG_RSP]),
-      static_cast<unsigned long long>(g[REG_RBP]), static_cast<unsigned long long>(g[REG_RAX]),
-      static_cast<unsigned long long>(g[REG_RDI]), static_cast<unsigned long long>(g[REG_RSI]));
-  say("  the guest:\n");
+void report_internal_fault(GuestThread& thread, const abi::SignalInfo& info, const abi::Registers& host) noexcept {
+  say("sudrun: internal error: signal %d in the runtime at rip 0x%lx (gate at %p), address 0x%lx; please report this\n",
+      info.signal, host.rip, static_cast<const void*>(sudrun_gate_begin), info.address);
+  say_registers(host);
+  say("  the program:\n");
   say_registers(thread.context().regs);
   say_recent_calls(thread);
 }

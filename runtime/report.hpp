@@ -1,9 +1,7 @@
 // Messages of the runtime itself. All go to standard error and begin with `sudrun: `.
 #pragma once
 
-#include <signal.h>
-#include <ucontext.h>
-
+#include "abi/registers.hpp"
 #include "abi/signals.hpp"
 #include "abi/types.hpp"
 
@@ -17,7 +15,7 @@ void report_unsupported(GuestThread& thread, abi::Word number) noexcept;
 void report_crash(GuestThread& thread, const abi::SignalInfo& info) noexcept;
 /// A system-call instruction of another processor mode (int 0x80, sysenter).
 void report_wrong_instruction(GuestThread& thread) noexcept;
-/// The runtime itself has faulted: a bug of ours.
-void report_internal_fault(GuestThread& thread, const siginfo_t& info, const ucontext_t& frame) noexcept;
+/// The runtime itself has faulted, with `host` as its registers: a bug of ours.
+void report_internal_fault(GuestThread& thread, const abi::SignalInfo& info, const abi::Registers& host) noexcept;
 
 }  // namespace sudrun::runtime

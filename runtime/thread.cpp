@@ -3,7 +3,6 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "abi/convention.hpp"
 #include "abi/marshal.hpp"
@@ -17,12 +16,10 @@ using abi::Action;
 using abi::Disposition;
 using abi::Entry;
 using abi::Frame;
-using abi::GuestAddr;
 using abi::NativeResult;
 using abi::Result;
 using abi::sigbit;
 using abi::Word;
-using abi::word_of;
 
 namespace {
 constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they were before it
@@ -109,36 +106,6 @@ NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word
                                              Word a5) noexcept {
   not_entered_ = block_.pending != 0;
   return sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);
-}
-
-bool GuestThread::read(GuestAddr from, void* to, std::size_t size) noexcept {
-  return in_guest(from, size) && sudrun_copy(to, reinterpret_cast<const void*>(word_of(from)), size) == 0;
-}
-
-bool GuestThread::write(GuestAddr to, const void* from, std::size_t size) noexcept {
-  return in_guest(to, size) && sudrun_copy(reinterpret_cast<void*>(word_of(to)), from, size) == 0;
-}
-
-NativeResult GuestThread::read_string(GuestAddr from, std::span<char> buffer) noexcept {
-  if (!in_guest(from, 1)) return -EFAULT;
-  const std::size_t room = std::min<std::size_t>(buffer.size(), abi::kGuestTop - word_of(from));
-  std::size_t length = 0;
-  if (sudrun_copy_string(buffer.data(), reinterpret_cast<const char*>(word_of(from)), room, &length) != 0)
-    return -EFAULT;
-  if (length == room) return room < buffer.size() ? -EFAULT : -ENAMETOOLONG;
-  return static_cast<NativeResult>(length);
-}
-
-bool GuestThread::load32(GuestAddr from, std::uint32_t& value) noexcept {
-  return in_guest(from, sizeof value) && word_of(from) % sizeof value == 0 &&
-         sudrun_load32(reinterpret_cast<const std::uint32_t*>(word_of(from)), &value) == 0;
-}
-
-bool GuestThread::compare_exchange32(GuestAddr at, std::uint32_t& expected, std::uint32_t desired,
-                                     bool& swapped) noexcept {
-  return in_guest(at, sizeof desired) && word_of(at) % sizeof desired == 0 &&
-         sudrun_compare_exchange32(reinterpret_cast<std::uint32_t*>(word_of(at)), &expected, desired, &swapped) ==
-             0;
 }
 
 Word GuestThread::choose_address(std::uint64_t size, std::uint64_t alignment) noexcept {

@@ -274,7 +274,9 @@ void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* fra
       rip = static_cast<greg_t>(word(sudrun_access_fault));
       return;
     }
-    report_internal_fault(*this, *info, *frame);
+    abi::Registers host;
+    std::memcpy(&host, frame->uc_mcontext.gregs, sizeof host);
+    report_internal_fault(*this, decode_siginfo(*info, *frame), host);
     die_of_signal(signal);
   }
   if (signal == SIGSYS) return;  // sent by another process; the signal is the runtime's own

@@ -157,7 +157,8 @@ int KqueueRegistry::other_descriptor(const Kqueue& queue) const noexcept {
     const Chunk* chunk = chunks_[i].load(std::memory_order_acquire);
     if (chunk == nullptr) continue;
     for (unsigned j = 0; j < kChunkSize; ++j) {
-      if ((*chunk)[j].queue.load(std::memory_order_relaxed) == &queue) return static_cast<int>(i * kChunkSize + j);
+      if ((*chunk)[j].queue.load(std::memory_order_relaxed) == &queue)
+        return static_cast<int>(i * kChunkSize + j);
     }
   }
   return -1;
@@ -219,7 +220,8 @@ class KqueueRegistry::Wait {
     if (slice && (wait < 0 || wait > kLookAgain)) wait = kLookAgain;
     const timespec limit{wait / kSecond, wait % kSecond};
     if (!registry_.no_pwait2_.load(std::memory_order_relaxed)) {
-      const NativeResult got = make(SYS_epoll_pwait2, fd, events, room, wait < 0 ? 0 : host_word(&limit), wait);
+      const NativeResult got =
+          make(SYS_epoll_pwait2, fd, events, room, wait < 0 ? 0 : host_word(&limit), wait);
       if (got != -ENOSYS) return note(got, wait);
       registry_.no_pwait2_.store(true, std::memory_order_relaxed);
     }
@@ -253,7 +255,8 @@ Result KqueueRegistry::apply_changes(Host& host, const Table& table, const Keven
   alignas(8) std::array<std::byte, kPiece * EventCodec::kMaxSize> raw;
   for (int done = 0; done < request.change_count;) {
     const unsigned count = static_cast<unsigned>(std::min<int>(request.change_count - done, kPiece));
-    if (!host.read(request.changes + static_cast<unsigned>(done) * codec.size, raw.data(), count * codec.size))
+    if (!host.read(request.changes + static_cast<unsigned>(done) * codec.size, raw.data(),
+                   count * codec.size))
       return Result::fail(EFAULT);
     std::array<Event, kPiece> changes;
     for (unsigned i = 0; i < count; ++i) changes[i] = codec.decode(raw.data() + i * codec.size);

@@ -3,8 +3,9 @@
 // The guest's descriptor is a native epoll descriptor, so it can be polled, duplicated, closed and put into
 // other queues. Sockets, pipes and terminals are members of that epoll set themselves; both filters of a
 // descriptor share one entry. Other filters stand on helper descriptors the guest does not see: timerfd,
-// pidfd, one inotify and one eventfd per queue. What epoll cannot tell (user events, regular files, events there
-// was no room for) waits in a queue of ready knotes, and the eventfd keeps the descriptor readable meanwhile.
+// pidfd, one inotify and one eventfd per queue. What epoll cannot tell (user events, regular files, events
+// there was no room for) waits in a queue of ready knotes, and the eventfd keeps the descriptor readable
+// meanwhile.
 //
 // Where Linux cannot do what FreeBSD does:
 // - EVFILT_READ/WRITE with EV_CLEAR on one descriptor share an entry: a new edge of one may report the other
@@ -70,7 +71,8 @@ class KqueueRegistry {
   KqueueRegistry(const KqueueRegistry&) = delete;
   KqueueRegistry& operator=(const KqueueRegistry&) = delete;
 
-  /// Makes a queue. Its descriptor, always close-on-exec (no queue outlives its program's image), or an errno.
+  /// Makes a queue. Its descriptor, always close-on-exec (no queue outlives its program's image), or an
+  /// errno.
   NativeResult create(Host& host) noexcept;
   /// kevent(2).
   Result kevent(Host& host, const Table& table, const KeventRequest& request) noexcept;

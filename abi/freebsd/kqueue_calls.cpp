@@ -54,9 +54,9 @@ Result run(Call& call, const EventCodec& codec) noexcept {
   const bool timed = !is_null(call.addr(5));
   if (timed && !call.host.get(call.addr(5), timeout)) return Result::fail(EFAULT);
   const int changes = call.i32(2);
-  const Result result = self(call).kqueues().kevent(call.host, call.table,
-                                                    {codec, call.i32(0), call.addr(1), changes, call.addr(3),
-                                                     call.i32(4), timed ? &timeout : nullptr});
+  const Result result = self(call).kqueues().kevent(
+      call.host, call.table,
+      {codec, call.i32(0), call.addr(1), changes, call.addr(3), call.i32(4), timed ? &timeout : nullptr});
   // The changes have been made: the call must not be made again, even if the wait had not begun.
   if (changes > 0 && result.is_native_error(EINTR))
     return Result::fail(static_cast<GuestErrno>(call.table.errno_to_guest(EINTR)));

@@ -211,8 +211,12 @@ std::optional<Ready> Kqueue::evaluate_descriptor(KqueueContext& context, Knote& 
         if (hung_up && !read_end && !error) return std::nullopt;
         eof = note.filter == kRead ? read_end : hung_up && read_end;
         break;
-      case FileKind::pipe: eof = note.filter == kRead ? hung_up || error : error; break;
-      default: eof = hung_up; break;
+      case FileKind::pipe:
+        eof = note.filter == kRead ? hung_up || error : error;
+        break;
+      default:
+        eof = hung_up;
+        break;
     }
     ready = ready || eof || error;
   }

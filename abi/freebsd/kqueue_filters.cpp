@@ -31,12 +31,21 @@ using namespace kq;
 std::optional<std::int64_t> nanoseconds(std::int64_t value, std::uint32_t notes) noexcept {
   std::int64_t unit = 0;
   switch (notes & kNoteUnits) {
-    case kNoteSeconds: unit = 1'000'000'000; break;
+    case kNoteSeconds:
+      unit = 1'000'000'000;
+      break;
     case 0:
-    case kNoteMseconds: unit = 1'000'000; break;
-    case kNoteUseconds: unit = 1000; break;
-    case kNoteNseconds: unit = 1; break;
-    default: return std::nullopt;
+    case kNoteMseconds:
+      unit = 1'000'000;
+      break;
+    case kNoteUseconds:
+      unit = 1000;
+      break;
+    case kNoteNseconds:
+      unit = 1;
+      break;
+    default:
+      return std::nullopt;
   }
   std::int64_t product = 0;
   if (__builtin_mul_overflow(value, unit, &product)) return std::numeric_limits<std::int64_t>::max();
@@ -47,7 +56,8 @@ timespec split(std::int64_t nanos) noexcept { return {nanos / 1'000'000'000, nan
 
 // --- exit status ------------------------------------------------------------------------------------------
 
-/// Linux, include/uapi/linux/pidfd.h: PIDFD_GET_INFO, its first version, and the bit that asks for the status.
+/// Linux, include/uapi/linux/pidfd.h: PIDFD_GET_INFO, its first version, and the bit that asks for the
+/// status.
 struct PidfdInfo {
   std::uint64_t mask;
   std::uint64_t cgroup;
@@ -69,8 +79,8 @@ std::int64_t guest_status(const Table& table, bool exited, int code, bool core) 
 /// Status of the ended process behind a pidfd, without reaping it; 0 if it is not ours to know.
 std::int64_t exit_status(Host& host, const Table& table, int pidfd) noexcept {
   siginfo_t info{};
-  const NativeResult waited = host.call(SYS_waitid, P_PIDFD, fd_word(pidfd), host_word(&info),
-                                        WEXITED | WNOHANG | WNOWAIT, 0);
+  const NativeResult waited =
+      host.call(SYS_waitid, P_PIDFD, fd_word(pidfd), host_word(&info), WEXITED | WNOHANG | WNOWAIT, 0);
   if (!is_error(waited) && info.si_pid != 0)
     return guest_status(table, info.si_code == CLD_EXITED, info.si_status, info.si_code == CLD_DUMPED);
   // Already reaped, or not a child.
@@ -143,10 +153,17 @@ void Kqueue::touch_user(Knote& note, const Event& c) noexcept {
   if ((c.fflags & kNoteTrigger) != 0) note.latched = true;
   const std::uint32_t operand = c.fflags & kNoteFfMask;
   switch (c.fflags & kNoteFfControl) {
-    case kNoteFfAnd: note.wanted &= operand; break;
-    case kNoteFfOr: note.wanted |= operand; break;
-    case kNoteFfCopy: note.wanted = operand; break;
-    default: break;
+    case kNoteFfAnd:
+      note.wanted &= operand;
+      break;
+    case kNoteFfOr:
+      note.wanted |= operand;
+      break;
+    case kNoteFfCopy:
+      note.wanted = operand;
+      break;
+    default:
+      break;
   }
   note.parameter = c.data;
   if ((c.flags & kClear) != 0) {
@@ -202,8 +219,8 @@ int Kqueue::attach_process(KqueueContext& context, Knote& note) noexcept {
   if (note.filter == kProcdesc) {
     const int fd = static_cast<int>(note.ident);
     siginfo_t info{};
-    const NativeResult asked = host.call(SYS_waitid, P_PIDFD, note.ident, host_word(&info),
-                                         WEXITED | WNOHANG | WNOWAIT, 0);
+    const NativeResult asked =
+        host.call(SYS_waitid, P_PIDFD, note.ident, host_word(&info), WEXITED | WNOHANG | WNOWAIT, 0);
     if (is_error(asked) && asked != -ECHILD)
       return asked == -EBADF && !is_error(host.call(SYS_fcntl, note.ident, F_GETFD)) ? EINVAL : EBADF;
     if (!context.registry.mark_watched(fd)) return ENOMEM;

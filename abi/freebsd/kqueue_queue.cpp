@@ -258,19 +258,27 @@ int Kqueue::attach(KqueueContext& context, Knote& note) noexcept {
   Host& host = context.host;
   switch (note.filter) {
     case kRead:
-    case kWrite: return attach_descriptor(context, note, true);
+    case kWrite:
+      return attach_descriptor(context, note, true);
     case kVnode:
       if (!context.registry.mark_watched(static_cast<int>(note.ident))) return ENOMEM;
       return attach_vnode(host, note);
     case kProc:
-    case kProcdesc: return attach_process(context, note);
-    case kSignal: return attach_signal(context, note);
-    case kTimer: return attach_timer(host, note);
-    case kUser: return 0;
+    case kProcdesc:
+      return attach_process(context, note);
+    case kSignal:
+      return attach_signal(context, note);
+    case kTimer:
+      return attach_timer(host, note);
+    case kUser:
+      return 0;
     case kAio:
-    case kLio: return EPERM;  // as FreeBSD: only the kernel itself adds them
-    case kSendfile: return ENXIO;
-    default: return EOPNOTSUPP;  // FS, EMPTY
+    case kLio:
+      return EPERM;  // as FreeBSD: only the kernel itself adds them
+    case kSendfile:
+      return ENXIO;
+    default:
+      return EOPNOTSUPP;  // FS, EMPTY
   }
 }
 
@@ -278,7 +286,8 @@ bool Kqueue::apply_pair(KqueueContext& context, const Event& first, const Event&
   if (!is_io(first.filter) || !is_io(second.filter) || first.filter == second.filter) return false;
   if (first.ident != second.ident || first.ident > INT_MAX || first.flags != second.flags) return false;
   if ((first.flags & ~kClear) != kAdd) return false;
-  if (find(first.filter, first.ident) != nullptr || find(second.filter, second.ident) != nullptr) return false;
+  if (find(first.filter, first.ident) != nullptr || find(second.filter, second.ident) != nullptr)
+    return false;
   if (context.host.is_hidden(static_cast<int>(first.ident))) return false;
 
   Knote* one = make(first);
@@ -303,8 +312,12 @@ int Kqueue::change(KqueueContext& context, Knote& note, const Event& c) noexcept
   if ((c.flags & kKeepUdata) == 0) note.udata = c.udata;
   int error = 0;
   switch (note.filter) {
-    case kUser: touch_user(note, c); break;
-    case kTimer: error = touch_timer(host, note, c); break;
+    case kUser:
+      touch_user(note, c);
+      break;
+    case kTimer:
+      error = touch_timer(host, note, c);
+      break;
     case kVnode:
       note.wanted = c.fflags;
       note.parameter = c.data;
@@ -410,7 +423,8 @@ std::optional<Ready> Kqueue::evaluate(KqueueContext& context, Knote& note) noexc
     case kProcdesc:
       if (note.fflags == 0) return std::nullopt;
       return Ready{kEof, note.fflags, note.data};
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -472,12 +486,22 @@ void Kqueue::dispatch(KqueueContext& context, const epoll_event& event, Batch& b
   Source& source = sources_.at(index);
   if (!source.used || source.generation != static_cast<std::uint32_t>(event.data.u64 >> 32)) return;
   switch (source.kind) {
-    case SourceKind::descriptor: return descriptor_event(context, source, event.events, batch);
-    case SourceKind::timer: timer_event(context.host, *source.knotes[0]); break;
-    case SourceKind::process: process_event(context, *source.knotes[0]); break;
-    case SourceKind::signals: signals_event(context); break;
-    case SourceKind::watches: watches_event(context.host); break;
-    case SourceKind::kick: break;
+    case SourceKind::descriptor:
+      return descriptor_event(context, source, event.events, batch);
+    case SourceKind::timer:
+      timer_event(context.host, *source.knotes[0]);
+      break;
+    case SourceKind::process:
+      process_event(context, *source.knotes[0]);
+      break;
+    case SourceKind::signals:
+      signals_event(context);
+      break;
+    case SourceKind::watches:
+      watches_event(context.host);
+      break;
+    case SourceKind::kick:
+      break;
   }
 }
 

@@ -1,5 +1,6 @@
 // The inside of one event queue: knotes, the native objects they stand on, and the queue of ready ones.
-// Only the kqueue_*.cpp files include this; the rest sees KqueueRegistry (kqueue.hpp). See docs in kqueue.hpp.
+// Only the kqueue_*.cpp files include this; the rest sees KqueueRegistry (kqueue.hpp). See docs in
+// kqueue.hpp.
 //
 // Members named *_ are guarded by mutex(). Memory comes from pools that only EV_ADD enlarges and that live as
 // long as the registry: the wait path neither allocates nor frees.
@@ -80,12 +81,12 @@ struct Source {
   SourceKind kind = SourceKind::descriptor;
   FileKind file = FileKind::unknown;
   bool used = false;
-  bool hidden = false;       ///< `fd` is ours: closed with the source
+  bool hidden = false;  ///< `fd` is ours: closed with the source
   bool registered = false;
-  bool edge = false;         ///< its knotes have EV_CLEAR
-  bool parked = false;       ///< natively ready but not in the guest's terms: waits for the next edge
+  bool edge = false;    ///< its knotes have EV_CLEAR
+  bool parked = false;  ///< natively ready but not in the guest's terms: waits for the next edge
   int fd = -1;
-  std::uint32_t mask = 0;    ///< events as given to epoll_ctl
+  std::uint32_t mask = 0;  ///< events as given to epoll_ctl
   /// Descriptors: reader and writer. Others: only the first.
   std::array<Knote*, 2> knotes{};
 };
@@ -96,17 +97,17 @@ struct Knote {
   Knote* hash_next = nullptr;
   Knote* queue_previous = nullptr;
   Knote* queue_next = nullptr;
-  Knote* peer_next = nullptr;    ///< list of regular files or of signals
-  Knote* watch_next = nullptr;   ///< knotes of one watch bucket
+  Knote* peer_next = nullptr;   ///< list of regular files or of signals
+  Knote* watch_next = nullptr;  ///< knotes of one watch bucket
   Source* source = nullptr;
 
   std::uint64_t ident = 0;
   int filter = 0;
   std::uint32_t flags = 0;
-  std::uint32_t fflags = 0;      ///< events that have happened
-  std::uint32_t wanted = 0;      ///< events or parameters the guest asked for
-  std::int64_t data = 0;         ///< counted so far
-  std::int64_t parameter = 0;    ///< data of the registration
+  std::uint32_t fflags = 0;    ///< events that have happened
+  std::uint32_t wanted = 0;    ///< events or parameters the guest asked for
+  std::int64_t data = 0;       ///< counted so far
+  std::int64_t parameter = 0;  ///< data of the registration
   std::uint64_t udata = 0;
   std::array<std::uint64_t, 4> ext{};
 
@@ -114,19 +115,19 @@ struct Knote {
   bool queued = false;
   /// EVFILT_USER: triggered; EV_CLEAR on a regular file: changed; EVFILT_TIMER: counted a moment ago.
   bool latched = false;
-  bool forced = false;           ///< EV_FORCEONESHOT
-  bool regular = false;          ///< a file epoll refuses; READ and WRITE are judged here
-  bool always_ready = false;     ///< such a file without a size
-  std::uint64_t scan = 0;        ///< last scan that reported it
+  bool forced = false;        ///< EV_FORCEONESHOT
+  bool regular = false;       ///< a file epoll refuses; READ and WRITE are judged here
+  bool always_ready = false;  ///< such a file without a size
+  std::uint64_t scan = 0;     ///< last scan that reported it
 
-  int watch = -1;                ///< inotify watch
-  bool directory = false;        ///< a watched directory
-  Knote* companion = nullptr;    ///< watches the directory this one is in
-  Knote* owner = nullptr;        ///< of a companion
-  std::int64_t size = 0;         ///< of the watched file
+  int watch = -1;              ///< inotify watch
+  bool directory = false;      ///< a watched directory
+  Knote* companion = nullptr;  ///< watches the directory this one is in
+  Knote* owner = nullptr;      ///< of a companion
+  std::int64_t size = 0;       ///< of the watched file
   std::uint64_t links = 0;
-  int signal = 0;                ///< native; 0: none
-  std::uint64_t seen = 0;        ///< signals counted at the last look
+  int signal = 0;          ///< native; 0: none
+  std::uint64_t seen = 0;  ///< signals counted at the last look
 };
 
 /// What a ready filter reports.
@@ -260,17 +261,17 @@ class Kqueue {
   std::uint32_t bucket_count_ = 0;
   std::uint32_t note_count_ = 0;
 
-  Knote* first_ = nullptr;       ///< the queue of ready knotes
+  Knote* first_ = nullptr;  ///< the queue of ready knotes
   Knote* last_ = nullptr;
   unsigned queue_length_ = 0;
-  Source* kick_ = nullptr;       ///< eventfd, readable while the queue is not empty
+  Source* kick_ = nullptr;  ///< eventfd, readable while the queue is not empty
   bool kicked_ = false;
 
-  Knote* files_ = nullptr;       ///< regular files with EVFILT_READ
+  Knote* files_ = nullptr;  ///< regular files with EVFILT_READ
   unsigned unwatched_ = 0;
   Knote* signal_notes_ = nullptr;
-  Source* signals_ = nullptr;    ///< the registry's eventfd
-  Source* watches_ = nullptr;    ///< inotify
+  Source* signals_ = nullptr;  ///< the registry's eventfd
+  Source* watches_ = nullptr;  ///< inotify
   std::array<Knote*, 64> watch_buckets_{};
 };
 

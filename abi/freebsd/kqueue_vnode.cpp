@@ -70,7 +70,8 @@ int Kqueue::attach_vnode(Host& host, Knote& note) noexcept {
 }
 
 /// Removing a directory that is open shows nowhere but in the directory it was in: that one gets a watch too.
-/// Where it cannot have one, the directory's NOTE_DELETE comes when its last descriptor is gone, which is never.
+/// Where it cannot have one, the directory's NOTE_DELETE comes when its last descriptor is gone, which is
+/// never.
 void Kqueue::watch_removal(Host& host, Knote& note) noexcept {
   if ((note.wanted & kNoteDelete) == 0 || note.companion != nullptr) return;
   Knote* companion = knotes_.take();

@@ -129,13 +129,13 @@ Result mprotect_call(Call& call) noexcept {
 Result madvise_call(Call& call) noexcept {
   Word start = 0, length = 0;
   if (!whole_pages(call.word(0), call.word(1), start, length)) return Result::fail(EINVAL);
-  const FlagSet& behaviors = self(call).vocabulary().madvise_behavior;
-  const auto known = behaviors.to_native(call.u32(2));
-  if (!known) return Result::fail(EINVAL);
   constexpr int kDontNeed = 4, kNoSync = 6, kAutoSync = 7, kProtect = 10;
   const int behavior = call.i32(2);
-  if (behavior == kDontNeed || behavior == kNoSync || behavior == kAutoSync || behavior == kProtect || length == 0)
+  if (behavior == kDontNeed || behavior == kNoSync || behavior == kAutoSync || behavior == kProtect)
     return Result::ok(0);
+  const auto known = self(call).vocabulary().madvise_behavior.to_native(call.u32(2));
+  if (!known) return Result::fail(EINVAL);
+  if (length == 0) return Result::ok(0);
   const NativeResult r = call.host.call(SYS_madvise, start, length, *known);
   // MADV_FREE needs private anonymous memory on Linux; as a hint it may do nothing.
   return r == -EINVAL || r == -ENOMEM ? Result::ok(0) : Result::of(r);

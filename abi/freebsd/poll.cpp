@@ -73,7 +73,8 @@ Events inspect(Host& host, const FlagSet& set, GuestAddr fds, std::uint64_t coun
       return Events::unreadable;
     for (std::size_t i = 0; i < step; ++i) {
       const std::int16_t events = chunk[i].events;
-      if (native_events(set, events) != events || guest_events(set, events) != events) answer = Events::different;
+      if (native_events(set, events) != events || guest_events(set, events) != events)
+        answer = Events::different;
     }
     done += step;
   }
@@ -157,9 +158,12 @@ Result wait_poll(Call& call, GuestAddr fds, std::uint64_t count, Wait& wait) noe
   if (count == 0) return Result::of(native_poll(call.host, 0, 0, wait));
   if (!Host::in_guest(fds, count * sizeof(GuestPollfd))) return Result::fail(EFAULT);
   switch (inspect(call.host, self(call).vocabulary().poll_events, fds, count)) {
-    case Events::unreadable: return Result::fail(EFAULT);
-    case Events::different: return poll_copy(call, fds, count, wait);
-    case Events::same: break;
+    case Events::unreadable:
+      return Result::fail(EFAULT);
+    case Events::different:
+      return poll_copy(call, fds, count, wait);
+    case Events::same:
+      break;
   }
   return Result::of(native_poll(call.host, word_of(fds), count, wait));
 }
@@ -228,8 +232,10 @@ Result freebsd10_pipe(Call& call) noexcept {
 }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"freebsd10_pipe", freebsd10_pipe}, HandlerEntry{"poll", poll},
-    HandlerEntry{"ppoll", ppoll},                   HandlerEntry{"pselect", pselect},
+    HandlerEntry{"freebsd10_pipe", freebsd10_pipe},
+    HandlerEntry{"poll", poll},
+    HandlerEntry{"ppoll", ppoll},
+    HandlerEntry{"pselect", pselect},
     HandlerEntry{"select", select},
 };
 

@@ -107,7 +107,8 @@ TEST_CASE("EVFILT_TIMER") {
   SECTION("at a time of day, and then for good") {
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
-    REQUIRE(w.apply({change(1, kTimer, kAdd, kNoteAbstime | kNoteMseconds, now.tv_sec * 1000 + now.tv_nsec / 1'000'000 + 20)}) == 0);
+    REQUIRE(w.apply({change(1, kTimer, kAdd, kNoteAbstime | kNoteMseconds,
+                            now.tv_sec * 1000 + now.tv_nsec / 1'000'000 + 20)}) == 0);
     CHECK(w.wait().empty());
     for (int i = 0; i < 2; ++i) {
       const auto events = w.wait(10s);

@@ -18,7 +18,9 @@ TEST_CASE("arguments of kevent") {
   World w;
   const KeventTimeout zero{};
   auto* events = w.arena.make<Kevent>(4);
-  const auto error = [](const Result& result) { return result.is_ok() ? 0 : static_cast<int>(result.value()); };
+  const auto error = [](const Result& result) {
+    return result.is_ok() ? 0 : static_cast<int>(result.value());
+  };
   CHECK(error(w.run(-1, {}, events, 4, &zero)) == EBADF);
   CHECK(error(w.run(0, {}, events, 4, &zero)) == EBADF);
   CHECK(error(w.run(w.kq, {}, events, -1, &zero)) == EINVAL);
@@ -59,7 +61,8 @@ TEST_CASE("errors of changes are events where there is room") {
   REQUIRE(w.apply({change(1, kUser, kAdd), change(1, kUser, 0, kNoteTrigger)}) == 0);
   SECTION("they come instead of waiting") {
     const Result result =
-        w.run(w.kq, {change(999, kRead, kAdd, 0, 0, 3), change(5, kFs, kAdd), change(2, kUser, kAdd)}, events, 4, nullptr);
+        w.run(w.kq, {change(999, kRead, kAdd, 0, 0, 3), change(5, kFs, kAdd), change(2, kUser, kAdd)}, events,
+              4, nullptr);
     REQUIRE(result.is_ok());
     REQUIRE(result.value() == 2);
     CHECK(events[0].ident == 999);
@@ -70,13 +73,14 @@ TEST_CASE("errors of changes are events where there is room") {
     CHECK(w.apply({change(2, kUser, kDelete)}) == 0);
   }
   SECTION("without room the call fails and later changes are not made") {
-    const Result result =
-        w.run(w.kq, {change(999, kRead, kAdd), change(5, kFs, kAdd), change(2, kUser, kAdd)}, events, 1, nullptr);
+    const Result result = w.run(
+        w.kq, {change(999, kRead, kAdd), change(5, kFs, kAdd), change(2, kUser, kAdd)}, events, 1, nullptr);
     CHECK(result.is_native_error(EOPNOTSUPP));
     CHECK(w.apply({change(2, kUser, kDelete)}) == ENOENT);
   }
   SECTION("EV_RECEIPT answers success too") {
-    const Result result = w.run(w.kq, {change(2, kUser, kAdd | kReceipt), change(2, kUser, kDelete | kReceipt)}, events, 4, &zero);
+    const Result result = w.run(
+        w.kq, {change(2, kUser, kAdd | kReceipt), change(2, kUser, kDelete | kReceipt)}, events, 4, &zero);
     REQUIRE(result.is_ok());
     REQUIRE(result.value() == 2);
     for (int i = 0; i < 2; ++i) {
@@ -196,7 +200,8 @@ TEST_CASE("a forked child has no queues and leaves the parent's alone") {
   World w;
   TempFile file;
   Pipe pipe;
-  REQUIRE(w.apply({change(1, kTimer, kAdd, 0, 20), change(static_cast<std::uint64_t>(file.fd), kVnode, kAdd | kClear, kNoteWrite),
+  REQUIRE(w.apply({change(1, kTimer, kAdd, 0, 20),
+                   change(static_cast<std::uint64_t>(file.fd), kVnode, kAdd | kClear, kNoteWrite),
                    change(pipe.reader(), kRead, kAdd), change(kGuestUsr1, kSignal, kAdd)}) == 0);
   w.registry.before_fork();
   const pid_t pid = ::fork();
@@ -265,7 +270,8 @@ TEST_CASE("every triggered user event reaches exactly one of many waiting thread
   }
   for (int round = 0; round < kRounds; ++round) {
     const int before = got;
-    CHECK(w.registry.kevent(w.host, table(), {kKeventCodec, w.kq, guest(trigger), 1, {}, 0, nullptr}).is_ok());
+    CHECK(
+        w.registry.kevent(w.host, table(), {kKeventCodec, w.kq, guest(trigger), 1, {}, 0, nullptr}).is_ok());
     const auto limit = std::chrono::steady_clock::now() + 10s;
     while (got == before && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
     if (got == before) break;
@@ -283,7 +289,8 @@ TEST_CASE("knotes added, deleted and closed under waiting threads") {
   std::vector<Kevent*> rooms;
   for (int i = 0; i < 5; ++i) rooms.push_back(w.arena.make<Kevent>(8));
   const auto kevent = [&](Kevent* list, int changes, int room, const KeventTimeout* timeout) {
-    return w.registry.kevent(w.host, table(), {kKeventCodec, w.kq, guest(list), changes, guest(list), room, timeout});
+    return w.registry.kevent(w.host, table(),
+                             {kKeventCodec, w.kq, guest(list), changes, guest(list), room, timeout});
   };
   for (unsigned i = 0; i < 2; ++i) {
     threads.emplace_back([&, i] {
@@ -312,7 +319,10 @@ TEST_CASE("knotes added, deleted and closed under waiting threads") {
         }
         Kevent* list = rooms[i];
         const auto ident = static_cast<std::uint64_t>(ends[0]);
-        const std::uint32_t flags = round % 4 == 0 ? 0u : round % 4 == 1 ? kClear : round % 4 == 2 ? kOneshot : kDispatch;
+        const std::uint32_t flags = round % 4 == 0   ? 0u
+                                    : round % 4 == 1 ? kClear
+                                    : round % 4 == 2 ? kOneshot
+                                                     : kDispatch;
         list[0] = change(ident, kRead, kAdd | flags, 0, 0, ident * 3);
         list[1] = change(ident, kWrite, kAdd | flags, 0, 0, ident * 3);
         if (!kevent(list, 2, 0, nullptr).is_ok()) ++wrong;
@@ -346,7 +356,8 @@ TEST_CASE("a queue closed under a waiting thread fails its wait when something h
   std::atomic<int> error{0};
   std::thread waiter([&] {
     const KeventTimeout long_time{20, 0};
-    const Result result = w.registry.kevent(w.host, table(), {kKeventCodec, kq, {}, 0, guest(room), 4, &long_time});
+    const Result result =
+        w.registry.kevent(w.host, table(), {kKeventCodec, kq, {}, 0, guest(room), 4, &long_time});
     error = result.is_ok() ? -1 : static_cast<int>(result.value());
   });
   std::this_thread::sleep_for(20ms);

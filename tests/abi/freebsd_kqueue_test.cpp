@@ -106,7 +106,8 @@ TEST_CASE("Go's network poller: both filters at once cost one native call") {
   World w;
   Pair pair;
   const unsigned before = w.host.made(SYS_epoll_ctl);
-  REQUIRE(w.apply({change(pair.ends[0], kRead, kAdd | kClear, 0, 0, 5), change(pair.ends[0], kWrite, kAdd | kClear, 0, 0, 6)}) == 0);
+  REQUIRE(w.apply({change(pair.ends[0], kRead, kAdd | kClear, 0, 0, 5),
+                   change(pair.ends[0], kWrite, kAdd | kClear, 0, 0, 6)}) == 0);
   CHECK(w.host.made(SYS_epoll_ctl) == before + 1);
   auto events = w.wait();
   REQUIRE(events.size() == 1);
@@ -128,14 +129,16 @@ TEST_CASE("Go's network poller: both filters at once cost one native call") {
   CHECK(w.wait(20ms).empty());
   w.close(copy);
   w.close(pair.ends[1]);
-  CHECK(w.apply({change(pair.ends[0], kRead, kAdd | kClear), change(pair.ends[0], kWrite, kAdd | kClear)}) == EBADF);
+  CHECK(w.apply({change(pair.ends[0], kRead, kAdd | kClear), change(pair.ends[0], kWrite, kAdd | kClear)}) ==
+        EBADF);
 }
 
 TEST_CASE("the filters of one descriptor may differ in EV_CLEAR") {
   const bool read_clears = GENERATE(true, false);
   World w;
   Pair pair;
-  REQUIRE(w.apply({change(pair.ends[0], kRead, kAdd | (read_clears ? kClear : 0)), change(pair.ends[0], kWrite, kAdd | (read_clears ? 0 : kClear))}) == 0);
+  REQUIRE(w.apply({change(pair.ends[0], kRead, kAdd | (read_clears ? kClear : 0)),
+                   change(pair.ends[0], kWrite, kAdd | (read_clears ? 0 : kClear))}) == 0);
   pair.put("x");
   auto events = w.wait(1s);
   REQUIRE(events.size() == 2);
@@ -156,7 +159,8 @@ TEST_CASE("with room for one event both filters take turns and no edge is lost")
   World w;
   Pair pair;
   pair.put("x");
-  REQUIRE(w.apply({change(pair.ends[0], kRead, kAdd | clear), change(pair.ends[0], kWrite, kAdd | clear)}) == 0);
+  REQUIRE(w.apply({change(pair.ends[0], kRead, kAdd | clear), change(pair.ends[0], kWrite, kAdd | clear)}) ==
+          0);
   const auto first = w.wait(1s, 1);
   const auto second = w.wait(1s, 1);
   REQUIRE(first.size() == 1);

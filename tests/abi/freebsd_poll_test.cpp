@@ -31,13 +31,16 @@ const Table& poll_table() {
     const std::string native =
         std::string("abi: host\ntitle: host\npersonality: host\n") + kCommon +
         "signals: {SIGHUP: 1, SIGUSR1: 10, SIGUSR2: 12, SIGRTMIN: 34}\n"
-        "flags:\n  poll_events: {kind: bits, values: {POLLIN: 1, POLLPRI: 2, POLLOUT: 4, POLLERR: 8, POLLHUP: 16, "
+        "flags:\n  poll_events: {kind: bits, values: {POLLIN: 1, POLLPRI: 2, POLLOUT: 4, POLLERR: 8, "
+        "POLLHUP: 16, "
         "POLLNVAL: 32, POLLRDNORM: 64, POLLRDBAND: 128, POLLWRBAND: 512, POLLRDHUP: 8192}}\n";
     const std::string guest =
         std::string("abi: guest\ntitle: guest\npersonality: guest\n") + kCommon +
         "signals: {SIGHUP: 1, SIGUSR1: 30, SIGUSR2: 31, SIGRT: {value: 126, native: SIGRTMIN}}\n"
-        "flags:\n  poll_events: {kind: bits, unknown: ignore, values: {POLLIN: 1, POLLPRI: 2, POLLOUT: 4, POLLERR: 8, "
-        "POLLHUP: 16, POLLNVAL: 32, POLLRDNORM: 64, POLLRDBAND: 128, POLLWRBAND: 256, POLLINIGNEOF: {value: 8192, "
+        "flags:\n  poll_events: {kind: bits, unknown: ignore, values: {POLLIN: 1, POLLPRI: 2, POLLOUT: 4, "
+        "POLLERR: 8, "
+        "POLLHUP: 16, POLLNVAL: 32, POLLRDNORM: 64, POLLRDBAND: 128, POLLWRBAND: 256, POLLINIGNEOF: {value: "
+        "8192, "
         "native: none}, POLLRDHUP: 16384}}\n";
     return freeze(parse_table(guest, "guest"), parse_table(native, "native"), {});
   }();
@@ -79,9 +82,9 @@ Word word(const void* address) { return reinterpret_cast<Word>(address); }
 
 TEST_CASE("signal sets pass the border in both directions") {
   GuestSigset guest{};
-  guest.bits[0] = 1 | 1U << 29;   // SIGHUP, SIGUSR1
-  guest.bits[3] = 1U << 29;       // 126
-  guest.bits[2] = 1;              // nobody
+  guest.bits[0] = 1 | 1U << 29;  // SIGHUP, SIGUSR1
+  guest.bits[3] = 1U << 29;      // 126
+  guest.bits[2] = 1;             // nobody
   const NativeSigset native = native_sigset(poll_table(), guest);
   CHECK(native == (sigbit(1) | sigbit(10) | sigbit(34)));
   const GuestSigset back = guest_sigset(poll_table(), native | sigbit(64));

@@ -25,7 +25,6 @@ using namespace abi::freebsd;
 using namespace abi::freebsd::kq;
 using namespace std::chrono_literals;
 
-
 inline const char* const kCommon = R"(
 source: {release: "1"}
 identify: {}
@@ -34,14 +33,16 @@ convention: {number: rax, args: [rdi, rsi, rdx, r10, r8, r9], result: rax, error
 
 inline const Table& table() {
   static const std::vector<std::byte> block = [] {
-    const std::string native = std::string("abi: host\ntitle: host\npersonality: host\n") + kCommon +
-                               "errno: {ENOENT: 2, ESRCH: 3, EBADF: 9, ENOMEM: 12, EINVAL: 22, EOPNOTSUPP: 95, "
-                               "ECONNRESET: 104, ETIMEDOUT: 110, ECONNREFUSED: 111}\n"
-                               "signals: {SIGUSR1: 10, SIGUSR2: 12, SIGTERM: 15}\ncalls: {}\n";
-    const std::string guest = std::string("abi: guest\ntitle: guest\npersonality: guest\n") + kCommon +
-                              "errno: {ENOENT: 2, ESRCH: 3, EBADF: 9, ENOMEM: 12, EINVAL: 22, EOPNOTSUPP: 45, "
-                              "ECONNRESET: 54, ETIMEDOUT: 60, ECONNREFUSED: 61}\n"
-                              "signals: {SIGUSR1: 30, SIGUSR2: 31, SIGTERM: 15}\ncalls: {}\n";
+    const std::string native =
+        std::string("abi: host\ntitle: host\npersonality: host\n") + kCommon +
+        "errno: {ENOENT: 2, ESRCH: 3, EBADF: 9, ENOMEM: 12, EINVAL: 22, EOPNOTSUPP: 95, "
+        "ECONNRESET: 104, ETIMEDOUT: 110, ECONNREFUSED: 111}\n"
+        "signals: {SIGUSR1: 10, SIGUSR2: 12, SIGTERM: 15}\ncalls: {}\n";
+    const std::string guest =
+        std::string("abi: guest\ntitle: guest\npersonality: guest\n") + kCommon +
+        "errno: {ENOENT: 2, ESRCH: 3, EBADF: 9, ENOMEM: 12, EINVAL: 22, EOPNOTSUPP: 45, "
+        "ECONNRESET: 54, ETIMEDOUT: 60, ECONNREFUSED: 61}\n"
+        "signals: {SIGUSR1: 30, SIGUSR2: 31, SIGTERM: 15}\ncalls: {}\n";
     return freeze(parse_table(guest, "guest"), parse_table(native, "native"), {});
   }();
   static const Table wrapped = *Table::wrap(block);
@@ -53,8 +54,9 @@ inline constexpr int kGuestUsr1 = 30, kGuestConnRefused = 61, kGuestConnReset = 
 using Kevent = GuestKevent;
 
 inline Kevent change(std::uint64_t ident, int filter, std::uint32_t flags, std::uint32_t fflags = 0,
-              std::int64_t data = 0, std::uint64_t udata = 0) {
-  return {ident, static_cast<std::int16_t>(filter), static_cast<std::uint16_t>(flags), fflags, data, udata, {}};
+                     std::int64_t data = 0, std::uint64_t udata = 0) {
+  return {ident, static_cast<std::int16_t>(filter), static_cast<std::uint16_t>(flags), fflags, data, udata,
+          {}};
 }
 
 /// A guest with one queue; descriptors are closed as the guest closes them.
@@ -77,8 +79,9 @@ struct World {
   Result run(int queue, std::vector<Kevent> changes, Kevent* events, int room, const KeventTimeout* timeout) {
     Kevent* in = arena.make<Kevent>(changes.size() + 1);
     std::copy(changes.begin(), changes.end(), in);
-    return registry.kevent(host, table(), {kKeventCodec, queue, guest(in), static_cast<int>(changes.size()),
-                                           guest(events), room, timeout});
+    return registry.kevent(
+        host, table(),
+        {kKeventCodec, queue, guest(in), static_cast<int>(changes.size()), guest(events), room, timeout});
   }
   /// Changes without room for events: the native errno, or 0.
   int apply(std::vector<Kevent> changes) { return apply_to(kq, std::move(changes)); }
@@ -87,7 +90,9 @@ struct World {
     return result.is_ok() ? 0 : static_cast<int>(result.value());
   }
   /// Events within the time.
-  std::vector<Kevent> wait(std::chrono::nanoseconds time = 0ns, int room = 64) { return wait_on(kq, time, room); }
+  std::vector<Kevent> wait(std::chrono::nanoseconds time = 0ns, int room = 64) {
+    return wait_on(kq, time, room);
+  }
   std::vector<Kevent> wait_on(int queue, std::chrono::nanoseconds time = 0ns, int room = 64) {
     Kevent* events = arena.make<Kevent>(static_cast<std::size_t>(room));
     const KeventTimeout timeout{time.count() / 1'000'000'000, time.count() % 1'000'000'000};

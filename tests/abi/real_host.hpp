@@ -79,7 +79,8 @@ class RealHost final : public abi::Host {
   std::string_view program = "/guest";
   Word top_of_stack = 0;
 
-  // --- Host -------------------------------------------------------------------------------------------------
+  // --- Host
+  // -------------------------------------------------------------------------------------------------
   NativeResult call(long number, Word a0 = 0, Word a1 = 0, Word a2 = 0, Word a3 = 0, Word a4 = 0,
                     Word a5 = 0) noexcept override {
     for (;;) {
@@ -87,8 +88,8 @@ class RealHost final : public abi::Host {
       if (result != -EINTR) return result;
     }
   }
-  NativeResult call_interruptible(long number, Word a0 = 0, Word a1 = 0, Word a2 = 0, Word a3 = 0, Word a4 = 0,
-                                  Word a5 = 0) noexcept override {
+  NativeResult call_interruptible(long number, Word a0 = 0, Word a1 = 0, Word a2 = 0, Word a3 = 0,
+                                  Word a4 = 0, Word a5 = 0) noexcept override {
     if (interrupt_next.exchange(false)) return -EINTR;
     return make(number, a0, a1, a2, a3, a4, a5);
   }
@@ -116,7 +117,8 @@ class RealHost final : public abi::Host {
     std::uint32_t found = 0;
     if (!get(at, found)) return false;
     auto* word = reinterpret_cast<std::uint32_t*>(abi::word_of(at));
-    swapped = __atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    swapped =
+        __atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     return true;
   }
   Word choose_address(std::uint64_t, std::uint64_t) noexcept override { return 0; }

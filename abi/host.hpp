@@ -22,6 +22,7 @@ struct ThreadStart {
   Word fs_base = 0;
   GuestAddr tid_address{};     ///< if not null, the new tid is stored here (32 or 64 bits) before the guest runs
   unsigned tid_size = 8;       ///< 4 or 8
+  int tid_bias = 0;            ///< added to the native tid before it is stored
   GuestAddr parent_tid_address{};
   GuestAddr clear_tid_address{};  ///< Linux CLONE_CHILD_CLEARTID: zeroed (32 bits) and woken at exit
   bool keep_xstate = false;    ///< start with the creator's vector state (Linux clone) instead of a clean one
@@ -103,6 +104,8 @@ class Host {
   virtual NativeSigset native_mask(NativeSigset mask) noexcept = 0;
   virtual NativeSigset pending_signals() noexcept = 0;
   virtual AltStack& alt_stack() noexcept = 0;
+  /// From now on Personality::signal_arrived() hears of `signal` even where the guest ignores it.
+  virtual void watch_signal(int signal) noexcept { static_cast<void>(signal); }
   /// Delivers `info` to this thread when the current call ends, as if the processor had raised it.
   virtual void raise_fault(const SignalInfo& info) noexcept = 0;
 

@@ -57,8 +57,9 @@ void GuestThread::deliver(const abi::SignalInfo& arrived) noexcept {
 void GuestThread::deliver_pending() noexcept {
   const Pending taken = pending_;
   block_.pending = 0;
-  if ((mask_ & sigbit(taken.info.signal)) != 0)
-    requeue(taken);  // blocked by the very call it interrupted
+  // Blocked by the very call it interrupted: the kernel keeps it, except one the host cannot block.
+  if ((mask_ & ~kSynchronous & sigbit(taken.info.signal)) != 0)
+    requeue(taken);
   else
     deliver(taken.info);
 }

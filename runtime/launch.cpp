@@ -193,6 +193,7 @@ void launch(const LaunchOptions& options) {
   loader::StackOptions stack_options;
   stack_options.executable = image.stack_prot && (*image.stack_prot & loader::kExec) != 0;
   const auto stack = value_or_fail(loader::map_stack(stack_options), options.program);
+  process->set_stack_top(stack.top);
   process->addresses().set_break_start(mapped.break_start);
 
   abi::ImageInfo info;

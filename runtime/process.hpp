@@ -43,6 +43,9 @@ class Process {
   Tracer* tracer() noexcept { return tracer_.get(); }  ///< null: not tracing
   void set_tracer(std::unique_ptr<Tracer> tracer) noexcept;
   ExecPolicy& exec_policy() noexcept { return exec_policy_; }
+  /// End of the first thread's stack, where the new program's strings are.
+  abi::Word stack_top() const noexcept { return stack_top_; }
+  void set_stack_top(abi::Word top) noexcept { stack_top_ = top; }
   std::string& program_path() noexcept { return program_path_; }
 
   int pid() const noexcept { return pid_.load(std::memory_order_relaxed); }
@@ -70,6 +73,7 @@ class Process {
   std::unique_ptr<Tracer> tracer_;
   ExecPolicy exec_policy_;
   std::string program_path_;
+  abi::Word stack_top_ = 0;
   std::atomic<int> pid_;
   std::atomic<unsigned> thread_count_{0};
   std::array<std::atomic<std::uint64_t>, 1024> reported_{};

@@ -96,9 +96,10 @@ SignalAction SignalState::take_for_delivery(int signal) noexcept {
   return taken;
 }
 
-void SignalState::watch(int signal, bool on) noexcept {
+void SignalState::watch(int signal) noexcept {
+  if (signal < 1 || signal >= kSignalCount || (kUnblockable & sigbit(signal)) != 0) return;
   const std::scoped_lock hold(lock_);
-  watched_ = on ? watched_ | sigbit(signal) : watched_ & ~sigbit(signal);
+  watched_ |= sigbit(signal);
   install(signal, actions_[static_cast<unsigned>(signal)]);
 }
 

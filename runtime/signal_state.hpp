@@ -31,8 +31,8 @@ class SignalState {
   std::int64_t set_action(int signal, const abi::SignalAction& action) noexcept;
   /// Reads the disposition and, under SA_RESETHAND, resets it; the delivery of one signal.
   abi::SignalAction take_for_delivery(int signal) noexcept;
-  /// Catches `signal` on the host even where the guest ignores it or leaves it at its default.
-  void watch(int signal, bool on) noexcept;
+  /// Catches `signal` on the host from now on, even where the guest ignores it or leaves it at its default.
+  void watch(int signal) noexcept;
   bool is_ignored_by_default(int signal) const noexcept { return (ignored_by_default_ & abi::sigbit(signal)) != 0; }
 
   SpinLock& lock() noexcept { return lock_; }  ///< held around fork

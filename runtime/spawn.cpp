@@ -69,8 +69,8 @@ void* thread_main(void* argument) {
   process.thread_count().fetch_add(1);
   thread->set_clear_tid_address(start.clear_tid_address);
   thread->on_start([&](std::int64_t tid) {
-    const bool stored = store_tid(*thread, start.tid_address, start.tid_size, tid) &&
-                        store_tid(*thread, start.parent_tid_address, start.tid_size, tid);
+    const bool stored = store_tid(*thread, start.tid_address, start.tid_size, tid + start.tid_bias) &&
+                        store_tid(*thread, start.parent_tid_address, start.tid_size, tid + start.tid_bias);
     birth.tid = stored ? tid : -EFAULT;
     birth.ready.release();  // `birth` is gone from here on
     return stored;

@@ -40,7 +40,6 @@ void GuestThread::serve_call() noexcept {
   record.number = frame->number;
   for (unsigned i = 0; i < record.args.size(); ++i) record.args[i] = frame->args[i];
   record.finished = false;
-  not_entered_ = false;
 
   Tracer* tracer = process_.tracer();
   block_.not_entered = false;
@@ -83,13 +82,12 @@ Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
 // first, then the call is made. (Under a temporary mask that signal is what the call was waiting for.)
 bool GuestThread::should_restart(const Entry& entry) noexcept {
   if (block_.not_entered && !has_temporary_mask_) return true;
-  if (entry.interrupt_fails) return false;
-  // The signal came before the native call was made: as if it had come before the guest's.
-  if (not_entered_ || block_.pending == 0) return true;
+  if (block_.pending == 0) return !entry.interrupt_fails;
   const int signal = pending_.info.signal;
   if ((mask_ & sigbit(signal)) != 0) return true;
   const abi::SignalAction action = process_.signals().action(signal);
-  return action.disposition != Disposition::handler || action.restart;
+  if (action.disposition != Disposition::handler) return true;  // the guest's kernel would not have woken it
+  return action.restart && !entry.interrupt_fails;
 }
 
 // --- abi::Host ----------------------------------------------------------------------------------------------
@@ -104,7 +102,6 @@ NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, 
 
 NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
                                              Word a5) noexcept {
-  not_entered_ = block_.pending != 0;
   return sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);
 }
 

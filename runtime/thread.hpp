@@ -72,6 +72,7 @@ class GuestThread final : public abi::Host {
                           bool& swapped) noexcept override;
   abi::Word choose_address(std::uint64_t size, std::uint64_t alignment) noexcept override;
   abi::NativeResult set_break(abi::Word address) noexcept override;
+  abi::Word stack_top() noexcept override { return process_.stack_top(); }
   abi::Context& context() noexcept override { return context_; }
   int tid() noexcept override { return tid_; }
   int pid() noexcept override { return process_.pid(); }
@@ -81,6 +82,7 @@ class GuestThread final : public abi::Host {
   void set_temporary_mask(abi::NativeSigset mask) noexcept override;
   abi::NativeSigset native_mask(abi::NativeSigset mask) noexcept override { return host_mask(mask); }
   abi::NativeSigset pending_signals() noexcept override;
+  void watch_signal(int signal) noexcept override { process_.signals().watch(signal); }
   abi::AltStack& alt_stack() noexcept override { return alt_stack_; }
   void raise_fault(const abi::SignalInfo& info) noexcept override;
   abi::NativeResult spawn_thread(const abi::ThreadStart& start) noexcept override;
@@ -139,7 +141,6 @@ class GuestThread final : public abi::Host {
   bool has_temporary_mask_ = false;
   abi::NativeSigset held_ = 0;         ///< sent (not raised) synchronous signals the guest has blocked
   Pending pending_{};
-  bool not_entered_ = false;           ///< the last interruptible call was given up before the kernel was entered
   bool has_fault_ = false;
   abi::SignalInfo fault_{};
   abi::AltStack alt_stack_;

@@ -286,7 +286,6 @@ void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* fra
   block_.pending = 1;
   if (at >= word(sudrun_interruptible_begin) && at <= word(sudrun_interruptible_syscall)) {
     rip = static_cast<greg_t>(word(sudrun_interruptible_interrupted));
-    not_entered_ = true;
   }
   // One signal at a time waits here; the kernel keeps the others until the guest runs again.
   mask_of(*frame) = host_mask(~abi::NativeSigset{0});

@@ -11,6 +11,7 @@
 
 #include "abi/freebsd/host_file.hpp"
 #include "abi/freebsd/system_calls.hpp"
+#include "abi/freebsd/thread_id.hpp"
 
 namespace sudrun::abi::freebsd {
 
@@ -50,9 +51,11 @@ std::size_t bytes_used(const Set& set) noexcept {
   return 0;
 }
 
-/// The native id a (which, id) pair of a thread or process stands for; 0 is the caller.
+/// The native id a thread's or process's id stands for; 0 is the caller, -1 is nobody.
 int target_of(Call& call, std::int64_t id) noexcept {
-  return id == -1 || id == call.host.pid() ? 0 : static_cast<int>(id);
+  if (id == -1 || id == call.host.pid()) return 0;
+  if (const int tid = native_tid(id); tid != 0) return tid;
+  return id > 0 ? static_cast<int>(id) : -1;
 }
 
 bool names_threads(int which) noexcept {

@@ -234,9 +234,9 @@ Result do_fcntl(Call& call) noexcept {
 
   switch (const auto command = static_cast<FcntlCommand>(number)) {
     case dupfd:
-      return Result::of(native_fcntl(host, fd, F_DUPFD, word(call.i32(2))));
+      return duplicated(call, fd, native_fcntl(host, fd, F_DUPFD, word(call.i32(2))));
     case dupfd_cloexec:
-      return Result::of(native_fcntl(host, fd, F_DUPFD_CLOEXEC, word(call.i32(2))));
+      return duplicated(call, fd, native_fcntl(host, fd, F_DUPFD_CLOEXEC, word(call.i32(2))));
     case dup2fd:
       return duplicate_to(call, fd, call.i32(2), false);
     case dup2fd_cloexec:

@@ -84,6 +84,8 @@ inline Result errno_as_value(Call& call, NativeResult native) noexcept {
   return Result::ok(static_cast<Word>(call.table.errno_to_guest(static_cast<int>(errno_of(native)))));
 }
 
+/// Tells the event queues of a descriptor just made by duplicating `from`; passes errors on.
+Result duplicated(Call& call, int from, NativeResult to) noexcept;
 /// dup2 and its relatives: `to` is closed properly before it is replaced.
 Result duplicate_to(Call& call, int from, int to, bool cloexec) noexcept;
 

@@ -37,7 +37,12 @@ Result duplicate_to(Call& call, int from, int to, bool cloexec) noexcept {
     return Result::ok(word(to));
   }
   self(call).descriptor_closing(host, to);
-  return Result::of(host.call(SYS_dup3, word(from), word(to), cloexec ? word(O_CLOEXEC) : 0));
+  return duplicated(call, from, host.call(SYS_dup3, word(from), word(to), cloexec ? word(O_CLOEXEC) : 0));
+}
+
+Result duplicated(Call& call, int from, NativeResult to) noexcept {
+  if (!is_error(to)) self(call).descriptor_duplicated(from, static_cast<int>(to));
+  return Result::of(to);
 }
 
 namespace {
@@ -188,6 +193,11 @@ Result do_close(Call& call) noexcept {
   return Result::of(close_one(call, fd));
 }
 
+Result do_dup(Call& call) noexcept {
+  const int fd = call.i32(0);
+  if (fd < 0 || call.host.is_hidden(fd)) return Result::fail(EBADF);
+  return duplicated(call, fd, call.host.call(SYS_dup, word(fd)));
+}
 Result do_dup2(Call& call) noexcept { return duplicate_to(call, call.i32(0), call.i32(1), false); }
 
 /// Closes the open, visible descriptors the process file system lists. False if it cannot be read.
@@ -308,6 +318,7 @@ constexpr HandlerEntry kHandlers[] = {
     {"close", do_close},
     {"close_range", do_close_range},
     {"freebsd12_closefrom", do_closefrom},
+    {"dup", do_dup},
     {"dup2", do_dup2},
     {"fcntl", do_fcntl},
     {"unlink", do_unlink},

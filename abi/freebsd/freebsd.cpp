@@ -116,6 +116,8 @@ void FreeBsd::after_fork_in_child(Host& host) noexcept { kqueues_->after_fork_in
 
 void FreeBsd::descriptor_closing(Host& host, int fd) noexcept { kqueues_->on_close(host, fd); }
 
+void FreeBsd::descriptor_duplicated(int from, int to) noexcept { kqueues_->on_dup(from, to); }
+
 void FreeBsd::signal_arrived(int native_signal) noexcept { kqueues_->on_signal(native_signal); }
 
 }  // namespace sudrun::abi::freebsd

@@ -47,6 +47,8 @@ class FreeBsd final : public Personality {
 
   /// Must be called before the guest's descriptor `fd` is closed or replaced (close, dup2, closefrom…).
   void descriptor_closing(Host& host, int fd) noexcept;
+  /// After `to` has become another descriptor for what `from` is.
+  void descriptor_duplicated(int from, int to) noexcept;
 
  private:
   const Table* table_ = nullptr;

@@ -392,6 +392,7 @@ NativeResult KqueueRegistry::count_signal(Host& host, int signal) noexcept {
     }
   }
   signal_interest_.fetch_or(sigbit(signal), std::memory_order_acq_rel);
+  host.watch_signal(signal);
   return fd;
 }
 

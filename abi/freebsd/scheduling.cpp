@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "abi/freebsd/system_calls.hpp"
+#include "abi/freebsd/thread_id.hpp"
 
 namespace sudrun::abi::freebsd {
 
@@ -19,7 +20,7 @@ namespace {
 
 constexpr int kGuestFifo = 1, kGuestOther = 2, kGuestRoundRobin = 3;
 constexpr int kRealtimeMax = 31;       // RTP_PRIO_MAX
-constexpr int kTimeshareMax = 103;     // PRI_MAX_TIMESHARE - PRI_MIN_TIMESHARE
+constexpr int kTimeshareMax = 167;     // PRI_MAX_TIMESHARE - PRI_MIN_TIMESHARE: 223 - 56
 
 struct RtPrio {                        // struct rtprio
   std::uint16_t type, priority;
@@ -115,7 +116,11 @@ Result setpriority(Call& call) noexcept {
 }
 
 Result rtprio(Call& call) noexcept { return rtprio_of(call, call.i32(1)); }
-Result rtprio_thread(Call& call) noexcept { return rtprio_of(call, call.i32(1)); }
+Result rtprio_thread(Call& call) noexcept {
+  const int id = call.i32(1);
+  if (id != 0 && native_tid(id) == 0) return Result::fail(ESRCH);
+  return rtprio_of(call, native_tid(id));
+}
 
 Result sched_setparam(Call& call) noexcept {
   std::int32_t priority = 0;

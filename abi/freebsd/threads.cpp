@@ -9,6 +9,7 @@
 
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/machine_layout.hpp"
+#include "abi/freebsd/thread_id.hpp"
 #include "abi/freebsd/umtx.hpp"
 
 namespace sudrun::abi::freebsd {
@@ -34,6 +35,7 @@ Result thr_new(Call& call) noexcept {
   start.tid_address = guest_addr(p.child_tid);
   start.parent_tid_address = guest_addr(p.parent_tid);
   start.tid_size = sizeof(std::int64_t);
+  start.tid_bias = kThreadIdBias;
   const NativeResult tid = call.host.spawn_thread(start);
   return is_error(tid) ? Result::of(tid) : Result::ok(0);
 }
@@ -48,7 +50,7 @@ Result thr_exit(Call& call) noexcept {
 }
 
 Result thr_self(Call& call) noexcept {
-  const std::int64_t tid = call.host.tid();
+  const std::int64_t tid = own_tid(call.host);
   return call.host.put(call.addr(0), tid) ? Result::ok(0) : Result::fail(EFAULT);
 }
 
@@ -60,8 +62,9 @@ Result kill_thread(Call& call, int pid, std::int64_t id, int guest_signal) noexc
     if (signal == 0) return Result::fail(EINVAL);
   }
   if (id == -1) return Result::fail(EOPNOTSUPP);  // every thread but the caller
-  if (id <= 0 || id > INT_MAX) return Result::fail(ESRCH);
-  return Result::of(call.host.call(SYS_tgkill, static_cast<Word>(pid), static_cast<Word>(id), static_cast<Word>(signal)));
+  const int tid = native_tid(id);
+  if (tid == 0) return Result::fail(ESRCH);
+  return Result::of(call.host.call(SYS_tgkill, static_cast<Word>(pid), static_cast<Word>(tid), static_cast<Word>(signal)));
 }
 
 Result thr_kill(Call& call) noexcept { return kill_thread(call, call.host.pid(), call.i64(0), call.i32(1)); }
@@ -75,7 +78,7 @@ Result thr_set_name(Call& call) noexcept {
     if (length == -EFAULT) return Result::fail(EFAULT);
     name.back() = '\0';
   }
-  if (call.i64(0) == call.host.tid())
+  if (call.i64(0) == own_tid(call.host))
     call.host.call(SYS_prctl, PR_SET_NAME, reinterpret_cast<Word>(name.data()));
   return Result::ok(0);
 }

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/thread_id.hpp"
 
 namespace sudrun::abi::freebsd {
 
@@ -86,7 +87,7 @@ Result ktimer_create(Call& call) noexcept {
     GuestSigevent guest{};
     if (!call.host.get(call.addr(1), guest)) return Result::fail(EFAULT);
     event.value = guest.value;
-    event.thread_id = guest.thread_id;
+    event.thread_id = native_tid(guest.thread_id);
     switch (guest.notify) {
       case kNotifyNone: event.notify = kNativeNone; break;
       case kNotifySignal: event.notify = kNativeSignal; break;
@@ -143,7 +144,7 @@ Result clock_getcpuclockid2(Call& call) noexcept {
   const int which = call.i32(1);
   if (which != 0 && which != 1) return Result::fail(EINVAL);
   const bool thread = which == 1;
-  const int target = id != 0 ? static_cast<int>(id) : thread ? call.host.tid() : call.host.pid();
+  const int target = id != 0 ? static_cast<int>(id) : thread ? own_tid(call.host) : call.host.pid();
   if (target <= 0) return Result::fail(ESRCH);
   const std::int32_t clock = ~target * 8 + (kScheduled | (thread ? kPerThread : 0));
   timespec resolution{};

@@ -17,6 +17,7 @@
 #include <span>
 
 #include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/thread_id.hpp"
 #include "abi/freebsd/umtx_futex.hpp"
 #include "abi/freebsd/umtx_layout.hpp"
 
@@ -36,7 +37,7 @@ enum class LockMode { lock, try_once, wait };
 constexpr bool is_free(std::uint32_t owner) noexcept { return (owner & ~kContested) == 0; }
 constexpr bool is_dead(std::uint32_t owner) noexcept { return owner == kOwnerDead || owner == kNotRecoverable; }
 
-std::uint32_t own_id(Host& host) noexcept { return static_cast<std::uint32_t>(host.tid()); }
+std::uint32_t own_id(Host& host) noexcept { return static_cast<std::uint32_t>(own_tid(host)); }
 
 /// Mutexes without a priority ceiling. Priority inheritance differs only in what it refuses: the priority
 /// itself is not lent.

@@ -104,11 +104,11 @@ func threadExit([]string) {
 		var all sync.WaitGroup
 		for i := 0; i < 50; i++ {
 			all.Add(1)
-			go func() {
+			go func(i int) {
 				defer all.Done()
 				runtime.LockOSThread()
 				time.Sleep(time.Duration(i%3) * time.Millisecond)
-			}()
+			}(i)
 		}
 		all.Wait()
 	}

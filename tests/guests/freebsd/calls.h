@@ -64,6 +64,7 @@ enum {
   SYS_getsockopt = 118,
   SYS_readv = 120,
   SYS_writev = 121,
+  SYS_fchmod = 124,
   SYS_rename = 128,
   SYS_flock = 131,
   SYS_mkfifo = 132,

@@ -1,0 +1,273 @@
+// Programs that start others. With an argument it is the program started: `echo` shows what it was given.
+#include "guest.h"
+
+static long run_program(const char* path, char** argv, char** envp) {
+  const long pid = start_process();
+  if (pid == 0) {
+    const long r = sys(SYS_execve, path, argv, envp);
+    quit((int)-r + 100);
+  }
+  return wait_for(pid);
+}
+static void expect_status(const char* path, char** argv, char** envp, int status) {
+  const int s = (int)run_program(path, argv, envp);
+  CHECK(wait_exited(s));
+  CHECK_EQ(wait_exit_status(s), status);
+}
+static void write_file(const char* path, const char* text, int mode) {
+  const long fd = sys(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+  CHECK(fd >= 0);
+  CHECK_EQ(sys(SYS_write, fd, text, strlen(text)), strlen(text));
+  CHECK_EQ(sys(SYS_close, fd), 0);
+  CHECK_EQ(sys(SYS_chmod, path, mode), 0);
+}
+
+// Shows everything a program starts with, to be compared by the one who started it.
+static int echo(void) {
+  for (int i = 0; i < guest_argc; ++i) put("["), put(guest_argv[i]), put("]");
+  put("\n");
+  for (char** e = guest_envp; *e != 0; ++e) put(*e), put("\n");
+  return 0;
+}
+
+static char output[8192];
+// Standard output of a program.
+static const char* output_of(const char* path, char** argv, char** envp, int* status) {
+  int fds[2];
+  make_pipe(fds);
+  const long pid = start_process();
+  if (pid == 0) {
+    sys(SYS_dup2, fds[1], 1);
+    sys(SYS_close, fds[0]);
+    sys(SYS_close, fds[1]);
+    const long r = sys(SYS_execve, path, argv, envp);
+    quit((int)-r + 100);
+  }
+  sys(SYS_close, fds[1]);
+  long n = 0, got;
+  while ((got = sys(SYS_read, fds[0], output + n, sizeof output - 1 - (unsigned long)n)) > 0) n += got;
+  CHECK_EQ(got, 0);
+  output[n] = 0;
+  sys(SYS_close, fds[0]);
+  *status = wait_for(pid);
+  return output;
+}
+
+static char self_path[1024];
+static void expect_echo(const char* path, char** argv, char** envp, const char* expected) {
+  int status;
+  const char* text = output_of(path, argv, envp, &status);
+  if (strcmp(text, expected) != 0) say("got:\n"), say(text), say("wanted:\n"), say(expected);
+  CHECK_EQ(status, 0);
+  CHECK_EQ(strcmp(text, expected), 0);
+}
+
+CASE(itself) {
+  char* argv[] = {self_path, "echo", "a b", "", "--abi=x", "--", "\xc3\xa4*$", 0};
+  char* envp[] = {"A=1", "EMPTY=", "no-equals", "PATH=/x", 0};
+  char expected[2048];
+  join(expected, "[", self_path);
+  join(expected, expected, "][echo][a b][][--abi=x][--][\xc3\xa4*$]\nA=1\nEMPTY=\nno-equals\nPATH=/x\n");
+  expect_echo(self_path, argv, envp, expected);
+}
+CASE(own_name_differs) {
+  char* argv[] = {"-name with blanks", "echo", 0};
+  char* envp[] = {0};
+  expect_echo(self_path, argv, envp, "[-name with blanks][echo]\n");
+  char* empty[] = {"", "echo", 0};
+  expect_echo(self_path, empty, envp, "[][echo]\n");
+}
+CASE(relative_path) {
+  CHECK_EQ(sys(SYS_symlink, self_path, "link.tmp"), 0);
+  char* argv[] = {"x", "echo", 0};
+  char* envp[] = {0};
+  expect_echo("link.tmp", argv, envp, "[x][echo]\n");
+  expect_echo("./link.tmp", argv, envp, "[x][echo]\n");
+  CHECK_EQ(sys(SYS_unlink, "link.tmp"), 0);
+}
+CASE(a_thousand_arguments) {
+  static char* argv[1003];
+  argv[0] = "many";
+  argv[1] = "count";
+  for (int i = 2; i < 1002; ++i) argv[i] = "argument";
+  expect_status(self_path, argv, guest_envp, 1002 % 256);
+}
+CASE(native_programs) {
+  char* argv[] = {"true", 0};
+  char* envp[] = {"PATH=/usr/bin:/bin", "X=from-guest", 0};
+  expect_status("/bin/true", argv, envp, 0);
+  expect_status("/bin/false", argv, envp, 1);
+  char* shell[] = {"sh", "-c", "echo \"$X\"; exit 17", 0};
+  int status;
+  CHECK_EQ(strcmp(output_of("/bin/sh", shell, envp, &status), "from-guest\n"), 0);
+  CHECK_EQ(wait_exit_status(status), 17);
+  char* killed[] = {"sh", "-c", "kill -USR1 $$", 0};
+  status = (int)run_program("/bin/sh", killed, envp);
+  CHECK_EQ(wait_signal(status), SIGUSR1);
+}
+CASE(native_program_starts_guest) {
+  // Without binfmt_misc the kernel cannot; with it, it can. Either way nothing breaks.
+  char* shell[] = {"sh", "-c", "exit 3", 0};
+  expect_status("/bin/sh", shell, guest_envp, 3);
+}
+CASE(scripts) {
+  write_file("native.tmp", "#!/bin/sh\necho \"$0:$1:$#\"\n", 0755);
+  char* argv[] = {"ignored", "one", "two", 0};
+  int status;
+  CHECK_EQ(strcmp(output_of("./native.tmp", argv, guest_envp, &status), "./native.tmp:one:2\n"), 0);
+  CHECK_EQ(status, 0);
+  char text[1200];
+  join(text, "#!", self_path);
+  join(text, text, " echo\nrest\n");
+  write_file("guest.tmp", text, 0755);
+  char* envp[] = {0};
+  char expected[1200];
+  join(expected, "[", self_path);
+  join(expected, expected, "][echo][./guest.tmp][one][two]\n");
+  expect_echo("./guest.tmp", argv, envp, expected);
+  // A script for a script.
+  write_file("second.tmp", "#!./guest.tmp\n", 0755);
+  join(expected, "[", self_path);
+  join(expected, expected, "][echo][./guest.tmp][./second.tmp][one][two]\n");
+  expect_echo("./second.tmp", argv, envp, expected);
+  write_file("loop.tmp", "#!./loop.tmp\n", 0755);
+  expect_status("./loop.tmp", argv, envp, 100 + ELOOP);
+  write_file("empty.tmp", "#!\n", 0755);
+  expect_status("./empty.tmp", argv, envp, 100 + ENOEXEC);
+  write_file("missing.tmp", "#!/nonexistent/interpreter\n", 0755);
+  expect_status("./missing.tmp", argv, envp, 100 + ENOENT);
+  sys(SYS_unlink, "native.tmp"), sys(SYS_unlink, "guest.tmp"), sys(SYS_unlink, "second.tmp");
+  sys(SYS_unlink, "loop.tmp"), sys(SYS_unlink, "empty.tmp"), sys(SYS_unlink, "missing.tmp");
+}
+CASE(errors) {
+  char* argv[] = {"x", 0};
+  expect_status("/nonexistent", argv, guest_envp, 100 + ENOENT);
+  expect_status("", argv, guest_envp, 100 + ENOENT);
+  expect_status("/", argv, guest_envp, 100 + EACCES);
+  expect_status("/dev/null", argv, guest_envp, 100 + EACCES);
+  write_file("plain.tmp", "text", 0644);
+  expect_status("plain.tmp", argv, guest_envp, 100 + EACCES);
+  expect_status("plain.tmp/x", argv, guest_envp, 100 + ENOTDIR);
+  write_file("plain.tmp", "neither script nor program", 0755);
+  expect_status("plain.tmp", argv, guest_envp, 100 + ENOEXEC);
+  CHECK_EQ(sys(SYS_unlink, "plain.tmp"), 0);
+  CHECK_EQ(sys(SYS_execve, 0, argv, guest_envp), -EFAULT);
+  CHECK_EQ(sys(SYS_execve, self_path, 8, guest_envp), -EFAULT);
+  char* bad[] = {"x", (char*)8, 0};
+  CHECK_EQ(sys(SYS_execve, self_path, bad, guest_envp), -EFAULT);
+  CHECK_EQ(sys(SYS_execve, self_path, argv, 0x7f0000000000), -EFAULT);
+}
+CASE(descriptors) {
+  int kept[2], closed[2];
+  make_pipe(kept);
+  CHECK_EQ(sys(SYS_pipe2, closed, O_CLOEXEC), 0);
+  char a[24], b[24];
+  char* argv[] = {"x", "check-descriptors", number(a, (unsigned)kept[0]), number(b, (unsigned)closed[0]), 0};
+  expect_status(self_path, argv, guest_envp, 0);
+  char text[200];
+  join(text, "test -e /proc/self/fd/", a);
+  join(text, text, " && test ! -e /proc/self/fd/");
+  join(text, text, b);
+  // No other descriptor of the runtime's own reaches a native program either.
+  join(text, text, " && test \"$(ls /proc/self/fd | wc -l)\" -le 6");
+  char* shell[] = {"sh", "-c", text, 0};
+  expect_status("/bin/sh", shell, guest_envp, 0);
+}
+CASE(signals_across_exec) {
+  set_handler(SIGUSR1, SIG_IGN, 0);
+  on_signal(SIGUSR2, 0, 0);
+  block(SIGTERM);
+  send(SIGTERM);
+  char* argv[] = {"x", "signals", 0};
+  const long pid = start_process();
+  if (pid == 0) {
+    send(SIGTERM);   // pending signals stay pending for the new program
+    sys(SYS_execve, self_path, argv, guest_envp);
+    quit(99);
+  }
+  expect_exit(pid, 0);
+}
+CASE(pid_stays) {
+  const long pid = start_process();
+  if (pid == 0) {
+    char text[24];
+    char* argv[] = {"x", "pid", number(text, (unsigned long)sys(SYS_getpid)), 0};
+    sys(SYS_execve, self_path, argv, guest_envp);
+    quit(99);
+  }
+  expect_exit(pid, 0);
+}
+CASE(by_descriptor) {
+  const long fd = sys(SYS_openat, AT_FDCWD, self_path, O_RDONLY | O_CLOEXEC);
+  CHECK(fd >= 0);
+  const long pid = start_process();
+  if (pid == 0) {
+    char* argv[] = {"x", "count", 0};
+    const long r = sys(SYS_fexecve, fd, argv, guest_envp);
+    quit((int)-r + 100);
+  }
+  expect_exit(pid, 2);
+}
+CASE(in_vfork) {
+  struct raw_call c = {.number = SYS_vfork};
+  char* argv[] = {"x", "count", 0};
+  raw_call(&c);
+  if (c.rax == 0) {
+    sys(SYS_execve, self_path, argv, guest_envp);
+    quit(99);
+  }
+  CHECK_EQ(c.flags & 1, 0);
+  expect_exit((long)c.rax, 2);
+}
+CASE(deep) {
+  char* argv[] = {"x", "again", "20", 0};
+  expect_status(self_path, argv, guest_envp, 0);
+}
+
+int main(int argc, char** argv) {
+  extern const struct test_case __start_cases[], __stop_cases[];
+  const char* what = argc > 1 ? argv[1] : "";
+  if (strcmp(what, "echo") == 0) return echo();
+  if (strcmp(what, "count") == 0) return argc % 256;
+  if (strcmp(what, "check-descriptors") == 0) {
+    CHECK(sys(SYS_fcntl, parse(argv[2]), F_GETFD, 0) >= 0);
+    CHECK_EQ(sys(SYS_fcntl, parse(argv[3]), F_GETFD, 0), -EBADF);
+    return 0;
+  }
+  if (strcmp(what, "signals") == 0) {
+    struct sigaction now;
+    CHECK_EQ(sys(SYS_sigaction, SIGUSR1, 0, &now), 0);
+    CHECK_EQ(now.sa_handler, SIG_IGN);
+    CHECK_EQ(sys(SYS_sigaction, SIGUSR2, 0, &now), 0);
+    CHECK_EQ(now.sa_handler, SIG_DFL);
+    sigset_t mask, pending;
+    CHECK_EQ(sys(SYS_sigprocmask, SIG_BLOCK, 0, &mask), 0);
+    CHECK(sig_has(&mask, SIGTERM));
+    CHECK_EQ(sys(SYS_sigpending, &pending), 0);
+    CHECK(sig_has(&pending, SIGTERM));
+    return 0;
+  }
+  if (strcmp(what, "pid") == 0) return sys(SYS_getpid) == parse(argv[2]) ? 0 : 1;
+  if (strcmp(what, "again") == 0) {
+    const long n = parse(argv[2]);
+    if (n == 0) return 0;
+    char text[24];
+    char* next[] = {"x", "again", number(text, (unsigned long)n - 1), 0};
+    int mib[] = {1, 14, 12, -1};  // CTL_KERN KERN_PROC KERN_PROC_PATHNAME
+    size_t size = sizeof self_path;
+    CHECK_EQ(sys(SYS___sysctl, mib, 4, self_path, &size, 0, 0), 0);
+    sys(SYS_execve, self_path, next, guest_envp);
+    return 98;
+  }
+  int mib[] = {1, 14, 12, -1};
+  size_t size = sizeof self_path;
+  CHECK_EQ(sys(SYS___sysctl, mib, 4, self_path, &size, 0, 0), 0);
+  CHECK_EQ(self_path[0], '/');
+  CHECK_EQ(size, strlen(self_path) + 1);
+  bool any = false;
+  for (const struct test_case* c = __start_cases; c != __stop_cases; ++c)
+    if (argc < 2 || strcmp(what, c->name) == 0) any = true, c->run();
+  CHECK(any);
+  put("ok\n");
+  return 0;
+}

@@ -15,7 +15,6 @@ namespace sudrun::abi {
 
 namespace {
 
-using detail::Area;
 using detail::BlockHeader;
 using detail::FlagSetRecord;
 using detail::SignalRecord;

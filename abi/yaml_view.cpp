@@ -85,7 +85,7 @@ std::string YamlValue::text() const {
 }
 
 std::string YamlValue::identifier() const {
-  const std::string name = text();
+  std::string name = text();
   if (!is_identifier(name)) fail("`" + name + "` is not a name; expected letters, digits and underscores");
   return name;
 }

@@ -19,8 +19,8 @@ class YamlMap;
 /// A node with the file it comes from and a name to call it in messages.
 class YamlValue {
  public:
-  YamlValue(const std::string& file, YAML::Node node, std::string name, Where where)
-      : file_(&file), node_(std::move(node)), name_(std::move(name)), where_(where) {}
+  YamlValue(const std::string& file, const YAML::Node& node, std::string name, Where where)
+      : file_(&file), node_(node), name_(std::move(name)), where_(where) {}
 
   const std::string& name() const noexcept { return name_; }
   const std::string& file() const noexcept { return *file_; }

@@ -102,7 +102,10 @@ ExecPlan plan_exec(const std::string& path, const std::vector<std::string>& argv
       }
       std::vector<std::string> command{"sudrun"};
       command.insert(command.end(), options.begin(), options.end());
-      command.push_back("--argv0=" + (plan.argv.empty() ? std::string() : plan.argv[0]));
+      if (plan.argv.empty() || plan.argv[0].empty())
+        command.push_back("--empty-argv0");
+      else
+        command.push_back("--argv0=" + plan.argv[0]);
       command.push_back("--");
       command.push_back(plan.file);
       if (plan.argv.size() > 1) command.insert(command.end(), plan.argv.begin() + 1, plan.argv.end());

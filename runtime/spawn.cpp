@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -90,8 +89,10 @@ void GuestThread::clear_tid() noexcept {
   constexpr std::uint64_t kWake = 1;
   // The trap is off and so are its catchers: let the kernel do the store, which cannot fault us.
   const std::uint32_t zero = 0;
-  const iovec from{const_cast<std::uint32_t*>(&zero), sizeof zero};
-  const iovec to{reinterpret_cast<void*>(abi::word_of(at)), sizeof zero};
+  struct Vector {  // struct iovec; the far end is the guest's and stays a number
+    std::uint64_t base, size;
+  };
+  const Vector from{word(&zero), sizeof zero}, to{abi::word_of(at), sizeof zero};
   if (native(SYS_process_vm_writev, static_cast<std::uint64_t>(pid()), word(&from), 1, word(&to), 1, 0) > 0)
     native(SYS_futex, abi::word_of(at), kWake, 1);
 }

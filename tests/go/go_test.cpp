@@ -7,7 +7,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <regex>
+#include <stdexcept>
 
 #include "tests/support/running.hpp"
 
@@ -17,7 +17,11 @@ using Catch::Matchers::StartsWith;
 
 namespace {
 
-std::string go_guest() { return guest("go-guest"); }
+std::string go_guest() {
+  const char* path = std::getenv("SUDRUN_GO_GUEST");
+  if (path == nullptr) throw std::runtime_error("SUDRUN_GO_GUEST is not set: run the tests through ./dev test or meson test");
+  return path;
+}
 
 Command go(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), go_guest());

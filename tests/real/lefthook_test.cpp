@@ -15,7 +15,7 @@ namespace {
 
 const std::string kLefthook = "lefthook-freebsd-x64/bin/lefthook";
 
-constexpr std::string_view kConfiguration = R"(
+constexpr std::string_view kConfiguration = R"yaml(
 pre-commit:
   parallel: true
   commands:
@@ -54,7 +54,7 @@ scripts:
   scripts:
     "check.sh":
       runner: sh
-)";
+)yaml";
 
 /// A Git repository with lefthook on PATH as the hooks want it.
 class Repository {
@@ -77,9 +77,12 @@ class Repository {
     command.set_env["CI"] = "";
     return command;
   }
+  Command lefthook_command(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), dir_ / "bin/lefthook");
+    return command(std::move(arguments));
+  }
   Outcome lefthook(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), "lefthook");
-    return run(command(std::move(arguments)));
+    return run(lefthook_command(std::move(arguments)));
   }
   Outcome sh(const std::string& script) const { return run(command({"sh", "-c", script})); }
   std::string file(const std::string& name) const { return dir_ / ("repository/" + name); }
@@ -172,7 +175,7 @@ TEST_CASE("git runs lefthook's hooks at each commit") {
 
 TEST_CASE("lefthook lets an interactive command ask on the terminal") {
   const Repository repository;
-  Command command = repository.command({"lefthook", "run", "ask"});
+  Command command = repository.lefthook_command({"run", "ask"});
   command.terminal = true;
   Running running(command);
   REQUIRE(running.wait_for("name? "));
@@ -186,7 +189,7 @@ TEST_CASE("lefthook lets an interactive command ask on the terminal") {
 TEST_CASE("lefthook gives its commands a terminal of their own") {
   const Repository repository;
   write_file(repository.file("lefthook.yml"), "tty:\n  commands:\n    look:\n      run: test -t 1 && echo a terminal || echo no terminal\n");
-  Command command = repository.command({"lefthook", "run", "tty"});
+  Command command = repository.lefthook_command({"run", "tty"});
   command.terminal = true;
   const Outcome outcome = run(command);
   INFO(outcome);
@@ -196,7 +199,7 @@ TEST_CASE("lefthook gives its commands a terminal of their own") {
 
 TEST_CASE("lefthook ends when it is interrupted") {
   const Repository repository;
-  Running running(repository.command({"lefthook", "run", "slow"}));
+  Running running(repository.lefthook_command({"run", "slow"}));
   REQUIRE(running.wait_for("lefthook"));
   running.signal(SIGINT);
   const Outcome outcome = running.finish();

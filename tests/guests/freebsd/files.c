@@ -204,7 +204,7 @@ CASE(names) {
   char cwd[1024], buffer[64];
   CHECK(sys(SYS___getcwd, cwd, sizeof cwd) >= 0);
   CHECK_EQ(cwd[0], '/');
-  CHECK_EQ(sys(SYS___getcwd, cwd, 2), -ERANGE);
+  CHECK_EQ(sys(SYS___getcwd, cwd, 2), -ENOMEM);   // getcwd(3) makes it ERANGE
   CHECK_EQ(sys(SYS_mkdir, "n.tmp", 0755), 0);
   const long dir = sys(SYS_openat, AT_FDCWD, "n.tmp", O_RDONLY | O_DIRECTORY);
   CHECK_EQ(sys(SYS_symlinkat, "target", dir, "link"), 0);

@@ -1,0 +1,10 @@
+#!/usr/bin/env python3
+"""Writes one TEST_CASE for every CASE(...) of the guests given, so that the guests' sources are the only list."""
+import pathlib
+import re
+import sys
+
+for path in map(pathlib.Path, sys.argv[1:]):
+    for case in re.findall(r"^CASE\((\w+)\)", path.read_text(), re.MULTILINE):
+        title = f"{path.stem}: {case.replace('_', ' ')}"
+        print(f'TEST_CASE("FreeBSD {title}", "[{path.stem}]") {{ run_case("{path.stem}", "{case}"); }}')

@@ -13,6 +13,8 @@ namespace {
 constexpr int kAtFdcwd = -100;
 /// Linux never reads or writes more of a socket address (sizeof(struct sockaddr_storage)).
 constexpr std::uint64_t kMaxSockaddr = 128;
+/// The structure whose elements point to memory the kernel reads or writes (readv(2)).
+constexpr std::string_view kVectorStruct = "iovec";
 
 constexpr bool is_signed(ScalarType type) noexcept { return type <= ScalarType::i64; }
 constexpr std::uint64_t value_mask(ScalarType type) noexcept {
@@ -83,6 +85,7 @@ class Marshaller {
  private:
   int argument(unsigned index, Word& word) noexcept;
   int range(unsigned index, Word& word) noexcept;
+  int vector(GuestAddr at, std::uint64_t count) noexcept;
   int sockaddr(unsigned index, Word& word) noexcept;
   int structure(const Role& role, Word& word) noexcept;
   std::byte* scratch(std::size_t size) noexcept;
@@ -167,7 +170,31 @@ int Marshaller::range(unsigned index, Word& word) noexcept {
   if (!count) return EFAULT;
   // A negative count is no range; the kernel has an error of its own for it, and reads nothing.
   if (static_cast<std::int64_t>(*count) < 0 && role.kind >= RoleKind::in_array) return EINVAL;
-  return range_in_guest(guest_addr(word), *count, element_size(call_.table, role)) ? 0 : EFAULT;
+  if (!range_in_guest(guest_addr(word), *count, element_size(call_.table, role))) return EFAULT;
+  const bool is_vector = role.kind == RoleKind::in_array && !is_scalar_param(role) &&
+                         call_.table.struct_layout(role.param).name() == kVectorStruct;
+  return is_vector ? vector(guest_addr(word), *count) : 0;
+}
+
+// The kernel would follow a vector's pointers anywhere, also into the host's memory.
+int Marshaller::vector(GuestAddr at, std::uint64_t count) noexcept {
+  constexpr std::uint64_t kMaxVector = 1024;  // IOV_MAX of both systems; the kernel refuses more
+  struct Element {
+    std::uint64_t base, size;
+  };
+  std::array<Element, 16> chunk;
+  for (std::uint64_t done = 0; done < std::min(count, kMaxVector);) {
+    const std::uint64_t n = std::min<std::uint64_t>(chunk.size(), std::min(count, kMaxVector) - done);
+    if (!call_.host.read(at + done * sizeof(Element), chunk.data(), n * sizeof(Element))) return EFAULT;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      // Sizes beyond SSIZE_MAX are EINVAL, which is the kernel's to say.
+      if (chunk[i].size != 0 && static_cast<std::int64_t>(chunk[i].size) > 0 &&
+          !Host::in_guest(guest_addr(chunk[i].base), chunk[i].size))
+        return EFAULT;
+    }
+    done += n;
+  }
+  return 0;
 }
 
 int Marshaller::sockaddr(unsigned index, Word& word) noexcept {

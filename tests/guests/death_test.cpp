@@ -25,7 +25,7 @@ constexpr int kHarmless[] = {16, 19, 20, 23, 28, 29};  // URG CONT CHLD IO WINCH
 
 TEST_CASE("every exit status is passed on", "[death]") {
   for (const int status : {0, 1, 2, 42, 125, 126, 127, 128, 200, 255, 256, 257, -1}) {
-    const Outcome outcome = sudrun({guest("death"), "exit", std::to_string(status)});
+    const Outcome outcome = run_sudrun({guest("death"), "exit", std::to_string(status)});
     INFO(outcome);
     CHECK(outcome.exited(status & 0xff));
     CHECK(outcome.err.empty());
@@ -35,7 +35,7 @@ TEST_CASE("every exit status is passed on", "[death]") {
 TEST_CASE("death by a signal is passed on", "[death]") {
   for (const SignalPair& pair : kDeadly) {
     for (const char* how : {"signal", "thread"}) {
-      const Outcome outcome = sudrun({guest("death"), how, std::to_string(pair.guest)});
+      const Outcome outcome = run_sudrun({guest("death"), how, std::to_string(pair.guest)});
       INFO("guest signal " << pair.guest << " by " << how << ": " << outcome);
       CHECK(outcome.killed_by(pair.native));
       CHECK(outcome.out == "before\n");
@@ -46,7 +46,7 @@ TEST_CASE("death by a signal is passed on", "[death]") {
 
 TEST_CASE("signals Linux lacks kill with their stand-in", "[death]") {
   for (const int guest_signal : {7, 12, 32, 33, 65, 80}) {  // EMT SYS THR LIBRT and realtime ones
-    const Outcome outcome = sudrun({guest("death"), "signal", std::to_string(guest_signal)});
+    const Outcome outcome = run_sudrun({guest("death"), "signal", std::to_string(guest_signal)});
     INFO("guest signal " << guest_signal << ": " << outcome);
     CHECK(outcome.signal >= SIGRTMIN);
     CHECK(outcome.out == "before\n");
@@ -55,14 +55,14 @@ TEST_CASE("signals Linux lacks kill with their stand-in", "[death]") {
 
 TEST_CASE("signals that are ignored by default or on request do nothing", "[death]") {
   for (const int guest_signal : kHarmless) {
-    const Outcome outcome = sudrun({guest("death"), "signal", std::to_string(guest_signal)});
+    const Outcome outcome = run_sudrun({guest("death"), "signal", std::to_string(guest_signal)});
     INFO("guest signal " << guest_signal << ": " << outcome);
     CHECK(outcome.exited(0));
     CHECK(outcome.out == "before\nafter\n");
   }
   for (const SignalPair& pair : kDeadly) {
     if (pair.native == SIGKILL) continue;
-    const Outcome outcome = sudrun({guest("death"), "ignored", std::to_string(pair.guest)});
+    const Outcome outcome = run_sudrun({guest("death"), "ignored", std::to_string(pair.guest)});
     INFO("guest signal " << pair.guest << ": " << outcome);
     CHECK(outcome.exited(0));
     CHECK(outcome.out == "before\nafter\n");
@@ -74,7 +74,7 @@ TEST_CASE("faults kill with FreeBSD's signal", "[death]") {
                                                {"illegal", SIGILL},    {"divide", SIGFPE}, {"trap", SIGTRAP},
                                                {"int80", SIGSYS}};
   for (const auto& [kind, signal] : kinds) {
-    const Outcome outcome = sudrun({guest("death"), kind});
+    const Outcome outcome = run_sudrun({guest("death"), kind});
     INFO(kind << ": " << outcome);
     CHECK(outcome.killed_by(signal));
     CHECK(outcome.out == "before\n");
@@ -83,7 +83,7 @@ TEST_CASE("faults kill with FreeBSD's signal", "[death]") {
 }
 
 TEST_CASE("a stack overflow without an alternate stack is SIGILL", "[death]") {
-  const Outcome outcome = sudrun({guest("death"), "stack"});
+  const Outcome outcome = run_sudrun({guest("death"), "stack"});
   INFO(outcome);
   CHECK(outcome.killed_by(SIGILL));
   CHECK_FALSE(contains(outcome.err, "internal error"));

@@ -231,7 +231,7 @@ Command sudrun_command(std::vector<std::string> arguments) {
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   return command;
 }
-Outcome sudrun(std::vector<std::string> arguments) { return run(sudrun_command(std::move(arguments))); }
+Outcome run_sudrun(std::vector<std::string> arguments) { return run(sudrun_command(std::move(arguments))); }
 
 TemporaryDirectory::TemporaryDirectory() {
   std::string name = (std::filesystem::temp_directory_path() / "sudrun-test-XXXXXX").string();

@@ -44,7 +44,7 @@ Outcome run(const Command& command);
 std::string sudrun_binary();
 /// `sudrun ARGUMENTS…` with --trap=$SUDRUN_TEST_TRAP in front where that is set.
 Command sudrun_command(std::vector<std::string> arguments);
-Outcome sudrun(std::vector<std::string> arguments);
+Outcome run_sudrun(std::vector<std::string> arguments);
 /// Path of a guest built from tests/guests: $SUDRUN_GUESTS/NAME.
 std::string guest(std::string_view name);
 /// $SUDRUN_SOURCE/PATH: a file of the source tree.

@@ -124,7 +124,25 @@ __attribute__((weak)) int main(int argc, char** argv) {
   return 0;
 }
 
+// A position-independent guest has no dynamic linker: it adds its load address to its own pointers.
+struct dynamic { long tag; unsigned long value; };
+extern const struct dynamic _DYNAMIC[] __attribute__((weak, visibility("hidden")));
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+static void relocate(void) {
+  enum { kRela = 7, kRelaSize = 8, kRelative = 8 };
+  const unsigned long base = (unsigned long)__ehdr_start;
+  const unsigned long* at = 0;
+  unsigned long size = 0;
+  for (const struct dynamic* d = _DYNAMIC; d != 0 && d->tag != 0; ++d) {
+    if (d->tag == kRela) at = (const unsigned long*)(base + d->value);
+    if (d->tag == kRelaSize) size = d->value;
+  }
+  for (; size >= 24; size -= 24, at += 3)
+    if ((at[1] & 0xffffffff) == kRelative) *(unsigned long*)(base + at[0]) = base + at[2];
+}
+
 void guest_start(void) {
+  relocate();
   guest_argc = (int)guest_arguments[0];
   guest_argv = (char**)(guest_arguments + 1);
   guest_envp = guest_argv + guest_argc + 1;

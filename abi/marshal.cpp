@@ -178,13 +178,14 @@ int Marshaller::range(unsigned index, Word& word) noexcept {
 
 // The kernel would follow a vector's pointers anywhere, also into the host's memory.
 int Marshaller::vector(GuestAddr at, std::uint64_t count) noexcept {
-  constexpr std::uint64_t kMaxVector = 1024;  // IOV_MAX of both systems; the kernel refuses more
+  constexpr std::uint64_t kMaxVector = 1024;  // IOV_MAX of both systems
+  if (count > kMaxVector) return EINVAL;      // before the vector is looked at, as both kernels do it
   struct Element {
     std::uint64_t base, size;
   };
   std::array<Element, 16> chunk;
-  for (std::uint64_t done = 0; done < std::min(count, kMaxVector);) {
-    const std::uint64_t n = std::min<std::uint64_t>(chunk.size(), std::min(count, kMaxVector) - done);
+  for (std::uint64_t done = 0; done < count;) {
+    const std::uint64_t n = std::min<std::uint64_t>(chunk.size(), count - done);
     if (!call_.host.read(at + done * sizeof(Element), chunk.data(), n * sizeof(Element))) return EFAULT;
     for (std::uint64_t i = 0; i < n; ++i) {
       // Sizes beyond SSIZE_MAX are EINVAL, which is the kernel's to say.

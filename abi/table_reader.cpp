@@ -411,7 +411,12 @@ TableModel parse_table(std::string_view text, const std::string& file) {
 TableModel read_table(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw TableError(path, {}, "cannot be opened; expected a table file");
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::string text;
+  try {
+    text.assign(std::istreambuf_iterator<char>(file), {});
+  } catch (const std::ios_base::failure&) {  // a directory
+    file.setstate(std::ios::badbit);
+  }
   if (file.bad()) throw TableError(path, {}, "cannot be read; expected a table file");
   return parse_table(text, path);
 }

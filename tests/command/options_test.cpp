@@ -20,7 +20,9 @@ void expect_message(const Outcome& outcome, int status, std::string_view part) {
 
 Outcome plain(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), sudrun_binary());
-  return run({.argv = std::move(arguments)});
+  Command command;
+  command.argv = std::move(arguments);
+  return run(command);
 }
 
 }  // namespace

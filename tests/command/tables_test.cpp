@@ -114,7 +114,7 @@ TEST_CASE("a table that cannot be read is 125", "[tables]") {
   const TemporaryDirectory directory;
   write_file(directory / "empty.yaml", "");
   write_file(directory / "zeros.yaml", std::string(1000, '\0'));
-  for (const std::string path : {std::string("/nonexistent.yaml"), directory / "empty.yaml", directory / "zeros.yaml", std::string("/")}) {
+  for (const std::string& path : {std::string("/nonexistent.yaml"), directory / "empty.yaml", directory / "zeros.yaml", std::string("/")}) {
     const Outcome outcome = run_sudrun({"--table", path, guest("hello")});
     INFO(outcome);
     CHECK(outcome.exited(125));

@@ -39,10 +39,14 @@ TEST_CASE("a trace shows signals, errors by name and unsupported calls", "[trace
   const Outcome unknown = run_sudrun({"--trace", guest("calls"), "unknown_numbers"});
   INFO(unknown);
   CHECK_THAT(unknown.err, Catch::Contains("ENOSYS"));
+  // A signal nobody catches ends the process before its line is written, but what came before it is there.
   const Outcome killed = run_sudrun({"--trace", guest("death"), "signal", "15"});
   INFO(killed);
   CHECK(killed.killed_by(15));
-  CHECK_THAT(killed.err, Catch::Contains("SIGTERM"));
+  CHECK_THAT(killed.err, Catch::Contains("write(1, \"before"));
+  const Outcome crashed = run_sudrun({"--trace", guest("death"), "null"});
+  INFO(crashed);
+  CHECK_THAT(crashed.err, Catch::Contains("+++ killed by SIGSEGV"));
 }
 
 TEST_CASE("-o sends trace and summary to a file", "[trace]") {
@@ -83,6 +87,6 @@ TEST_CASE("programs started by the program are traced too", "[trace]") {
   INFO(outcome);
   CHECK(outcome.exited(0));
   const std::string trace = read_file(directory / "trace");
-  CHECK_THAT(trace, Catch::Contains("execve("));
+  CHECK_THAT(trace, Catch::Contains("executes " + guest("exec")));
   CHECK_THAT(trace, Catch::Contains("write(1, \"[\", 1)"));
 }

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <sstream>
@@ -42,9 +43,14 @@ struct Request {
 
 Request requests() {
   Request all;
+  // A filter cannot trap number 335: since 6.11 it is Linux's own uretprobe, which seccomp always lets through
+  // and which answers anyone but the kernel's own trampoline with SIGILL.
+  const char* trap = std::getenv("SUDRUN_TEST_TRAP");
+  const bool by_filter = trap != nullptr && std::string_view(trap) == "seccomp";
   const abi::TableModel table = abi::read_table(source_file("tables/freebsd-amd64.yaml"));
   for (const abi::CallModel& call : table.calls) {
     if (call.support == abi::Support::none || kSkipped.count(call.name) != 0) continue;
+    if (by_filter && call.name == "utrace") continue;
     std::string letters;
     for (const abi::ArgModel& argument : call.args) letters += letter(argument.role, argument.name);
     // What stands in a number may still be an address.

@@ -1,4 +1,5 @@
 // turbo for FreeBSD, on a small workspace: everything that needs no network.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
@@ -84,7 +85,14 @@ TEST_CASE("turbo plans a run") {
   CHECK(outcome.exited(0));
   for (const char* part : {"\"taskId\": \"library#build\"", "\"taskId\": \"first#build\"", "\"directory\": \"packages/third\""})
     CHECK_THAT(outcome.out, Contains(part));
-  CHECK(workspace.turbo({"run", "build", "--no-daemon", "--dry=json"}).out == outcome.out);  // hashes are stable
+  // The hashes stay the same; the order of the tasks does not.
+  auto first = lines_of(outcome.out), second = lines_of(workspace.turbo({"run", "build", "--no-daemon", "--dry=json"}).out);
+  std::erase_if(first, [](const std::string& line) { return !contains(line, "\"hash\""); });
+  std::erase_if(second, [](const std::string& line) { return !contains(line, "\"hash\""); });
+  std::sort(first.begin(), first.end());
+  std::sort(second.begin(), second.end());
+  CHECK(first.size() == 4);
+  CHECK(first == second);
   const Outcome graph = workspace.turbo({"run", "build", "--no-daemon", "--graph"});
   CHECK_THAT(graph.out, Contains("digraph"));
 }
@@ -152,9 +160,12 @@ TEST_CASE("turbo prunes a workspace") {
 TEST_CASE("turbo's daemon starts, answers and stops") {
   const Workspace workspace;
   write_wrapper(workspace / "turbo", kTurbo);
-  // One shell, because the daemon lives in the session it was started from.
+  // One shell, because the daemon lives in the session it was started from. The client waits for the daemon's socket
+  // to exist and connects at once, so it may come between the daemon's bind(2) and listen(2); it then kills the
+  // daemon and asks for what is left to be removed by hand.
   const Outcome outcome = run(workspace.in_workspace(
-      {"sh", "-c", "trap './turbo daemon stop; exit' EXIT; ./turbo daemon start && ./turbo daemon status && ./turbo run build"}));
+      {"sh", "-c", "trap './turbo daemon stop; exit' EXIT; for try in 1 2 3 4 5 6 7 8; do ./turbo daemon start && break; "
+                   "rm -rf \"$TMPDIR/turbod\"; done; ./turbo daemon status && ./turbo run build"}));
   INFO(outcome);
   CHECK(outcome.exited(0));
   CHECK_THAT(outcome.out, Contains("turbo daemon is running"));

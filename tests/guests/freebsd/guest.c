@@ -125,17 +125,20 @@ __attribute__((weak)) int main(int argc, char** argv) {
 }
 
 // A position-independent guest has no dynamic linker: it adds its load address to its own pointers.
-struct dynamic { long tag; unsigned long value; };
-extern const struct dynamic _DYNAMIC[] __attribute__((weak, visibility("hidden")));
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 static void relocate(void) {
-  enum { kRela = 7, kRelaSize = 8, kRelative = 8 };
+  enum { kDynamicSegment = 2, kRela = 7, kRelaSize = 8, kRelative = 8 };
   const unsigned long base = (unsigned long)__ehdr_start;
+  const char* segment = __ehdr_start + *(const unsigned long*)(const void*)(__ehdr_start + 32);
+  const unsigned count = *(const uint16_t*)(const void*)(__ehdr_start + 56);
+  const unsigned long* dynamic = 0;
+  for (unsigned i = 0; i < count; ++i, segment += 56)
+    if (*(const uint32_t*)(const void*)segment == kDynamicSegment) dynamic = (const unsigned long*)(base + ((const unsigned long*)(const void*)segment)[2]);
   const unsigned long* at = 0;
   unsigned long size = 0;
-  for (const struct dynamic* d = _DYNAMIC; d != 0 && d->tag != 0; ++d) {
-    if (d->tag == kRela) at = (const unsigned long*)(base + d->value);
-    if (d->tag == kRelaSize) size = d->value;
+  for (; dynamic != 0 && dynamic[0] != 0; dynamic += 2) {
+    if (dynamic[0] == kRela) at = (const unsigned long*)(base + dynamic[1]);
+    if (dynamic[0] == kRelaSize) size = dynamic[1];
   }
   for (; size >= 24; size -= 24, at += 3)
     if ((at[1] & 0xffffffff) == kRelative) *(unsigned long*)(base + at[0]) = base + at[2];

@@ -133,6 +133,20 @@ std::uint64_t load(const std::byte* from, ScalarType type) noexcept {
   std::memcpy(&value, from, scalar_size(type));
   return value;
 }
+/// Negative values of narrow fields as the flag sets have them: in 64 bits.
+std::uint64_t sign_extend(std::uint64_t value, ScalarType type) noexcept {
+  switch (type) {
+    case ScalarType::i8:
+      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int8_t>(value)});
+    case ScalarType::i16:
+      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int16_t>(value)});
+    case ScalarType::i32:
+      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(value)});
+    default:
+      return value;
+  }
+}
+
 void scalar(Writer& out, ScalarType type, std::uint64_t value) noexcept {
   switch (type) {
     case ScalarType::i8:
@@ -322,7 +336,8 @@ void Formatter::field(const Field& field, const std::byte* at) noexcept {
     return quote(out_, {text, std::min(length, kMaxBuffer)}, length > kMaxBuffer);
   }
   const std::uint64_t value = load(at, field.guest_type);
-  if (field.flagset != 0xffff) return flags(out_, view_.table.flag_set(field.flagset), value);
+  if (field.flagset != 0xffff)
+    return flags(out_, view_.table.flag_set(field.flagset), sign_extend(value, field.guest_type));
   scalar(out_, field.guest_type, value);
 }
 
@@ -361,8 +376,12 @@ void Formatter::array(unsigned index) noexcept {
   const Role& role = view_.entry.args[index];
   const Word word = view_.frame.args[index];
   if (word == 0) return out_.text("NULL");
-  const auto count = count_of(view_.entry, view_.frame, index, view_.host);
+  auto count = count_of(view_.entry, view_.frame, index, view_.host);
   if (!count) return out_.address(word);
+  // A call that fills an array returns how many elements it has filled.
+  if (role.kind == RoleKind::out_array && (role.count & kLiteralCount) == 0 && view_.result != nullptr &&
+      view_.result->is_ok())
+    count = std::min(*count, view_.result->value());
   const std::uint32_t size = element_size(view_.table, role);
   const bool is_scalar = role.param >= kScalarParam;
   out_.text("[");

@@ -31,7 +31,7 @@ std::vector<CodeRange> code_ranges(const Image& image, const ByteSource& source)
 /// one.
 std::vector<SyscallSite> find_syscalls(std::span<const std::byte> code, Word address);
 
-/// The text of `sudrun inspect`, lines ended by newlines. Works for every file, also those that cannot run.
+/// The text of `sudrun --inspect`, lines ended by newlines. Works for every file, also those that cannot run.
 std::string inspect(const ByteSource& source, std::span<const AbiSignature> known);
 
 }  // namespace sudrun::loader

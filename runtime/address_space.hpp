@@ -11,7 +11,9 @@ namespace sudrun::runtime {
 
 class AddressSpace {
  public:
-  /// Addresses for mappings the guest leaves to the system, upwards from here. Programs, their break and
+  AddressSpace() noexcept;
+
+  /// Addresses for mappings the guest leaves to the system, upwards from a random place soon after the start. Programs, their break and
   /// stack are placed elsewhere by the loader.
   static constexpr abi::Word kArenaStart = 0x1800'0000'0000;
   static constexpr abi::Word kArenaEnd = 0x2800'0000'0000;
@@ -26,7 +28,7 @@ class AddressSpace {
   SpinLock& lock() noexcept { return lock_; }  ///< held around fork
 
  private:
-  std::atomic<abi::Word> next_{kArenaStart};
+  std::atomic<abi::Word> next_;
   SpinLock lock_;
   abi::Word break_start_ = 0;
   abi::Word break_ = 0;

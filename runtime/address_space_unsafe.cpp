@@ -15,7 +15,15 @@ namespace {
 constexpr std::uint64_t kPage = 4096;
 constexpr abi::Word page_up(abi::Word address) noexcept { return (address + kPage - 1) & ~(kPage - 1); }
 
+constexpr std::uint64_t kRandomPages = 1U << 28;  // as many bits as Linux's own mmap has
+
 }  // namespace
+
+AddressSpace::AddressSpace() noexcept {
+  std::uint64_t random = 0;
+  native(SYS_getrandom, word(&random), sizeof random, 0);
+  next_ = kArenaStart + random % kRandomPages * kPage;
+}
 
 abi::Word AddressSpace::choose(std::uint64_t size, std::uint64_t alignment) noexcept {
   alignment = std::max(alignment, kPage);

@@ -99,10 +99,6 @@ sudrun_restorer:
         hlt
         .size   sudrun_restorer, . - sudrun_restorer
 
-        .globl  sudrun_trap_text_end
-        .hidden sudrun_trap_text_end
-sudrun_trap_text_end:
-
 /* int64_t sudrun_gate_call(long nr, a0, a1, a2, a3, a4, a5): a native call, whatever the selector says. */
         .globl  sudrun_gate_call
         .hidden sudrun_gate_call

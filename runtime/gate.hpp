@@ -6,7 +6,7 @@
 
 extern "C" {
 // Labels; only their addresses mean anything.
-[[gnu::visibility("hidden")]] extern const char sudrun_gate_begin[], sudrun_gate_end[], sudrun_trap_text_end[];
+[[gnu::visibility("hidden")]] extern const char sudrun_gate_begin[], sudrun_gate_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_entry_window_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_interruptible_begin[], sudrun_interruptible_syscall[],
     sudrun_interruptible_interrupted[];

@@ -79,6 +79,7 @@ void Process::after_fork_in_child(abi::Host& host) noexcept {
   signals_.lock().unlock();
   pid_ = static_cast<int>(native(SYS_getpid));
   thread_count_ = 1;
+  if (tracer_ != nullptr) tracer_->forget();
   personality_->after_fork_in_child(host);
 }
 

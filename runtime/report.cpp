@@ -1,7 +1,5 @@
 #include "runtime/report.hpp"
 
-#include <sys/syscall.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdarg>
@@ -9,6 +7,7 @@
 
 #include "loader/disassembler.hpp"
 #include "runtime/gate.hpp"
+#include "runtime/quiet_write.hpp"
 #include "runtime/thread.hpp"
 
 namespace sudrun::runtime {
@@ -20,7 +19,7 @@ namespace {
   va_start(arguments, format);
   const int n = std::vsnprintf(line.data(), line.size(), format, arguments);
   va_end(arguments);
-  if (n > 0) native(SYS_write, 2, word(line.data()), std::min(static_cast<std::size_t>(n), line.size() - 1));
+  if (n > 0) write_quietly(2, line.data(), std::min(static_cast<std::size_t>(n), line.size() - 1));
 }
 
 void say_registers(const abi::Registers& r) noexcept {
@@ -45,8 +44,8 @@ void say_recent_calls(GuestThread& thread) noexcept {
     if (!c.finished)
       say("    %.*s(0x%lx, 0x%lx, 0x%lx)\n", width, name.data(), c.args[0], c.args[1], c.args[2]);
     else if (c.failed)
-      say("    %.*s(0x%lx, 0x%lx, 0x%lx) failed with native errno %ld\n", width, name.data(), c.args[0], c.args[1],
-          c.args[2], static_cast<long>(c.result));
+      say("    %.*s(0x%lx, 0x%lx, 0x%lx) = -1 %s\n", width, name.data(), c.args[0], c.args[1], c.args[2],
+          table.errno_name(static_cast<int>(c.result)).data());
     else
       say("    %.*s(0x%lx, 0x%lx, 0x%lx) = 0x%lx\n", width, name.data(), c.args[0], c.args[1], c.args[2], c.result);
   }

@@ -118,28 +118,36 @@ abi::NativeResult GuestThread::spawn_thread(const abi::ThreadStart& start) noexc
 }
 
 abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
-  int gone[2] = {-1, -1};
-  if (wait_for_exec) {
-    if (const auto r = call(SYS_pipe2, word(gone), O_CLOEXEC, 0, 0, 0, 0); r != 0) return r;
-    for (int& end : gone) end = static_cast<int>(hide_descriptor(end));
-  }
   const SignalsBlocked quiet;
   process_.before_fork();
+  // Made and closed under the fork lock: a child of another thread's would keep the pipe open.
+  int gone[2] = {-1, -1};
+  if (wait_for_exec) {
+    if (const auto r = call(SYS_pipe2, word(gone), O_CLOEXEC, 0, 0, 0, 0); r != 0) {
+      process_.after_fork_in_parent();
+      return r;
+    }
+  }
   const pid_t child = ::fork();
   if (child == 0) {
     clear_tid_address_ = {};
     block_.pending = 0;  // what waits here was the parent's
     tid_ = static_cast<int>(native(SYS_gettid));
     process_.after_fork_in_child(*this);
-    if (wait_for_exec) close_hidden(gone[0]);
-    // gone[1] stays open until exec or exit closes it, which is what the parent waits for.
+    if (wait_for_exec) {
+      native(SYS_close, static_cast<abi::Word>(gone[0]));
+      hide_descriptor(gone[1]);  // stays open until exec or exit closes it, which is what the parent waits for
+    }
     arm_thread(process_.trap_mode(), block_);
     return 0;
   }
   const int error = child < 0 ? errno : 0;
-  process_.after_fork_in_parent();
   if (wait_for_exec) {
-    close_hidden(gone[1]);
+    native(SYS_close, static_cast<abi::Word>(gone[1]));
+    gone[0] = static_cast<int>(hide_descriptor(gone[0]));
+  }
+  process_.after_fork_in_parent();
+  if (wait_for_exec && gone[0] >= 0) {
     char none = 0;
     if (child > 0) call(SYS_read, static_cast<abi::Word>(gone[0]), word(&none), 1, 0, 0, 0);
     close_hidden(gone[0]);

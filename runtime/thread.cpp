@@ -29,7 +29,7 @@ constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they we
 
 void GuestThread::serve_call() noexcept {
   const abi::Table& table = process_.table();
-  process_.sites().note(*this, context_.regs.rip - kCallInstructionSize);
+  const CallSites::Kind site = process_.sites().note(*this, context_.regs.rip - kCallInstructionSize);
   const auto frame = abi::frame_of(table, context_.regs, *this);
   if (!frame) {
     abi::write_result(table, context_.regs, Result::fail(EFAULT));
@@ -45,15 +45,19 @@ void GuestThread::serve_call() noexcept {
   block_.not_entered = false;
   const Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
   const Result result = carry_out(entry, *frame);
-  if (tracer != nullptr) tracer->end(*this, entry, *frame, result, mark);
-
-  record.finished = true;
-  record.failed = !result.is_ok();
-  record.result = result.value();
-  if (result.is_native_error(abi::kRestartAlways) || (result.is_native_error(EINTR) && should_restart(entry))) {
+  // Made again by going back over the instruction, and so only where it is known to stand.
+  const bool restarts =
+      site == CallSites::Kind::syscall && (result.is_native_error(abi::kRestartAlways) ||
+                                           (result.is_native_error(EINTR) && should_restart(entry)));
+  if (restarts) {
+    if (tracer != nullptr) tracer->restarting(*this, entry);
     context_.regs.rip -= kCallInstructionSize;
     return;
   }
+  if (tracer != nullptr) tracer->end(*this, entry, *frame, result, mark);
+  record.finished = true;
+  record.failed = result.is_failure();
+  record.result = record.failed ? static_cast<Word>(abi::guest_errno(table, result)) : result.value();
   if (result.kind() == Result::Kind::thread_exit) {
     finishing_ = true;
     return;

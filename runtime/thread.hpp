@@ -34,7 +34,7 @@ struct CallRecord {
   std::array<abi::Word, 6> args{};
   abi::Word result = 0;
   bool finished = false;
-  bool failed = false;
+  bool failed = false;   ///< `result` is then the guest's errno
 };
 
 class GuestThread final : public abi::Host {

@@ -10,6 +10,7 @@
 
 #include "abi/format.hpp"
 #include "runtime/gate.hpp"
+#include "runtime/quiet_write.hpp"
 #include "runtime/thread.hpp"
 
 namespace sudrun::runtime {
@@ -40,11 +41,9 @@ Tracer::Mark Tracer::begin(GuestThread& thread, const abi::Entry& entry, const a
 void Tracer::end(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame, const abi::Result& result,
                  Mark mark) noexcept {
   if (options_.summary) {
-    const auto entries = table_.entries();
-    const auto position = static_cast<std::size_t>(&entry - entries.data());
-    Count& count = position < entries.size() ? counts_[position] : unknown_;
+    Count& count = count_of(entry);
     count.calls.fetch_add(1, std::memory_order_relaxed);
-    if (!result.is_ok()) count.errors.fetch_add(1, std::memory_order_relaxed);
+    if (result.is_failure()) count.errors.fetch_add(1, std::memory_order_relaxed);
     count.nanoseconds.fetch_add(now() - mark.started, std::memory_order_relaxed);
   }
   if (options_.lines && entry.returns.kind != abi::RoleKind::none) {
@@ -52,6 +51,26 @@ void Tracer::end(GuestThread& thread, const abi::Entry& entry, const abi::Frame&
     const std::size_t n = abi::format_exit(text, table_, entry, frame, result, thread);
     write_line(thread, {text.data(), n});
   }
+}
+
+Tracer::Count& Tracer::count_of(const abi::Entry& entry) noexcept {
+  const auto entries = table_.entries();
+  const auto position = static_cast<std::size_t>(&entry - entries.data());
+  return position < entries.size() ? counts_[position] : unknown_;
+}
+
+void Tracer::restarting(GuestThread& thread, const abi::Entry& entry) noexcept {
+  if (!options_.lines) return;
+  std::array<char, 96> text;
+  const auto name = table_.string(entry.name);
+  const int n = std::snprintf(text.data(), text.size(), "%.*s(...) = ? (interrupted, to be restarted)",
+                              static_cast<int>(name.size()), name.data());
+  write_line(thread, {text.data(), std::min(static_cast<std::size_t>(n), text.size() - 1)});
+}
+
+void Tracer::forget() noexcept {
+  for (std::size_t i = 0; i < table_.entries().size(); ++i)
+    counts_[i].calls = counts_[i].errors = counts_[i].nanoseconds = 0;
 }
 
 void Tracer::signal(GuestThread& thread, const abi::SignalInfo& info) noexcept {
@@ -87,8 +106,9 @@ void Tracer::write_line(GuestThread& thread, std::string_view text) noexcept {
   std::array<char, kLine + 32> line;
   const int n = std::snprintf(line.data(), line.size(), "[%d] %.*s\n", thread.tid(), static_cast<int>(text.size()),
                               text.data());
-  native(SYS_write, static_cast<std::uint64_t>(options_.descriptor), word(line.data()),
-         std::min(static_cast<std::size_t>(n), line.size() - 1));
+  if (reader_gone_.load(std::memory_order_relaxed)) return;
+  if (!write_quietly(options_.descriptor, line.data(), std::min(static_cast<std::size_t>(n), line.size() - 1)))
+    reader_gone_.store(true, std::memory_order_relaxed);
 }
 
 void Tracer::finish(unsigned sites) noexcept {
@@ -98,8 +118,7 @@ void Tracer::finish(unsigned sites) noexcept {
   std::uint64_t total = 0, calls = 0, errors = 0;
   std::array<char, 256> line;
   const auto put = [&](int n) {
-    native(SYS_write, static_cast<std::uint64_t>(options_.descriptor), word(line.data()),
-           std::min(static_cast<std::size_t>(n), line.size() - 1));
+    write_quietly(options_.descriptor, line.data(), std::min(static_cast<std::size_t>(n), line.size() - 1));
   };
   for (std::size_t i = 0; i < entries.size(); ++i) total += counts_[i].nanoseconds.load();
   put(std::snprintf(line.data(), line.size(), "%6s %11s %11s %9s %9s %s\n", "% time", "seconds", "usecs/call",

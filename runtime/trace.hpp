@@ -30,10 +30,14 @@ class Tracer {
   Mark begin(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame) noexcept;
   void end(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame, const abi::Result& result,
            Mark mark) noexcept;
+  /// The call was interrupted and will be made again: nothing is counted.
+  void restarting(GuestThread& thread, const abi::Entry& entry) noexcept;
   void signal(GuestThread& thread, const abi::SignalInfo& info) noexcept;
   void killed(GuestThread& thread, const abi::SignalInfo& info) noexcept;
   /// The process is about to become another program.
   void executing(GuestThread& thread, const char* path) noexcept;
+  /// In the child after fork: what the parent counted is the parent's.
+  void forget() noexcept;
   /// Writes the summary, if one is wanted. Once per process. `sites`: instructions that have trapped.
   void finish(unsigned sites) noexcept;
 
@@ -42,8 +46,10 @@ class Tracer {
     std::atomic<std::uint64_t> calls{0}, errors{0}, nanoseconds{0};
   };
   void write_line(GuestThread& thread, std::string_view text) noexcept;
+  Count& count_of(const abi::Entry& entry) noexcept;
   const abi::Table& table_;
   Options options_;
+  std::atomic<bool> reader_gone_{false};  ///< the descriptor takes no more; lines are dropped
   std::unique_ptr<Count[]> counts_;  ///< by position in table.entries()
   Count unknown_;
 };

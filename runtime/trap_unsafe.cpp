@@ -252,8 +252,9 @@ Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* fra
   const bool trap = signal == SIGSYS && (info->si_code == kCodeDispatch || info->si_code == kCodeSeccomp ||
                                          frame->uc_mcontext.gregs[REG_RIP] >= static_cast<greg_t>(abi::kGuestTop));
   if (trap && info->si_code > 0 && info->si_arch != AUDIT_ARCH_X86_64) {
-    abi::SignalInfo refused = decode_siginfo(*info, *frame);
     report_wrong_instruction(*this);
+    abi::SignalInfo refused;
+    refused.signal = SIGSYS;
     die(refused);
   }
   if (trap) {
@@ -279,7 +280,6 @@ void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* fra
     report_internal_fault(*this, decode_siginfo(*info, *frame), host);
     die_of_signal(signal);
   }
-  if (signal == SIGSYS) return;  // sent by another process; the signal is the runtime's own
   pending_.raw = *info;
   pending_.info = decode_siginfo(*info, *frame);
   asm volatile("" ::: "memory");

@@ -1,5 +1,5 @@
-// A Go program for FreeBSD under sudrun. What it checks from within stands in tests/go/guest; here is what can
-// only be seen from outside: output, exit statuses, deaths, signals.
+// A Go program for FreeBSD under sudrun. What it checks from within stands in tests/go/guest; here is what
+// can only be seen from outside: output, exit statuses, deaths, signals.
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -19,7 +19,8 @@ namespace {
 
 std::string go_guest() {
   const char* path = std::getenv("SUDRUN_GO_GUEST");
-  if (path == nullptr) throw std::runtime_error("SUDRUN_GO_GUEST is not set: run the tests through ./dev test or meson test");
+  if (path == nullptr)
+    throw std::runtime_error("SUDRUN_GO_GUEST is not set: run the tests through ./dev test or meson test");
   return path;
 }
 
@@ -89,7 +90,8 @@ TEST_CASE("what the guest sees of its surroundings is true") {
   INFO(outcome);
   REQUIRE(outcome.exited(0));
   const std::string executable = std::filesystem::canonical(go_guest());
-  CHECK(lines_of(outcome.out) == std::vector<std::string>{executable, std::filesystem::canonical(dir.path()), go_guest(), "ok where"});
+  CHECK(lines_of(outcome.out) ==
+        std::vector<std::string>{executable, std::filesystem::canonical(dir.path()), go_guest(), "ok where"});
 
   command = go({"environment"});
   command.whole_env = std::vector<std::string>{"ONE=1", "EMPTY=", "TWO=a=b c"};
@@ -119,8 +121,8 @@ TEST_CASE("an ordinary user can do all that needs no privilege") {
   const TemporaryDirectory dir;
   std::filesystem::copy_file(go_guest(), dir / "guest");
   std::filesystem::copy_file(sudrun_binary(), dir / "sudrun");
-  for (const char* topic : {"goroutines", "tcp", "unix", "http", "commands", "self", "signals", "files", "locks",
-                            "mmap", "system", "sysctl", "kqueue", "recover", "interfaces"}) {
+  for (const char* topic : {"goroutines", "tcp", "unix", "http", "commands", "self", "signals", "files",
+                            "locks", "mmap", "system", "sysctl", "kqueue", "recover", "interfaces"}) {
     Command command = go({topic});
     command.argv.front() = dir / "sudrun";
     for (std::string& argument : command.argv)
@@ -156,8 +158,9 @@ TEST_CASE("a nil dereference is a Go panic that knows the address") {
   const Outcome outcome = run(go({"nil"}));
   INFO(outcome);
   CHECK(outcome.exited(2));
-  CHECK_THAT(outcome.err, StartsWith("panic: runtime error: invalid memory address or nil pointer dereference\n"
-                                     "[signal SIGSEGV: segmentation violation code=0x1 addr=0x40 pc=0x"));
+  CHECK_THAT(outcome.err,
+             StartsWith("panic: runtime error: invalid memory address or nil pointer dereference\n"
+                        "[signal SIGSEGV: segmentation violation code=0x1 addr=0x40 pc=0x"));
   CHECK_THAT(outcome.err, Contains("main.follow"));
 }
 
@@ -165,8 +168,9 @@ TEST_CASE("a wild address is a fatal error that names it") {
   const Outcome outcome = run(go({"address"}));
   INFO(outcome);
   CHECK(outcome.exited(2));
-  CHECK_THAT(outcome.err, StartsWith("unexpected fault address 0x123456789000\nfatal error: fault\n"
-                                     "[signal SIGSEGV: segmentation violation code=0x1 addr=0x123456789000 pc=0x"));
+  CHECK_THAT(outcome.err,
+             StartsWith("unexpected fault address 0x123456789000\nfatal error: fault\n"
+                        "[signal SIGSEGV: segmentation violation code=0x1 addr=0x123456789000 pc=0x"));
 }
 
 TEST_CASE("endless recursion is a stack overflow, not a crash") {
@@ -182,7 +186,9 @@ TEST_CASE("a deadlock is detected") {
   const Outcome outcome = run(go({"deadlock"}));
   INFO(outcome);
   CHECK(outcome.exited(2));
-  CHECK_THAT(outcome.err, StartsWith("fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [select (no cases)]:"));
+  CHECK_THAT(
+      outcome.err,
+      StartsWith("fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [select (no cases)]:"));
 }
 
 TEST_CASE("GOTRACEBACK=crash ends in SIGABRT") {
@@ -221,8 +227,11 @@ TEST_CASE("SIGQUIT prints every goroutine, as Go does it") {
 TEST_CASE("signals from outside arrive in order") {
   Running program(go({"wait"}));
   REQUIRE(program.wait_for("ready"));
-  const std::pair<int, const char*> expected[] = {{SIGINT, "interrupt"}, {SIGHUP, "hangup"}, {SIGWINCH, "window size changes"},
-                                                  {SIGUSR1, "user defined signal 1"}, {SIGCHLD, "child exited"}};
+  const std::pair<int, const char*> expected[] = {{SIGINT, "interrupt"},
+                                                  {SIGHUP, "hangup"},
+                                                  {SIGWINCH, "window size changes"},
+                                                  {SIGUSR1, "user defined signal 1"},
+                                                  {SIGCHLD, "child exited"}};
   for (int round = 0; round < 20; ++round) {
     for (const auto& [number, name] : expected) {
       const std::size_t seen = program.out().size();

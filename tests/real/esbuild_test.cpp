@@ -35,7 +35,8 @@ void write_three_project(const TemporaryDirectory& dir) {
 }
 
 std::vector<std::string> bundle_to(const std::string& file) {
-  return {"entry.js", "--bundle", "--minify", "--sourcemap", "--format=esm", "--log-level=warning", "--outfile=" + file};
+  return {"entry.js",         "--bundle", "--minify", "--sourcemap", "--format=esm", "--log-level=warning",
+          "--outfile=" + file};
 }
 
 /// Two loops that keep two processors busy as long as the object lives.
@@ -156,7 +157,12 @@ TEST_CASE("esbuild --serve answers hundreds of requests at once") {
   REQUIRE_FALSE(url.empty());
   for (int round = 0; round < 3; ++round) {
     Command requests;
-    requests.argv = {"node", source_file("tests/real/requests.cjs"), url, "400", dir / "small.txt", dir / "bundle.js",
+    requests.argv = {"node",
+                     source_file("tests/real/requests.cjs"),
+                     url,
+                     "400",
+                     dir / "small.txt",
+                     dir / "bundle.js",
                      dir / "entry.js"};
     const Outcome answers = run(requests);
     INFO(answers);
@@ -173,7 +179,8 @@ TEST_CASE("esbuild's Node library works through sudrun") {
   write_wrapper(dir / "esbuild", kEsbuild);
   fs::create_directory(dir / "project");
   Command command;
-  command.argv = {"node", source_file("tests/real/service.cjs"), download("esbuild/lib/main.js"), dir / "project"};
+  command.argv = {"node", source_file("tests/real/service.cjs"), download("esbuild/lib/main.js"),
+                  dir / "project"};
   command.set_env["ESBUILD_BINARY_PATH"] = dir / "esbuild";
   const Outcome outcome = run(command);
   INFO(outcome);

@@ -105,8 +105,10 @@ TEST_CASE("lefthook installs and removes hooks") {
   Outcome outcome = repository.lefthook({"install"});
   INFO(outcome);
   CHECK(outcome.exited(0));
-  CHECK((fs::status(repository.file(".git/hooks/pre-commit")).permissions() & fs::perms::owner_exec) != fs::perms::none);
-  CHECK_THAT(read_file(repository.file(".git/hooks/commit-msg")), Contains("call_lefthook run \"commit-msg\""));
+  CHECK((fs::status(repository.file(".git/hooks/pre-commit")).permissions() & fs::perms::owner_exec) !=
+        fs::perms::none);
+  CHECK_THAT(read_file(repository.file(".git/hooks/commit-msg")),
+             Contains("call_lefthook run \"commit-msg\""));
   CHECK(repository.lefthook({"check-install"}).exited(0));
   outcome = repository.lefthook({"dump"});
   CHECK_THAT(outcome.out, Contains("parallel: true"));
@@ -189,7 +191,8 @@ TEST_CASE("lefthook lets an interactive command ask on the terminal") {
 
 TEST_CASE("lefthook gives its commands a terminal of their own") {
   const Repository repository;
-  write_file(repository.file("lefthook.yml"), "tty:\n  commands:\n    look:\n      run: test -t 1 && echo a terminal || echo no terminal\n");
+  write_file(repository.file("lefthook.yml"),
+             "tty:\n  commands:\n    look:\n      run: test -t 1 && echo a terminal || echo no terminal\n");
   Command command = repository.lefthook_command({"run", "tty"});
   command.terminal = true;
   const Outcome outcome = run(command);

@@ -20,7 +20,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const std::string& what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 std::vector<std::string> environment_for(const Command& command) {
   if (command.whole_env) return *command.whole_env;
@@ -51,8 +53,10 @@ void close_at(int& fd) {
 void take(int& from, std::string& to) {
   std::array<char, 65536> buffer;
   const ssize_t n = ::read(from, buffer.data(), buffer.size());
-  if (n > 0) to.append(buffer.data(), static_cast<std::size_t>(n));
-  else if (n == 0 || (errno != EINTR && errno != EAGAIN)) close_at(from);  // EIO: the terminal's other side is gone
+  if (n > 0)
+    to.append(buffer.data(), static_cast<std::size_t>(n));
+  else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+    close_at(from);  // EIO: the terminal's other side is gone
 }
 
 void kill_session(pid_t session) {
@@ -117,7 +121,8 @@ bool Running::collect(std::chrono::milliseconds within) {
   return out_ >= 0 || err_ >= 0;
 }
 
-bool Running::wait_for(std::string_view part, bool in_errors, std::size_t from, std::chrono::milliseconds within) {
+bool Running::wait_for(std::string_view part, bool in_errors, std::size_t from,
+                       std::chrono::milliseconds within) {
   const auto deadline = Clock::now() + within;
   const std::string& text = in_errors ? outcome_.err : outcome_.out;
   for (bool open = true;;) {
@@ -156,7 +161,8 @@ Outcome Running::finish() {
   }
   finished_ = true;
   const auto until = Clock::now() + std::chrono::milliseconds(200);  // descendants may still hold the pipes
-  while (Clock::now() < until && collect(std::chrono::milliseconds(20))) {}
+  while (Clock::now() < until && collect(std::chrono::milliseconds(20))) {
+  }
   kill_session(pid_);
   outcome_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   if (WIFEXITED(status)) outcome_.status = WEXITSTATUS(status);

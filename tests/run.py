@@ -57,6 +57,8 @@ def run(suite, build, downloads, scratch):
     if not suite.binary.exists():
         return 0, 1, f"{suite.binary} does not exist: it has not been built\n"
     home = pathlib.Path(tempfile.mkdtemp(prefix="suite-", dir=scratch))
+    os.chmod(scratch, 0o755)  # tests that run a part of themselves as an ordinary user need to get there
+    os.chmod(home, 0o755)
     environment = dict(os.environ)
     environment.pop("SUDRUN_TEST_TRAP", None)
     environment.update(
@@ -66,7 +68,6 @@ def run(suite, build, downloads, scratch):
     command = [str(suite.binary), *suite.arguments, "-r", "xml", "-o", str(home / "report.xml")]
     if suite.unprivileged:
         environment["HOME"] = str(home)
-        os.chmod(scratch, 0o755)
         os.chown(home, NOBODY, NOBODY)
         command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--", *command]
         problem = out_of_reach(suite.binary, environment["SUDRUN_BINARY"])
@@ -78,15 +79,13 @@ def run(suite, build, downloads, scratch):
                                    env=environment, cwd=home, start_new_session=True)
         timed_out = False
         try:
-            status = process.wait(timeout=suite.timeout)
+            process.wait(timeout=suite.timeout)
         except subprocess.TimeoutExpired:
             timed_out = True
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                status = process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
+        finally:
+            if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                status = process.wait()
+            status = process.wait()
     text = log.read_text(errors="replace")
     passed, failed, failures, complete = read_report(home / "report.xml")
     if timed_out:
@@ -195,6 +194,7 @@ def main():
     parser.add_argument("--downloads", required=True, type=pathlib.Path)
     parser.add_argument("--filter", default="", help="only suites whose title contains this")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     build, downloads = options.build.resolve(), options.downloads.resolve()
 
     chosen = [s for s in suites(build) if options.filter in s.title]

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "abi/freebsd/thread_id.hpp"
 #include "abi/freebsd/umtx.hpp"
 #include "abi/freebsd/umtx_layout.hpp"
 #include "tests/abi/real_host.hpp"
@@ -81,7 +82,7 @@ Word32& word(std::uint32_t& value) { return reinterpret_cast<Word32&>(value); }
 // What libthr does in user space (lib/libthr/thread/thr_umtx.c, thr_umtx.h).
 
 void libthr_lock(RealHost& host, Umutex& mutex) {
-  const auto id = static_cast<std::uint32_t>(host.tid());
+  const auto id = static_cast<std::uint32_t>(own_tid(host));
   std::uint32_t unowned = kUnowned;
   if (word(mutex.owner).compare_exchange_strong(unowned, id)) return;
   for (;;) {
@@ -276,7 +277,7 @@ TEST_CASE("mutex operations say why they fail", "[umtx]") {
   GuestArena arena;
   auto* mutex = arena.make<Umutex>();
   auto* time = arena.make<UmtxTime>();
-  const auto id = static_cast<std::uint32_t>(host.tid());
+  const auto id = static_cast<std::uint32_t>(own_tid(host));
   CHECK(request(host, Op::mutex_trylock, mutex).is_ok());
   CHECK(mutex->owner == id);
   CHECK(request(host, Op::mutex_trylock, mutex).is_native_error(EBUSY));
@@ -376,7 +377,7 @@ TEST_CASE("a condition wait that times out has released its mutex", "[umtx]") {
   auto* cv = arena.make<Ucond>();
   auto* time = arena.make<Timespec>();
   *time = {0, 10'000'000};
-  mutex->owner = static_cast<std::uint32_t>(host.tid());
+  mutex->owner = static_cast<std::uint32_t>(own_tid(host));
   CHECK(request(host, Op::cv_wait, cv, 0, mutex, time).is_native_error(ETIMEDOUT));
   CHECK(mutex->owner == kUnowned);
   CHECK(request(host, Op::cv_wait, cv, 0, mutex, time).is_native_error(EPERM));

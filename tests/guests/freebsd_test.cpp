@@ -24,7 +24,7 @@ void run_case(const std::string& name, const std::string& test_case) {
   expect_ok(command);
 }
 
-#include "freebsd_cases.inc"
+#include "tests/freebsd_cases.hpp"  // made from the guests by list_cases.py
 
 }  // namespace
 

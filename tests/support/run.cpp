@@ -88,6 +88,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
     if (::dup2(streams[static_cast<std::size_t>(i)], i) < 0) give_up();
   if (!command.cwd.empty() && ::chdir(command.cwd.c_str()) != 0) give_up();
   if (command.uid && (::setgroups(0, nullptr) != 0 || ::setgid(*command.uid) != 0 || ::setuid(*command.uid) != 0)) give_up();
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing outlives a suite that is ended from outside
   ::execvpe(argv[0], argv, envp);
   give_up();
   ::_exit(125);

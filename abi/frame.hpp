@@ -50,7 +50,9 @@ class Result {
 
   constexpr Kind kind() const noexcept { return kind_; }
   constexpr bool is_ok() const noexcept { return kind_ == Kind::value; }
-  constexpr bool is_failure() const noexcept { return kind_ == Kind::native_error || kind_ == Kind::guest_error; }
+  constexpr bool is_failure() const noexcept {
+    return kind_ == Kind::native_error || kind_ == Kind::guest_error;
+  }
   constexpr bool is_native_error(int native_errno) const noexcept {
     return kind_ == Kind::native_error && value_ == static_cast<Word>(native_errno);
   }

@@ -18,21 +18,21 @@ namespace sudrun::abi {
 
 /// How a new guest thread starts.
 struct ThreadStart {
-  Registers regs;              ///< complete initial registers
+  Registers regs;  ///< complete initial registers
   Word fs_base = 0;
-  GuestAddr tid_address{};     ///< if not null, the new tid is stored here (32 or 64 bits) before the guest runs
-  unsigned tid_size = 8;       ///< 4 or 8
-  int tid_bias = 0;            ///< added to the native tid before it is stored
+  GuestAddr tid_address{};  ///< if not null, the new tid is stored here (32 or 64 bits) before the guest runs
+  unsigned tid_size = 8;    ///< 4 or 8
+  int tid_bias = 0;         ///< added to the native tid before it is stored
   GuestAddr parent_tid_address{};
   GuestAddr clear_tid_address{};  ///< Linux CLONE_CHILD_CLEARTID: zeroed (32 bits) and woken at exit
-  bool keep_xstate = false;    ///< start with the creator's vector state (Linux clone) instead of a clean one
+  bool keep_xstate = false;  ///< start with the creator's vector state (Linux clone) instead of a clean one
 };
 
 /// A program to run in place of this one.
 struct ExecRequest {
-  int dirfd = -100;            ///< AT_FDCWD or a descriptor `path` is relative to
-  GuestAddr path{};            ///< guest string
-  GuestAddr argv{};            ///< guest vector of strings
+  int dirfd = -100;  ///< AT_FDCWD or a descriptor `path` is relative to
+  GuestAddr path{};  ///< guest string
+  GuestAddr argv{};  ///< guest vector of strings
   GuestAddr envp{};
   bool by_descriptor = false;  ///< fexecve: run the file `dirfd` itself
 };
@@ -75,9 +75,13 @@ class Host {
                                   bool& swapped) noexcept = 0;
 
   template <typename T>
-  bool get(GuestAddr from, T& to) noexcept { return read(from, &to, sizeof(T)); }
+  bool get(GuestAddr from, T& to) noexcept {
+    return read(from, &to, sizeof(T));
+  }
   template <typename T>
-  bool put(GuestAddr to, const T& from) noexcept { return write(to, &from, sizeof(T)); }
+  bool put(GuestAddr to, const T& from) noexcept {
+    return write(to, &from, sizeof(T));
+  }
 
   /// Chooses an address for a mapping of `size` bytes the guest leaves to the system; 0 if there is no room.
   /// Callers pass it to mmap as a hint with MAP_FIXED_NOREPLACE and try again on EEXIST.

@@ -12,7 +12,8 @@ namespace {
 std::vector<HandlerEntry> sorted(std::initializer_list<std::span<const HandlerEntry>> areas) {
   std::vector<HandlerEntry> all;
   for (const auto area : areas) all.insert(all.end(), area.begin(), area.end());
-  std::sort(all.begin(), all.end(), [](const HandlerEntry& a, const HandlerEntry& b) { return a.name < b.name; });
+  std::sort(all.begin(), all.end(),
+            [](const HandlerEntry& a, const HandlerEntry& b) { return a.name < b.name; });
   return all;
 }
 
@@ -26,17 +27,18 @@ std::unique_ptr<Personality> make_personality(std::string_view name) {
 
 std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept {
   if (personality == "freebsd") {
-    static const std::vector<HandlerEntry> all = sorted(
-        {freebsd::file_handlers(), freebsd::stat_handlers(), freebsd::socket_handlers(), freebsd::ioctl_handlers(),
-         freebsd::kqueue_handlers(), freebsd::poll_handlers(), freebsd::sysctl_handlers(), freebsd::time_handlers(),
-         freebsd::umtx_handlers(), freebsd::system_handlers(), freebsd::thread_handlers(),
-         freebsd::signal_handlers(), freebsd::memory_handlers(), freebsd::process_handlers()});
+    static const std::vector<HandlerEntry> all =
+        sorted({freebsd::file_handlers(), freebsd::stat_handlers(), freebsd::socket_handlers(),
+                freebsd::ioctl_handlers(), freebsd::kqueue_handlers(), freebsd::poll_handlers(),
+                freebsd::sysctl_handlers(), freebsd::time_handlers(), freebsd::umtx_handlers(),
+                freebsd::system_handlers(), freebsd::thread_handlers(), freebsd::signal_handlers(),
+                freebsd::memory_handlers(), freebsd::process_handlers()});
     return all;
   }
   if (personality == "linux") {
-    static const std::vector<HandlerEntry> all =
-        sorted({linux_abi::memory_handlers(), linux_abi::signal_handlers(), linux_abi::wait_handlers(),
-                linux_abi::thread_handlers(), linux_abi::process_handlers(), linux_abi::descriptor_handlers()});
+    static const std::vector<HandlerEntry> all = sorted(
+        {linux_abi::memory_handlers(), linux_abi::signal_handlers(), linux_abi::wait_handlers(),
+         linux_abi::thread_handlers(), linux_abi::process_handlers(), linux_abi::descriptor_handlers()});
     return all;
   }
   return {};

@@ -16,10 +16,10 @@ namespace sudrun::abi {
 /// What the loader knows of the mapped program, for the auxiliary vector.
 struct ImageInfo {
   Word entry = 0;
-  Word phdr = 0;       ///< address of the program headers in guest memory
+  Word phdr = 0;  ///< address of the program headers in guest memory
   unsigned phent = 0;
   unsigned phnum = 0;
-  Word base = 0;       ///< load bias of the interpreter, 0 without one
+  Word base = 0;  ///< load bias of the interpreter, 0 without one
   Word ehdr_flags = 0;
 };
 
@@ -32,9 +32,9 @@ struct AuxEntry {
 
 /// How this ABI lays out the memory a new program starts with (see loader/stack.hpp).
 struct StackImage {
-  std::vector<AuxEntry> aux;       ///< without the terminating AT_NULL; execpath etc. as blobs
+  std::vector<AuxEntry> aux;         ///< without the terminating AT_NULL; execpath etc. as blobs
   unsigned alignment_remainder = 0;  ///< stack pointer modulo 16 at entry
-  bool ps_strings = false;         ///< BSD: struct ps_strings at the very top; AT_ARGV and the like follow it
+  bool ps_strings = false;  ///< BSD: struct ps_strings at the very top; AT_ARGV and the like follow it
   // Auxiliary types whose values only the stack builder knows (0: this ABI has none).
   unsigned aux_argc = 0, aux_argv = 0, aux_envc = 0, aux_envv = 0, aux_ps_strings = 0;
 };

@@ -49,7 +49,8 @@ struct MappedStack {
 Outcome<MappedStack> map_stack(const StackOptions& options = {});
 void unmap_stack(const MappedStack& stack) noexcept;
 
-/// Maps `code` (at most a page) read-execute at page-aligned `address`, where nothing is mapped. Returns `address`.
+/// Maps `code` (at most a page) read-execute at page-aligned `address`, where nothing is mapped. Returns
+/// `address`.
 Outcome<Word> map_code(Word address, std::span<const std::byte> code);
 
 /// Copies `bytes` to guest address `to`, which must be inside a stack made by map_stack.

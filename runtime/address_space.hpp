@@ -13,8 +13,8 @@ class AddressSpace {
  public:
   AddressSpace() noexcept;
 
-  /// Addresses for mappings the guest leaves to the system, upwards from a random place soon after the start. Programs, their break and
-  /// stack are placed elsewhere by the loader.
+  /// Addresses for mappings the guest leaves to the system, upwards from a random place soon after the start.
+  /// Programs, their break and stack are placed elsewhere by the loader.
   static constexpr abi::Word kArenaStart = 0x1800'0000'0000;
   static constexpr abi::Word kArenaEnd = 0x2800'0000'0000;
 

@@ -28,7 +28,8 @@ AddressSpace::AddressSpace() noexcept {
 abi::Word AddressSpace::choose(std::uint64_t size, std::uint64_t alignment) noexcept {
   alignment = std::max(alignment, kPage);
   const std::uint64_t span = page_up(size);
-  if (size == 0 || span < size || span > kArenaEnd - kArenaStart || alignment > kArenaEnd - kArenaStart) return 0;
+  if (size == 0 || span < size || span > kArenaEnd - kArenaStart || alignment > kArenaEnd - kArenaStart)
+    return 0;
   abi::Word seen = next_.load(std::memory_order_relaxed);
   for (;;) {
     abi::Word at = (seen + alignment - 1) & ~(alignment - 1);

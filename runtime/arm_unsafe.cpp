@@ -59,7 +59,8 @@ TrapMode choose_trap(TrapMode wanted, bool inherited_filter, std::string& error)
     }
     if (wanted == TrapMode::sud) {
       error = std::string("this kernel refuses Syscall User Dispatch (") +
-              std::strerror(static_cast<int>(-refused)) + "); it needs Linux 5.11 or later; try --trap=seccomp";
+              std::strerror(static_cast<int>(-refused)) +
+              "); it needs Linux 5.11 or later; try --trap=seccomp";
       return TrapMode::automatic;
     }
   }

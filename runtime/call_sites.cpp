@@ -13,7 +13,8 @@ CallSites::Kind CallSites::note(abi::Host& host, abi::Word address) noexcept {
     if (seen >> 2 == address && seen != 0) return static_cast<Kind>(seen & 3);
     if (seen != 0) continue;
     const Kind kind = decode(host, address);
-    if (slot.compare_exchange_strong(seen, address << 2 | static_cast<std::uint64_t>(kind), std::memory_order_relaxed)) {
+    if (slot.compare_exchange_strong(seen, address << 2 | static_cast<std::uint64_t>(kind),
+                                     std::memory_order_relaxed)) {
       count_.fetch_add(1, std::memory_order_relaxed);
       return kind;
     }

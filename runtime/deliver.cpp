@@ -15,7 +15,8 @@ using abi::Disposition;
 using abi::sigbit;
 
 constexpr abi::NativeSigset kStopByDefault = sigbit(SIGTSTP) | sigbit(SIGTTIN) | sigbit(SIGTTOU);
-constexpr abi::NativeSigset kIgnoredByDefault = sigbit(SIGCHLD) | sigbit(SIGURG) | sigbit(SIGWINCH) | sigbit(SIGCONT);
+constexpr abi::NativeSigset kIgnoredByDefault =
+    sigbit(SIGCHLD) | sigbit(SIGURG) | sigbit(SIGWINCH) | sigbit(SIGCONT);
 
 }  // namespace
 
@@ -32,7 +33,8 @@ void GuestThread::deliver(const abi::SignalInfo& arrived) noexcept {
   if (info.synchronous && (blocked || action.disposition != Disposition::handler)) die(info);
   if (action.disposition == Disposition::ignore) return;
   if (action.disposition == Disposition::by_default) {
-    if ((kIgnoredByDefault & sigbit(info.signal)) != 0 || process_.signals().is_ignored_by_default(info.signal))
+    if ((kIgnoredByDefault & sigbit(info.signal)) != 0 ||
+        process_.signals().is_ignored_by_default(info.signal))
       return;
     if ((kStopByDefault & sigbit(info.signal)) == 0) die(info);
     native(SYS_kill, static_cast<std::uint64_t>(process_.pid()), SIGSTOP);

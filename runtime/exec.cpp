@@ -20,14 +20,16 @@
 namespace sudrun::runtime {
 namespace {
 
-constexpr int kMaxScriptDepth = 4;                       // as Linux's search_binary_handler()
-constexpr std::size_t kMaxArguments = 0x7fff'ffff / 8;   // what a vector may hold before it is surely garbage
-constexpr std::size_t kMaxString = 128 * 1024;           // MAX_ARG_STRLEN
+constexpr int kMaxScriptDepth = 4;                      // as Linux's search_binary_handler()
+constexpr std::size_t kMaxArguments = 0x7fff'ffff / 8;  // what a vector may hold before it is surely garbage
+constexpr std::size_t kMaxString = 128 * 1024;          // MAX_ARG_STRLEN
 
 class Descriptor {
  public:
   explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const noexcept { return fd_; }
@@ -80,8 +82,8 @@ ExecPlan plan_exec(const std::string& path, const std::vector<std::string>& argv
     if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return plan;
     const loader::FileSource source(file.get());
     const loader::Classification found = loader::classify(source, known);
-    const bool fixed_native = native_under_sudrun && found.kind == loader::FileKind::native && !found.is_dynamic() &&
-                              found.image && !found.image->is_pie();
+    const bool fixed_native = native_under_sudrun && found.kind == loader::FileKind::native &&
+                              !found.is_dynamic() && found.image && !found.image->is_pie();
     if (found.kind == loader::FileKind::script && found.script) {
       std::vector<std::string> next{found.script->interpreter};
       if (found.script->argument) next.push_back(*found.script->argument);
@@ -145,7 +147,8 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
 
     std::vector<abi::Table> tables{process_.table()};
     for (const std::string_view name : abi::builtin_abis())
-      if (const auto table = abi::builtin_table(name); table && name != process_.table().abi()) tables.push_back(*table);
+      if (const auto table = abi::builtin_table(name); table && name != process_.table().abi())
+        tables.push_back(*table);
     const bool by_filter = process_.trap_mode() == TrapMode::seccomp;
     ExecPlan plan = plan_exec(path, argv, process_.exec_policy().options, tables, by_filter);
     if (plan.error != 0) return -plan.error;

@@ -10,15 +10,16 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const char sudrun_entry_window_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_interruptible_begin[], sudrun_interruptible_syscall[],
     sudrun_interruptible_interrupted[];
-[[gnu::visibility("hidden")]] extern const char sudrun_access_begin[], sudrun_access_end[], sudrun_access_fault[];
+[[gnu::visibility("hidden")]] extern const char sudrun_access_begin[], sudrun_access_end[],
+    sudrun_access_fault[];
 
 [[gnu::visibility("hidden")]] void sudrun_trap_entry(int, void*, void*);
 [[gnu::visibility("hidden")]] void sudrun_restorer();
 
 /// Native call from the always-allowed range; returns the kernel's value. Async-signal-safe.
 [[gnu::visibility("hidden")]] std::int64_t sudrun_gate_call(long number, std::uint64_t a0, std::uint64_t a1,
-                                                            std::uint64_t a2, std::uint64_t a3, std::uint64_t a4,
-                                                            std::uint64_t a5) noexcept;
+                                                            std::uint64_t a2, std::uint64_t a3,
+                                                            std::uint64_t a4, std::uint64_t a5) noexcept;
 /// The same, returning -EINTR if a signal for the guest is pending or arrives before the kernel is entered.
 [[gnu::visibility("hidden")]] std::int64_t sudrun_gate_call_interruptible(long number, std::uint64_t a0,
                                                                           std::uint64_t a1, std::uint64_t a2,
@@ -42,6 +43,8 @@ inline std::int64_t native(long number, std::uint64_t a0 = 0, std::uint64_t a1 =
 }
 
 /// An argument of a native call that is a host pointer.
-inline std::uint64_t word(const volatile void* pointer) noexcept { return reinterpret_cast<std::uint64_t>(pointer); }
+inline std::uint64_t word(const volatile void* pointer) noexcept {
+  return reinterpret_cast<std::uint64_t>(pointer);
+}
 
 }  // namespace sudrun::runtime

@@ -37,7 +37,8 @@ bool GuestThread::load32(GuestAddr from, std::uint32_t& value) noexcept {
 bool GuestThread::compare_exchange32(GuestAddr at, std::uint32_t& expected, std::uint32_t desired,
                                      bool& swapped) noexcept {
   return in_guest(at, sizeof desired) && word_of(at) % sizeof desired == 0 &&
-         sudrun_compare_exchange32(reinterpret_cast<std::uint32_t*>(word_of(at)), &expected, desired, &swapped) == 0;
+         sudrun_compare_exchange32(reinterpret_cast<std::uint32_t*>(word_of(at)), &expected, desired,
+                                   &swapped) == 0;
 }
 
 }  // namespace sudrun::runtime

@@ -34,7 +34,7 @@ std::string error_text(int error) { return std::strerror(error); }
 
 /// Tables the program may be for: the built-in ones, or the one file named.
 struct Tables {
-  std::vector<std::byte> block;     ///< backs the table of --table
+  std::vector<std::byte> block;  ///< backs the table of --table
   std::vector<abi::Table> all;
 };
 
@@ -47,8 +47,9 @@ Tables load_tables(const LaunchOptions& options) {
     const auto native = abi::builtin_table("linux-amd64");
     const abi::TableModel model = abi::read_table(options.table_file);
     if (!abi::make_personality(model.personality))
-      throw abi::TableError(model.file, model.personality_where,
-                            "the personality `" + model.personality + "` is not built in; expected `freebsd` or `linux`");
+      throw abi::TableError(
+          model.file, model.personality_where,
+          "the personality `" + model.personality + "` is not built in; expected `freebsd` or `linux`");
     tables.block = abi::freeze(model, abi::native_model(*native), abi::handler_names(model.personality));
   } catch (const std::exception& e) {
     throw LaunchError(kExitOwnFailure, e.what());
@@ -94,9 +95,11 @@ std::string real_path(const std::string& path) {
   return real ? std::string(real.get()) : path;
 }
 
-const abi::Table& choose_table(const LaunchOptions& options, const Tables& tables, const loader::Classification& file) {
+const abi::Table& choose_table(const LaunchOptions& options, const Tables& tables,
+                               const loader::Classification& file) {
   std::string wanted = options.abi.empty() ? file.abi : options.abi;
-  if (options.abi.empty() && !options.table_file.empty() && file.image && file.kind != loader::FileKind::foreign_elf)
+  if (options.abi.empty() && !options.table_file.empty() && file.image &&
+      file.kind != loader::FileKind::foreign_elf)
     wanted = tables.all.back().abi();
   for (const abi::Table& table : tables.all)
     if (table.abi() == wanted) return table;
@@ -105,17 +108,20 @@ const abi::Table& choose_table(const LaunchOptions& options, const Tables& table
   throw LaunchError(kExitOwnFailure, "unknown ABI `" + wanted + "`; known: " + known);
 }
 
-std::unique_ptr<Tracer> make_tracer(const LaunchOptions& options, const abi::Table& table, HiddenDescriptors& hidden) {
+std::unique_ptr<Tracer> make_tracer(const LaunchOptions& options, const abi::Table& table,
+                                    HiddenDescriptors& hidden) {
   if (!options.trace && !options.summary) return nullptr;
   Tracer::Options to;
   to.lines = options.trace;
   to.summary = options.summary;
   if (!options.trace_file.empty()) {
-    const int fd = ::open(options.trace_file.c_str(),
-                          O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (options.trace_append ? 0 : O_TRUNC), 0666);
+    const int fd =
+        ::open(options.trace_file.c_str(),
+               O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (options.trace_append ? 0 : O_TRUNC), 0666);
     if (fd < 0) throw LaunchError(kExitOwnFailure, options.trace_file + ": " + error_text(errno));
     const auto moved = hidden.hide(fd);
-    if (moved < 0) throw LaunchError(kExitOwnFailure, options.trace_file + ": " + error_text(static_cast<int>(-moved)));
+    if (moved < 0)
+      throw LaunchError(kExitOwnFailure, options.trace_file + ": " + error_text(static_cast<int>(-moved)));
     to.descriptor = static_cast<int>(moved);
   }
   return std::make_unique<Tracer>(table, to);
@@ -163,21 +169,26 @@ void launch(const LaunchOptions& options) {
   std::string path;
   const int fd = open_program(options.program, path);
   if (::access(path.c_str(), X_OK) != 0)
-    throw LaunchError(kExitNotExecutable, options.program + ": no execute permission (chmod +x would give it)");
+    throw LaunchError(kExitNotExecutable,
+                      options.program + ": no execute permission (chmod +x would give it)");
   const loader::Classification file = loader::classify(loader::FileSource(fd), signatures(tables));
   if (file.kind == loader::FileKind::script) {
-    throw LaunchError(kExitNotExecutable, options.program + ": is a script; run its interpreter, " +
-                                              (file.script ? file.script->interpreter : std::string("(none)")));
+    throw LaunchError(kExitNotExecutable,
+                      options.program + ": is a script; run its interpreter, " +
+                          (file.script ? file.script->interpreter : std::string("(none)")));
   }
   if (!file.image) throw LaunchError(kExitNotExecutable, options.program + ": " + file.message);
   const bool abi_given = !options.abi.empty() || !options.table_file.empty();
   if (file.is_dynamic() || !abi_given)
-    if (const auto reason = loader::why_not_runnable(file); reason && (file.is_dynamic() || !file.identification))
+    if (const auto reason = loader::why_not_runnable(file);
+        reason && (file.is_dynamic() || !file.identification))
       throw LaunchError(kExitNotExecutable, options.program + ": " + *reason);
 
   static const abi::Table& table = choose_table(options, tables, file);
   auto personality = abi::make_personality(table.personality());
-  if (!personality) throw LaunchError(kExitOwnFailure, "the table's personality `" + std::string(table.personality()) + "` is not built in");
+  if (!personality)
+    throw LaunchError(kExitOwnFailure,
+                      "the table's personality `" + std::string(table.personality()) + "` is not built in");
 
   std::string error;
   const TrapMode trap = choose_trap(options.trap, options.inherited_filter, error);
@@ -208,22 +219,25 @@ void launch(const LaunchOptions& options) {
   abi::Personality& guest = process->personality();
   if (!guest.trampoline().empty()) {
     const abi::Word at = process->addresses().choose(loader::kPageSize, loader::kPageSize);
-    guest.set_trampoline(abi::guest_addr(value_or_fail(loader::map_code(at, guest.trampoline()), options.program)));
+    guest.set_trampoline(
+        abi::guest_addr(value_or_fail(loader::map_code(at, guest.trampoline()), options.program)));
   }
 
   std::vector<std::string> argv{options.argv0 ? *options.argv0 : options.program};
   argv.insert(argv.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> envp;
   for (char** e = environ; *e != nullptr; ++e) envp.emplace_back(*e);
-  const auto built = value_or_fail(
-      loader::build_stack(guest.stack_image(info, process->program_path()), argv, envp, stack.top, stack.size()), options.program);
+  const auto built = value_or_fail(loader::build_stack(guest.stack_image(info, process->program_path()), argv,
+                                                       envp, stack.top, stack.size()),
+                                   options.program);
   loader::copy_to_stack(stack, built.stack_pointer, built.bytes);
 
   const std::size_t slash = process->program_path().rfind('/');
   ::prctl(PR_SET_NAME, process->program_path().c_str() + (slash == std::string::npos ? 0 : slash + 1));
   if (options.verbose) {
-    const std::string line = "sudrun: " + options.program + ": " + std::string(table.title()) + " (" + file.identification.how +
-                             "), trapped by " + (trap == TrapMode::sud ? "Syscall User Dispatch" : "a seccomp filter") + "\n";
+    const std::string line = "sudrun: " + options.program + ": " + std::string(table.title()) + " (" +
+                             file.identification.how + "), trapped by " +
+                             (trap == TrapMode::sud ? "Syscall User Dispatch" : "a seccomp filter") + "\n";
     static_cast<void>(!::write(2, line.data(), line.size()));
   }
 
@@ -232,7 +246,8 @@ void launch(const LaunchOptions& options) {
   if (const auto r = thread.run(guest.initial_registers(mapped.entry, built.stack_pointer), 0, {}); r != 0)
     throw LaunchError(kExitOwnFailure, "cannot arm the trap: " + error_text(static_cast<int>(-r)));
   thread.clear_tid();
-  // The first thread has ended before the process. Its host thread stays: without it /proc/self would be gone.
+  // The first thread has ended before the process. Its host thread stays: without it /proc/self would be
+  // gone.
   if (process->thread_count().fetch_sub(1) == 1) process->exit(0);
   for (;;) native(SYS_pause);
 }

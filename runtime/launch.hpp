@@ -12,21 +12,21 @@
 namespace sudrun::runtime {
 
 /// Exit statuses of sudrun itself, as env(1) and shells use them.
-inline constexpr int kExitOwnFailure = 125;   ///< bad options, bad table, no way to trap
+inline constexpr int kExitOwnFailure = 125;  ///< bad options, bad table, no way to trap
 inline constexpr int kExitNotExecutable = 126;
 inline constexpr int kExitNotFound = 127;
 
 struct LaunchOptions {
   std::string program;
-  std::vector<std::string> arguments;        ///< without argv[0]
-  std::optional<std::string> argv0;          ///< default: the program as given
-  std::string abi;                           ///< empty: recognised from the file
-  std::string table_file;                    ///< empty: the built-in table
+  std::vector<std::string> arguments;  ///< without argv[0]
+  std::optional<std::string> argv0;    ///< default: the program as given
+  std::string abi;                     ///< empty: recognised from the file
+  std::string table_file;              ///< empty: the built-in table
   TrapMode trap = TrapMode::automatic;
   bool inherited_filter = false;
   bool trace = false;
   bool summary = false;
-  std::string trace_file;                    ///< empty: standard error
+  std::string trace_file;  ///< empty: standard error
   bool trace_append = false;
   bool verbose = false;
 };

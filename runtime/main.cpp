@@ -30,8 +30,8 @@ void list_abis() {
       full += entry.support == abi::Support::full ? 1 : 0;
       partial += entry.support == abi::Support::partial ? 1 : 0;
     }
-    std::cout << name << "\t" << table->title() << " (" << table->entries().size() << " calls: " << full << " full, "
-              << partial << " partial)\n";
+    std::cout << name << "\t" << table->title() << " (" << table->entries().size() << " calls: " << full
+              << " full, " << partial << " partial)\n";
   }
 }
 
@@ -40,8 +40,9 @@ int run(int argc, char** argv) {
   bool list = false, inspect = false;
   CLI::App app("Runs programs built for other operating systems, unchanged.", "sudrun");
   app.formatter(std::make_shared<UsageFormatter>());
-  app.footer("Exit status: that of the program; if it dies of a signal, so does sudrun.\n"
-             "125: sudrun itself failed; 126: the program cannot be run; 127: it was not found.");
+  app.footer(
+      "Exit status: that of the program; if it dies of a signal, so does sudrun.\n"
+      "125: sudrun itself failed; 126: the program cannot be run; 127: it was not found.");
   app.prefix_command();
   app.set_version_flag("-V,--version", std::string("sudrun ") + runtime::kVersion);
   app.add_flag("-v,--verbose", options.verbose, "Say how the program was recognised and is trapped");
@@ -55,7 +56,8 @@ int run(int argc, char** argv) {
   app.add_option("--trap", options.trap, "How calls are trapped: auto, sud or seccomp")
       ->type_name("HOW")
       ->transform(CLI::CheckedTransformer(traps).description(""));
-  app.add_option("--argv0", options.argv0, "What the program sees as its own name (argv[0])")->type_name("NAME");
+  app.add_option("--argv0", options.argv0, "What the program sees as its own name (argv[0])")
+      ->type_name("NAME");
   app.add_flag("--list-abis", list, "List the ABIs that are built in");
   app.add_flag("--inspect", inspect, "Describe the program instead of running it");
   app.add_flag("--trace-append", options.trace_append)->group("");

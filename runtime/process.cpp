@@ -28,8 +28,9 @@ std::vector<abi::Handler> bind_handlers(const abi::Table& table) {
   bound.reserve(table.handler_names().size());
   for (const std::uint32_t offset : table.handler_names()) {
     const std::string_view name = table.string(offset);
-    const auto at = std::lower_bound(known.begin(), known.end(), name,
-                                     [](const abi::HandlerEntry& entry, std::string_view n) { return entry.name < n; });
+    const auto at =
+        std::lower_bound(known.begin(), known.end(), name,
+                         [](const abi::HandlerEntry& entry, std::string_view n) { return entry.name < n; });
     if (at == known.end() || at->name != name)
       throw std::runtime_error("the table names an unknown handler '" + std::string(name) + "'");
     bound.push_back(at->handler);

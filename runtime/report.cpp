@@ -47,7 +47,8 @@ void say_recent_calls(GuestThread& thread) noexcept {
       say("    %.*s(0x%lx, 0x%lx, 0x%lx) = -1 %s\n", width, name.data(), c.args[0], c.args[1], c.args[2],
           table.errno_name(static_cast<int>(c.result)).data());
     else
-      say("    %.*s(0x%lx, 0x%lx, 0x%lx) = 0x%lx\n", width, name.data(), c.args[0], c.args[1], c.args[2], c.result);
+      say("    %.*s(0x%lx, 0x%lx, 0x%lx) = 0x%lx\n", width, name.data(), c.args[0], c.args[1], c.args[2],
+          c.result);
   }
 }
 
@@ -103,8 +104,10 @@ void report_wrong_instruction(GuestThread& thread) noexcept {
   say_code(thread, rip);
 }
 
-void report_internal_fault(GuestThread& thread, const abi::SignalInfo& info, const abi::Registers& host) noexcept {
-  say("sudrun: internal error: signal %d in the runtime at rip 0x%lx (gate at %p), address 0x%lx; please report this\n",
+void report_internal_fault(GuestThread& thread, const abi::SignalInfo& info,
+                           const abi::Registers& host) noexcept {
+  say("sudrun: internal error: signal %d in the runtime at rip 0x%lx (gate at %p), address 0x%lx; please "
+      "report this\n",
       info.signal, host.rip, static_cast<const void*>(sudrun_gate_begin), info.address);
   say_registers(host);
   say("  the program:\n");

@@ -16,6 +16,7 @@ void report_crash(GuestThread& thread, const abi::SignalInfo& info) noexcept;
 /// A system-call instruction of another processor mode (int 0x80, sysenter).
 void report_wrong_instruction(GuestThread& thread) noexcept;
 /// The runtime itself has faulted, with `host` as its registers: a bug of ours.
-void report_internal_fault(GuestThread& thread, const abi::SignalInfo& info, const abi::Registers& host) noexcept;
+void report_internal_fault(GuestThread& thread, const abi::SignalInfo& info,
+                           const abi::Registers& host) noexcept;
 
 }  // namespace sudrun::runtime

@@ -12,8 +12,8 @@ namespace sudrun::runtime {
 namespace {
 
 using abi::Disposition;
-using abi::SignalAction;
 using abi::sigbit;
+using abi::SignalAction;
 
 // The kernel's own struct sigaction; the C library's differs and hides the restorer.
 struct KernelSigaction {
@@ -25,12 +25,15 @@ struct KernelSigaction {
 constexpr std::uint64_t kRestorerFlag = 0x04000000;
 
 std::int64_t host_action(int signal, const KernelSigaction* set, KernelSigaction* old) noexcept {
-  return native(SYS_rt_sigaction, static_cast<std::uint64_t>(signal), word(set), word(old), sizeof(std::uint64_t));
+  return native(SYS_rt_sigaction, static_cast<std::uint64_t>(signal), word(set), word(old),
+                sizeof(std::uint64_t));
 }
 
 constexpr std::uint64_t kDefault = 0, kIgnore = 1;  // SIG_DFL, SIG_IGN
 
-KernelSigaction plain(std::uint64_t handler) noexcept { return {handler, kRestorerFlag, &sudrun_restorer, 0}; }
+KernelSigaction plain(std::uint64_t handler) noexcept {
+  return {handler, kRestorerFlag, &sudrun_restorer, 0};
+}
 std::uint64_t catcher_address() noexcept { return reinterpret_cast<std::uint64_t>(&sudrun_trap_entry); }
 
 // One catcher for all signals, on the thread's trap stack. SA_NODEFER: the mask in force is always one we
@@ -108,8 +111,8 @@ void die_of_signal(int signal) noexcept {
   host_action(signal, &fallback, nullptr);
   const std::uint64_t none = ~sigbit(signal);
   native(SYS_rt_sigprocmask, SIG_SETMASK, word(&none), 0, sizeof none);
-  native(SYS_tgkill, static_cast<std::uint64_t>(native(SYS_getpid)), static_cast<std::uint64_t>(native(SYS_gettid)),
-         static_cast<std::uint64_t>(signal));
+  native(SYS_tgkill, static_cast<std::uint64_t>(native(SYS_getpid)),
+         static_cast<std::uint64_t>(native(SYS_gettid)), static_cast<std::uint64_t>(signal));
   native(SYS_exit_group, 128 + static_cast<std::uint64_t>(signal));
   __builtin_unreachable();
 }

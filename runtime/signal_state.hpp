@@ -12,8 +12,8 @@ namespace sudrun::runtime {
 inline constexpr int kSignalCount = 65;  // index by native number, 0 unused
 
 /// Raised by the processor, or by the trap itself: never blocked on the host, always caught.
-inline constexpr abi::NativeSigset kSynchronous = abi::sigbit(4) | abi::sigbit(5) | abi::sigbit(7) |
-                                                  abi::sigbit(8) | abi::sigbit(11) | abi::sigbit(31);
+inline constexpr abi::NativeSigset kSynchronous =
+    abi::sigbit(4) | abi::sigbit(5) | abi::sigbit(7) | abi::sigbit(8) | abi::sigbit(11) | abi::sigbit(31);
 inline constexpr abi::NativeSigset kUnblockable = abi::sigbit(9) | abi::sigbit(19);
 
 /// A mask as the host may have it.
@@ -33,7 +33,9 @@ class SignalState {
   abi::SignalAction take_for_delivery(int signal) noexcept;
   /// Catches `signal` on the host from now on, even where the guest ignores it or leaves it at its default.
   void watch(int signal) noexcept;
-  bool is_ignored_by_default(int signal) const noexcept { return (ignored_by_default_ & abi::sigbit(signal)) != 0; }
+  bool is_ignored_by_default(int signal) const noexcept {
+    return (ignored_by_default_ & abi::sigbit(signal)) != 0;
+  }
 
   SpinLock& lock() noexcept { return lock_; }  ///< held around fork
 

@@ -136,7 +136,8 @@ abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
     process_.after_fork_in_child(*this);
     if (wait_for_exec) {
       native(SYS_close, static_cast<abi::Word>(gone[0]));
-      hide_descriptor(gone[1]);  // stays open until exec or exit closes it, which is what the parent waits for
+      hide_descriptor(
+          gone[1]);  // stays open until exec or exit closes it, which is what the parent waits for
     }
     arm_thread(process_.trap_mode(), block_);
     return 0;

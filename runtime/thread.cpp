@@ -25,7 +25,8 @@ namespace {
 constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they were before it
 }
 
-// --- the host loop ------------------------------------------------------------------------------------------
+// --- the host loop
+// ------------------------------------------------------------------------------------------
 
 void GuestThread::serve_call() noexcept {
   const abi::Table& table = process_.table();
@@ -82,8 +83,8 @@ Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
 }
 
 // A call that was interrupted is made again unless a handler without SA_RESTART runs, or the call is one that
-// is never restarted. A signal that came before the kernel saw the call came before the call: its handler runs
-// first, then the call is made. (Under a temporary mask that signal is what the call was waiting for.)
+// is never restarted. A signal that came before the kernel saw the call came before the call: its handler
+// runs first, then the call is made. (Under a temporary mask that signal is what the call was waiting for.)
 bool GuestThread::should_restart(const Entry& entry) noexcept {
   if (block_.not_entered && !has_temporary_mask_) return true;
   if (block_.pending == 0) return !entry.interrupt_fails;
@@ -94,7 +95,8 @@ bool GuestThread::should_restart(const Entry& entry) noexcept {
   return action.restart && !entry.interrupt_fails;
 }
 
-// --- abi::Host ----------------------------------------------------------------------------------------------
+// --- abi::Host
+// ----------------------------------------------------------------------------------------------
 
 NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, Word a4, Word a5) noexcept {
   for (;;) {
@@ -115,7 +117,8 @@ Word GuestThread::choose_address(std::uint64_t size, std::uint64_t alignment) no
 
 NativeResult GuestThread::set_break(Word address) noexcept { return process_.addresses().set_break(address); }
 
-NativeResult GuestThread::signal_action(int signal, const abi::SignalAction* set, abi::SignalAction* old) noexcept {
+NativeResult GuestThread::signal_action(int signal, const abi::SignalAction* set,
+                                        abi::SignalAction* old) noexcept {
   if (signal < 1 || signal >= kSignalCount) return -EINVAL;
   if (old != nullptr) *old = process_.signals().action(signal);
   return set != nullptr ? process_.signals().set_action(signal, *set) : 0;

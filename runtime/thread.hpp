@@ -34,7 +34,7 @@ struct CallRecord {
   std::array<abi::Word, 6> args{};
   abi::Word result = 0;
   bool finished = false;
-  bool failed = false;   ///< `result` is then the guest's errno
+  bool failed = false;  ///< `result` is then the guest's errno
 };
 
 class GuestThread final : public abi::Host {
@@ -76,7 +76,8 @@ class GuestThread final : public abi::Host {
   abi::Context& context() noexcept override { return context_; }
   int tid() noexcept override { return tid_; }
   int pid() noexcept override { return process_.pid(); }
-  abi::NativeResult signal_action(int signal, const abi::SignalAction* set, abi::SignalAction* old) noexcept override;
+  abi::NativeResult signal_action(int signal, const abi::SignalAction* set,
+                                  abi::SignalAction* old) noexcept override;
   abi::NativeSigset signal_mask() noexcept override { return mask_; }
   void set_signal_mask(abi::NativeSigset mask) noexcept override { mask_ = mask & ~kUnblockable; }
   void set_temporary_mask(abi::NativeSigset mask) noexcept override;
@@ -130,16 +131,16 @@ class GuestThread final : public abi::Host {
   Process& process_;
   ThreadBlock block_{};
   abi::Context context_;
-  ucontext_t* frame_ = nullptr;   ///< the suspended guest, while in the runtime or leaving it
-  boost::context::fiber host_;    ///< the host loop, while the guest context runs
+  ucontext_t* frame_ = nullptr;           ///< the suspended guest, while in the runtime or leaving it
+  boost::context::fiber host_;            ///< the host loop, while the guest context runs
   std::array<std::uint64_t, 18> home_{};  ///< registers that return from enter_guest()
   bool entering_ = false;
   bool finishing_ = false;
 
   abi::NativeSigset mask_;
-  abi::NativeSigset saved_mask_ = 0;   ///< what to restore, while has_temporary_mask_
+  abi::NativeSigset saved_mask_ = 0;  ///< what to restore, while has_temporary_mask_
   bool has_temporary_mask_ = false;
-  abi::NativeSigset held_ = 0;         ///< sent (not raised) synchronous signals the guest has blocked
+  abi::NativeSigset held_ = 0;  ///< sent (not raised) synchronous signals the guest has blocked
   Pending pending_{};
   bool has_fault_ = false;
   abi::SignalInfo fault_{};

@@ -22,7 +22,7 @@ enum class Side : std::uint8_t {
 
 struct ThreadBlock {
   ThreadBlock* self;
-  Selector selector;      ///< read by the kernel at every system call outside the gate
+  Selector selector;  ///< read by the kernel at every system call outside the gate
   Side side;
   bool fsgsbase;          ///< rdfsbase/wrfsbase may be used
   bool not_entered;       ///< the last interruptible call was given up before the kernel saw it

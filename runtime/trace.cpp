@@ -38,8 +38,8 @@ Tracer::Mark Tracer::begin(GuestThread& thread, const abi::Entry& entry, const a
   return {options_.summary ? now() : 0};
 }
 
-void Tracer::end(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame, const abi::Result& result,
-                 Mark mark) noexcept {
+void Tracer::end(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame,
+                 const abi::Result& result, Mark mark) noexcept {
   if (options_.summary) {
     Count& count = count_of(entry);
     count.calls.fetch_add(1, std::memory_order_relaxed);
@@ -77,7 +77,8 @@ void Tracer::signal(GuestThread& thread, const abi::SignalInfo& info) noexcept {
   if (!options_.lines) return;
   std::array<char, 96> text;
   const auto name = table_.signal_name(table_.signal_to_guest(info.signal));
-  const int n = std::snprintf(text.data(), text.size(), "--- %.*s ---", static_cast<int>(name.size()), name.data());
+  const int n =
+      std::snprintf(text.data(), text.size(), "--- %.*s ---", static_cast<int>(name.size()), name.data());
   write_line(thread, {text.data(), static_cast<std::size_t>(n)});
 }
 
@@ -85,8 +86,8 @@ void Tracer::killed(GuestThread& thread, const abi::SignalInfo& info) noexcept {
   if (options_.lines) {
     std::array<char, 96> text;
     const auto name = table_.signal_name(table_.signal_to_guest(info.signal));
-    const int n =
-        std::snprintf(text.data(), text.size(), "+++ killed by %.*s +++", static_cast<int>(name.size()), name.data());
+    const int n = std::snprintf(text.data(), text.size(), "+++ killed by %.*s +++",
+                                static_cast<int>(name.size()), name.data());
     write_line(thread, {text.data(), static_cast<std::size_t>(n)});
   }
   finish(thread.process().sites().count());
@@ -104,10 +105,11 @@ void Tracer::executing(GuestThread& thread, const char* path) noexcept {
 // One write per line, so that lines of threads and processes do not mix.
 void Tracer::write_line(GuestThread& thread, std::string_view text) noexcept {
   std::array<char, kLine + 32> line;
-  const int n = std::snprintf(line.data(), line.size(), "[%d] %.*s\n", thread.tid(), static_cast<int>(text.size()),
-                              text.data());
+  const int n = std::snprintf(line.data(), line.size(), "[%d] %.*s\n", thread.tid(),
+                              static_cast<int>(text.size()), text.data());
   if (reader_gone_.load(std::memory_order_relaxed)) return;
-  if (!write_quietly(options_.descriptor, line.data(), std::min(static_cast<std::size_t>(n), line.size() - 1)))
+  if (!write_quietly(options_.descriptor, line.data(),
+                     std::min(static_cast<std::size_t>(n), line.size() - 1)))
     reader_gone_.store(true, std::memory_order_relaxed);
 }
 

@@ -17,9 +17,9 @@ class GuestThread;
 class Tracer {
  public:
   struct Options {
-    int descriptor = 2;     ///< where lines go; hidden from the guest unless it is 2
-    bool lines = false;     ///< one line per call
-    bool summary = false;   ///< counts and times at exit
+    int descriptor = 2;    ///< where lines go; hidden from the guest unless it is 2
+    bool lines = false;    ///< one line per call
+    bool summary = false;  ///< counts and times at exit
   };
   Tracer(const abi::Table& table, Options options);
 
@@ -50,7 +50,7 @@ class Tracer {
   const abi::Table& table_;
   Options options_;
   std::atomic<bool> reader_gone_{false};  ///< the descriptor takes no more; lines are dropped
-  std::unique_ptr<Count[]> counts_;  ///< by position in table.entries()
+  std::unique_ptr<Count[]> counts_;       ///< by position in table.entries()
   Count unknown_;
 };
 

@@ -24,13 +24,13 @@
 namespace sudrun::runtime {
 namespace {
 
-constexpr std::size_t kTrapStack = 128 * 1024;   // a signal frame with every state component is up to 11 KiB
+constexpr std::size_t kTrapStack = 128 * 1024;  // a signal frame with every state component is up to 11 KiB
 constexpr std::size_t kGuard = 4096;
 constexpr std::size_t kFiberStack = 64 * 1024;
-constexpr unsigned kAutodisarm = 1U << 31;       // SS_AUTODISARM, linux/signal.h
-constexpr int kCodeSeccomp = 1;                  // SYS_SECCOMP
-constexpr int kCodeDispatch = 2;                 // SYS_USER_DISPATCH
-constexpr std::uint64_t kHwcap2Fsgsbase = 2;     // HWCAP2_FSGSBASE, asm/hwcap2.h
+constexpr unsigned kAutodisarm = 1U << 31;    // SS_AUTODISARM, linux/signal.h
+constexpr int kCodeSeccomp = 1;               // SYS_SECCOMP
+constexpr int kCodeDispatch = 2;              // SYS_USER_DISPATCH
+constexpr std::uint64_t kHwcap2Fsgsbase = 2;  // HWCAP2_FSGSBASE, asm/hwcap2.h
 
 bool between(std::uint64_t rip, const char* begin, const char* end) noexcept {
   return rip >= word(begin) && rip < word(end);
@@ -65,14 +65,15 @@ std::span<std::byte> xstate_of(ucontext_t& frame) noexcept {
 
 static_assert(sizeof(abi::Registers) == 18 * 8);
 static_assert(offsetof(abi::Registers, rdi) == REG_RDI * 8 && offsetof(abi::Registers, rsp) == REG_RSP * 8 &&
-              offsetof(abi::Registers, rip) == REG_RIP * 8 && offsetof(abi::Registers, rflags) == REG_EFL * 8);
+              offsetof(abi::Registers, rip) == REG_RIP * 8 &&
+              offsetof(abi::Registers, rflags) == REG_EFL * 8);
 
 }  // namespace
 
 extern "C" [[gnu::visibility("hidden"), gnu::used]] Resume sudrun_catch(int signal, siginfo_t* info,
-                                                                       ucontext_t* frame, std::uint64_t fs,
-                                                                       std::uint64_t selector,
-                                                                       std::uint64_t side) noexcept {
+                                                                        ucontext_t* frame, std::uint64_t fs,
+                                                                        std::uint64_t selector,
+                                                                        std::uint64_t side) noexcept {
   return this_block().thread->caught(signal, info, frame, fs, selector, side);
 }
 
@@ -105,7 +106,8 @@ abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) no
   return info;
 }
 
-GuestThread::GuestThread(Process& process, abi::NativeSigset mask) : process_(process), mask_(mask & ~kUnblockable) {
+GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
+    : process_(process), mask_(mask & ~kUnblockable) {
   void* stack = mmap(nullptr, kGuard + kTrapStack, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (stack == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "trap stack");
@@ -120,7 +122,8 @@ GuestThread::GuestThread(Process& process, abi::NativeSigset mask) : process_(pr
 
 GuestThread::~GuestThread() { munmap(trap_stack_, kGuard + kTrapStack); }
 
-std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base, std::span<const std::byte> xstate) {
+std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
+                              std::span<const std::byte> xstate) {
   native(SYS_arch_prctl, ARCH_GET_FS, word(&block_.host_fs));
   native(SYS_arch_prctl, ARCH_SET_GS, word(&block_));
   tid_ = static_cast<int>(native(SYS_gettid));
@@ -194,7 +197,8 @@ void GuestThread::reset_xstate(std::span<const std::byte> xstate) noexcept {
   std::memset(area.data() + kMxcsrMaskEnd, 0, kXstateWordsOffset - kMxcsrMaskEnd);
   std::memcpy(area.data(), &kInitialControlWord, sizeof kInitialControlWord);
   std::memcpy(area.data() + kMxcsrOffset, &kInitialMxcsr, sizeof kInitialMxcsr);
-  if (area.size() >= kHeaderOffset + 8) std::memset(area.data() + kHeaderOffset, 0, 8);  // XSTATE_BV: all initial
+  if (area.size() >= kHeaderOffset + 8)
+    std::memset(area.data() + kHeaderOffset, 0, 8);  // XSTATE_BV: all initial
 }
 
 // Hands the guest's frame back for good, except for a signal that still slips in: caught() sees to that as
@@ -222,10 +226,11 @@ void GuestThread::leave() noexcept {
   }
 }
 
-Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs, std::uint64_t selector,
-                           std::uint64_t side) noexcept {
+Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs,
+                           std::uint64_t selector, std::uint64_t side) noexcept {
   const auto rip = static_cast<std::uint64_t>(frame->uc_mcontext.gregs[REG_RIP]);
-  const bool at_entry = between(rip, reinterpret_cast<const char*>(&sudrun_trap_entry), sudrun_entry_window_end);
+  const bool at_entry =
+      between(rip, reinterpret_cast<const char*>(&sudrun_trap_entry), sudrun_entry_window_end);
   const bool guest_ran = selector == static_cast<std::uint64_t>(Selector::block) &&
                          !between(rip, sudrun_gate_begin, sudrun_gate_end);
   if (entering_ && signal == SIGSYS) {
@@ -247,10 +252,12 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
   return resume_with(fs, static_cast<Selector>(selector), static_cast<Side>(side));
 }
 
-Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept {
+Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* frame,
+                                    std::uint64_t fs) noexcept {
   load_frame(frame, fs);
-  const bool trap = signal == SIGSYS && (info->si_code == kCodeDispatch || info->si_code == kCodeSeccomp ||
-                                         frame->uc_mcontext.gregs[REG_RIP] >= static_cast<greg_t>(abi::kGuestTop));
+  const bool trap =
+      signal == SIGSYS && (info->si_code == kCodeDispatch || info->si_code == kCodeSeccomp ||
+                           frame->uc_mcontext.gregs[REG_RIP] >= static_cast<greg_t>(abi::kGuestTop));
   if (trap && info->si_code > 0 && info->si_arch != AUDIT_ARCH_X86_64) {
     report_wrong_instruction(*this);
     abi::SignalInfo refused;

@@ -14,12 +14,14 @@ namespace sudrun::abi::freebsd {
 
 namespace {
 
-struct CapRights {                     // cap_rights_t, version 0
+struct CapRights {  // cap_rights_t, version 0
   std::uint64_t word[2];
 };
 static_assert(sizeof(CapRights) == 16);
-constexpr CapRights kAllRights{{std::uint64_t{1} << 57 | 0x07ff'ffff'ffff, std::uint64_t{1} << 58 | 0x001f'ffff}};
-constexpr std::uint32_t kAllFcntls = 1U << 3 | 1U << 4 | 1U << 5 | 1U << 6;   // F_GETFL, F_SETFL, F_GETOWN, F_SETOWN
+constexpr CapRights kAllRights{
+    {std::uint64_t{1} << 57 | 0x07ff'ffff'ffff, std::uint64_t{1} << 58 | 0x001f'ffff}};
+constexpr std::uint32_t kAllFcntls =
+    1U << 3 | 1U << 4 | 1U << 5 | 1U << 6;  // F_GETFL, F_SETFL, F_GETOWN, F_SETOWN
 
 /// 0, or the error for a descriptor that is not open (or not the guest's).
 int check_descriptor(Call& call, int fd) noexcept {
@@ -48,7 +50,7 @@ Result cap_rights_limit(Call& call) noexcept {
 }
 
 Result cap_rights_get(Call& call) noexcept {
-  if (call.i32(0) != 0) return Result::fail(EINVAL);   // CAP_RIGHTS_VERSION
+  if (call.i32(0) != 0) return Result::fail(EINVAL);  // CAP_RIGHTS_VERSION
   if (const int error = check_descriptor(call, call.i32(1)); error != 0) return Result::fail(error);
   return call.host.put(call.addr(2), kAllRights) ? Result::ok() : Result::fail(EFAULT);
 }
@@ -57,7 +59,7 @@ Result cap_ioctls_limit(Call& call) noexcept { return accept(call); }
 
 Result cap_ioctls_get(Call& call) noexcept {
   const int error = check_descriptor(call, call.i32(0));
-  return error != 0 ? Result::fail(error) : Result::ok(LONG_MAX);   // CAP_IOCTLS_ALL
+  return error != 0 ? Result::fail(error) : Result::ok(LONG_MAX);  // CAP_IOCTLS_ALL
 }
 
 Result cap_fcntls_limit(Call& call) noexcept {

@@ -18,24 +18,26 @@ namespace sudrun::abi::freebsd {
 namespace {
 
 constexpr int kLevelRoot = 1, kLevelSet = 2, kLevelWhich = 3;
-constexpr int kWhichThread = 1, kWhichProcess = 2, kWhichSet = 3, kWhichJail = 5, kWhichDomain = 6, kWhichEither = 9;
+constexpr int kWhichThread = 1, kWhichProcess = 2, kWhichSet = 3, kWhichJail = 5, kWhichDomain = 6,
+              kWhichEither = 9;
 constexpr std::int32_t kRootSet = 0, kDefaultSet = 1;
-constexpr std::size_t kSetSize = 128;            // sizeof(cpuset_t): 1024 processors
-constexpr std::size_t kDomainSize = 32;          // sizeof(domainset_t)
-constexpr std::int32_t kFirstTouch = 2;          // DOMAINSET_POLICY_FIRSTTOUCH
+constexpr std::size_t kSetSize = 128;    // sizeof(cpuset_t): 1024 processors
+constexpr std::size_t kDomainSize = 32;  // sizeof(domainset_t)
+constexpr std::int32_t kFirstTouch = 2;  // DOMAINSET_POLICY_FIRSTTOUCH
 
 using Set = std::array<std::uint64_t, kSetSize / 8>;
 
 /// The processors that are there, whatever this process may use.
 Set online_processors(Host& host) noexcept {
   char buffer[1024];
-  std::string_view list = read_host_file(host, "/sys/devices/system/cpu/online", buffer);   // "0-3,6"
+  std::string_view list = read_host_file(host, "/sys/devices/system/cpu/online", buffer);  // "0-3,6"
   Set set{};
   while (!list.empty() && list.front() >= '0' && list.front() <= '9') {
     const std::string_view range = list.substr(0, list.find(','));
     const std::int64_t first = leading_number(range, 0);
     const std::size_t dash = range.find('-');
-    const std::int64_t last = dash == std::string_view::npos ? first : leading_number(range.substr(dash + 1), first);
+    const std::int64_t last =
+        dash == std::string_view::npos ? first : leading_number(range.substr(dash + 1), first);
     for (std::int64_t cpu = first; cpu <= last && cpu < static_cast<std::int64_t>(kSetSize * 8); ++cpu)
       set[static_cast<std::size_t>(cpu) / 64] |= std::uint64_t{1} << cpu % 64;
     list.remove_prefix(std::min(range.size() + 1, list.size()));
@@ -61,7 +63,9 @@ int target_of(Call& call, std::int64_t id) noexcept {
 bool names_threads(int which) noexcept {
   return which == kWhichThread || which == kWhichProcess || which == kWhichEither;
 }
-bool names_sets(int which) noexcept { return which == kWhichSet || which == kWhichJail || which == kWhichDomain; }
+bool names_sets(int which) noexcept {
+  return which == kWhichSet || which == kWhichJail || which == kWhichDomain;
+}
 
 /// 0, or the error for a (level, which) pair that means nothing.
 int check(int level, int which) noexcept {
@@ -78,7 +82,7 @@ int put_set(Host& host, GuestAddr to, const Set& set, std::size_t size) noexcept
   return 0;
 }
 
-constexpr std::size_t kLargest = 8192;           // beyond this a size is a mistake
+constexpr std::size_t kLargest = 8192;  // beyond this a size is a mistake
 
 }  // namespace
 
@@ -125,14 +129,16 @@ Result cpuset_setaffinity(Call& call) noexcept {
   if (level != kLevelWhich || !names_threads(which)) return Result::fail(EPERM);
   if (size > kLargest) return Result::fail(ERANGE);
   Set set{};
-  if (!call.host.read(call.addr(4), set.data(), std::min<std::size_t>(size, kSetSize))) return Result::fail(EFAULT);
+  if (!call.host.read(call.addr(4), set.data(), std::min<std::size_t>(size, kSetSize)))
+    return Result::fail(EFAULT);
   for (std::size_t at = kSetSize; at < size; ++at) {
     char byte = 0;
     if (!call.host.get(call.addr(4) + at, byte)) return Result::fail(EFAULT);
     if (byte != 0) return Result::fail(EINVAL);
   }
-  const NativeResult done = call.host.call(SYS_sched_setaffinity, static_cast<Word>(target_of(call, call.i64(2))),
-                                           sizeof set, reinterpret_cast<Word>(set.data()));
+  const NativeResult done =
+      call.host.call(SYS_sched_setaffinity, static_cast<Word>(target_of(call, call.i64(2))), sizeof set,
+                     reinterpret_cast<Word>(set.data()));
   return is_error(done) ? Result::of(done) : Result::ok();
 }
 
@@ -140,7 +146,8 @@ Result cpuset_getdomain(Call& call) noexcept {
   if (const int error = check(call.i32(0), call.i32(1)); error != 0) return Result::fail(error);
   if (call.word(3) != kDomainSize) return Result::fail(ERANGE);
   const std::uint64_t set[kDomainSize / 8] = {1};
-  if (!call.host.put(call.addr(4), set) || !call.host.put(call.addr(5), kFirstTouch)) return Result::fail(EFAULT);
+  if (!call.host.put(call.addr(4), set) || !call.host.put(call.addr(5), kFirstTouch))
+    return Result::fail(EFAULT);
   return Result::ok();
 }
 

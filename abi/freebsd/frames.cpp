@@ -18,14 +18,16 @@ constexpr Word kTrapFlag = 1U << 8, kDirectionFlag = 1U << 10;
 constexpr Word kUserFlags = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x40000 | 0x200000;
 
 constexpr std::size_t kXsaveHeader = 64;
-constexpr std::size_t kReservedWords = 464;   // bytes of FXSAVE that belong to the host's kernel (asm/sigcontext.h)
+constexpr std::size_t kReservedWords =
+    464;  // bytes of FXSAVE that belong to the host's kernel (asm/sigcontext.h)
 constexpr std::size_t kFeaturesOffset = 472;  // its copy of the features the frame holds
 constexpr std::size_t kMxcsrOffset = 24, kMxcsrMaskOffset = 28;
 constexpr std::uint32_t kDefaultMxcsrMask = 0xffbf;
 constexpr std::size_t kMaxXstate = 16 * 1024;
 
 // x86 exception vectors as FreeBSD numbers its traps (sys/x86/include/trap.h).
-constexpr std::array<std::uint8_t, 20> kTrapNumbers{18, 10, 19, 3, 20, 21, 1, 22, 23, 24, 25, 26, 27, 9, 12, 30, 6, 14, 28, 29};
+constexpr std::array<std::uint8_t, 20> kTrapNumbers{18, 10, 19, 3, 20, 21, 1, 22, 23, 24,
+                                                    25, 26, 27, 9, 12, 30, 6, 14, 28, 29};
 
 std::uint32_t trap_number(int vector) noexcept {
   const auto v = static_cast<unsigned>(vector);
@@ -41,10 +43,24 @@ T load_at(std::span<const std::byte> bytes, std::size_t offset) noexcept {
 
 void fill_registers(guest::Mcontext& mc, const Context& context) noexcept {
   const Registers& r = context.regs;
-  mc.rdi = r.rdi; mc.rsi = r.rsi; mc.rdx = r.rdx; mc.rcx = r.rcx;
-  mc.r8 = r.r8; mc.r9 = r.r9; mc.rax = r.rax; mc.rbx = r.rbx; mc.rbp = r.rbp;
-  mc.r10 = r.r10; mc.r11 = r.r11; mc.r12 = r.r12; mc.r13 = r.r13; mc.r14 = r.r14; mc.r15 = r.r15;
-  mc.rip = r.rip; mc.rflags = r.rflags; mc.rsp = r.rsp;
+  mc.rdi = r.rdi;
+  mc.rsi = r.rsi;
+  mc.rdx = r.rdx;
+  mc.rcx = r.rcx;
+  mc.r8 = r.r8;
+  mc.r9 = r.r9;
+  mc.rax = r.rax;
+  mc.rbx = r.rbx;
+  mc.rbp = r.rbp;
+  mc.r10 = r.r10;
+  mc.r11 = r.r11;
+  mc.r12 = r.r12;
+  mc.r13 = r.r13;
+  mc.r14 = r.r14;
+  mc.r15 = r.r15;
+  mc.rip = r.rip;
+  mc.rflags = r.rflags;
+  mc.rsp = r.rsp;
   mc.cs = guest::kUserCode;
   mc.ss = guest::kUserData;
   mc.ds = mc.es = static_cast<std::uint16_t>(guest::kUserData);
@@ -58,16 +74,30 @@ void fill_registers(guest::Mcontext& mc, const Context& context) noexcept {
 
 void take_registers(const guest::Mcontext& mc, Context& context) noexcept {
   Registers& r = context.regs;
-  r.rdi = mc.rdi; r.rsi = mc.rsi; r.rdx = mc.rdx; r.rcx = mc.rcx;
-  r.r8 = mc.r8; r.r9 = mc.r9; r.rax = mc.rax; r.rbx = mc.rbx; r.rbp = mc.rbp;
-  r.r10 = mc.r10; r.r11 = mc.r11; r.r12 = mc.r12; r.r13 = mc.r13; r.r14 = mc.r14; r.r15 = mc.r15;
-  r.rip = mc.rip; r.rsp = mc.rsp;
+  r.rdi = mc.rdi;
+  r.rsi = mc.rsi;
+  r.rdx = mc.rdx;
+  r.rcx = mc.rcx;
+  r.r8 = mc.r8;
+  r.r9 = mc.r9;
+  r.rax = mc.rax;
+  r.rbx = mc.rbx;
+  r.rbp = mc.rbp;
+  r.r10 = mc.r10;
+  r.r11 = mc.r11;
+  r.r12 = mc.r12;
+  r.r13 = mc.r13;
+  r.r14 = mc.r14;
+  r.r15 = mc.r15;
+  r.rip = mc.rip;
+  r.rsp = mc.rsp;
   r.rflags = (mc.rflags & kUserFlags) | 0x202;
   context.fs_base = mc.fsbase;
 }
 
 /// Writes the guest's extended state over the live frame's. Returns 0 or EINVAL; on EINVAL nothing changed.
-int restore_xstate(const guest::Mcontext& mc, std::span<const std::byte> extended, std::span<std::byte> live) noexcept {
+int restore_xstate(const guest::Mcontext& mc, std::span<const std::byte> extended,
+                   std::span<std::byte> live) noexcept {
   if (mc.fpformat == guest::kFpFormatNone) return 0;
   if (mc.fpformat != guest::kFpFormatXmm) return EINVAL;
   if (mc.ownedfp == guest::kFpOwnedNone) return 0;
@@ -120,12 +150,24 @@ guest::Siginfo guest_siginfo(const Table& table, const SignalInfo& info) noexcep
     return out;
   }
   switch (info.code) {
-    case SI_USER: out.code = guest::kSiUser; break;
-    case SI_QUEUE: out.code = guest::kSiQueue; break;
-    case SI_TKILL: out.code = guest::kSiThread; break;
-    case SI_ASYNCIO: out.code = guest::kSiAsyncIo; break;
-    case SI_MESGQ: out.code = guest::kSiMessageQueue; break;
-    case SI_KERNEL: out.code = guest::kSiKernel; break;
+    case SI_USER:
+      out.code = guest::kSiUser;
+      break;
+    case SI_QUEUE:
+      out.code = guest::kSiQueue;
+      break;
+    case SI_TKILL:
+      out.code = guest::kSiThread;
+      break;
+    case SI_ASYNCIO:
+      out.code = guest::kSiAsyncIo;
+      break;
+    case SI_MESGQ:
+      out.code = guest::kSiMessageQueue;
+      break;
+    case SI_KERNEL:
+      out.code = guest::kSiKernel;
+      break;
     case SI_TIMER:
       out.code = guest::kSiTimer;
       out.reason.timer = {info.timer_id, info.overrun};
@@ -142,15 +184,21 @@ guest::Siginfo guest_siginfo(const Table& table, const SignalInfo& info) noexcep
   return out;
 }
 
-// Signals and codes as trap() (sys/amd64/amd64/trap.c) and vm_fault_trap() (sys/vm/vm_fault.c) choose them, by
-// the processor's vector; the others are the same on both systems or are swapped by guest_siginfo().
+// Signals and codes as trap() (sys/amd64/amd64/trap.c) and vm_fault_trap() (sys/vm/vm_fault.c) choose them,
+// by the processor's vector; the others are the same on both systems or are swapped by guest_siginfo().
 void FreeBsd::adjust_fault(SignalInfo& info) const noexcept {
   constexpr int kTraceTrap = 2, kBreakpoint = 1, kPrivilegedOpcode = 5, kAddressError = 2, kObjectError = 3;
   if (!info.synchronous) return;
   switch (info.trap_number) {
-    case 1: info.code = kTraceTrap; break;
-    case 3: info.code = kBreakpoint; break;
-    case 6: info.code = kPrivilegedOpcode; break;
+    case 1:
+      info.code = kTraceTrap;
+      break;
+    case 3:
+      info.code = kBreakpoint;
+      break;
+    case 6:
+      info.code = kPrivilegedOpcode;
+      break;
     case 11:  // segment not present
     case 12:  // stack fault
       info.signal = SIGBUS;
@@ -163,7 +211,8 @@ void FreeBsd::adjust_fault(SignalInfo& info) const noexcept {
     case kPageFault:
       if (info.signal == SIGBUS) info.code = kObjectError;
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -178,7 +227,11 @@ bool FreeBsd::push_signal_frame(Host& host, const SignalInfo& info, const Signal
   frame.handler = word_of(action.handler);
   frame.info = guest_siginfo(*table_, info);
   frame.context.sigmask = guest_sigset(*table_, old_mask);
-  frame.context.stack = {word_of(alt.base), alt.size, !alt.enabled ? guest::kStackDisable : on_stack ? guest::kStackOnStack : 0, 0};
+  frame.context.stack = {word_of(alt.base), alt.size,
+                         !alt.enabled ? guest::kStackDisable
+                         : on_stack   ? guest::kStackOnStack
+                                      : 0,
+                         0};
   guest::Mcontext& mc = frame.context.mcontext;
   mc.onstack = on_stack ? 1 : 0;
   fill_registers(mc, context);
@@ -232,7 +285,8 @@ Result restore_context(Host& host, const Table& table, GuestAddr at) noexcept {
   std::array<std::byte, kMaxXstate> extended;
   std::size_t size = 0;
   if ((mc.flags & guest::kMcHasFpXstate) != 0) {
-    const std::size_t room = context.xstate.size() > guest::kFxsaveSize ? context.xstate.size() - guest::kFxsaveSize : 0;
+    const std::size_t room =
+        context.xstate.size() > guest::kFxsaveSize ? context.xstate.size() - guest::kFxsaveSize : 0;
     if (mc.xfpustate_len > room || mc.xfpustate_len > extended.size()) return Result::fail(EINVAL);
     size = mc.xfpustate_len;
     if (!host.read(guest_addr(mc.xfpustate), extended.data(), size)) return Result::fail(EFAULT);

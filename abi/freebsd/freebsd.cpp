@@ -12,7 +12,8 @@
 #include "abi/freebsd/release.hpp"
 
 extern "C" {
-[[gnu::visibility("hidden")]] extern const std::byte sudrun_freebsd_sigcode_begin[], sudrun_freebsd_sigcode_end[];
+[[gnu::visibility("hidden")]] extern const std::byte sudrun_freebsd_sigcode_begin[],
+    sudrun_freebsd_sigcode_end[];
 }
 
 namespace sudrun::abi::freebsd {
@@ -20,10 +21,28 @@ namespace {
 
 // Auxiliary vector types: FreeBSD 14.0, sys/sys/elf_common.h.
 enum Aux : unsigned {
-  kPhdr = 3, kPhent = 4, kPhnum = 5, kPagesz = 6, kBase = 7, kFlags = 8, kEntry = 9,
-  kExecpath = 15, kCanary = 16, kCanaryLen = 17, kOsreldate = 18, kNcpus = 19, kPagesizes = 20,
-  kPagesizesLen = 21, kStackprot = 23, kEhdrflags = 24, kBsdflags = 27,
-  kArgc = 28, kArgv = 29, kEnvc = 30, kEnvv = 31, kPsStrings = 32,
+  kPhdr = 3,
+  kPhent = 4,
+  kPhnum = 5,
+  kPagesz = 6,
+  kBase = 7,
+  kFlags = 8,
+  kEntry = 9,
+  kExecpath = 15,
+  kCanary = 16,
+  kCanaryLen = 17,
+  kOsreldate = 18,
+  kNcpus = 19,
+  kPagesizes = 20,
+  kPagesizesLen = 21,
+  kStackprot = 23,
+  kEhdrflags = 24,
+  kBsdflags = 27,
+  kArgc = 28,
+  kArgv = 29,
+  kEnvc = 30,
+  kEnvv = 31,
+  kPsStrings = 32,
 };
 
 std::vector<std::byte> blob_of(const void* data, std::size_t size) {
@@ -74,7 +93,9 @@ StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program
   stack.aux_ps_strings = kPsStrings;
 
   const auto add = [&](unsigned type, Word value) { stack.aux.push_back({type, value, {}}); };
-  const auto add_blob = [&](unsigned type, std::vector<std::byte> blob) { stack.aux.push_back({type, 0, std::move(blob)}); };
+  const auto add_blob = [&](unsigned type, std::vector<std::byte> blob) {
+    stack.aux.push_back({type, 0, std::move(blob)});
+  };
   add(kPhdr, image.phdr);
   add(kPhent, image.phent);
   add(kPhnum, image.phnum);

@@ -10,7 +10,7 @@
 
 namespace sudrun::abi::freebsd {
 
-class KqueueRegistry;   // kqueue.hpp
+class KqueueRegistry;  // kqueue.hpp
 
 /// Flag sets and layouts of the table that handlers use, resolved once by bind().
 /// Adding one: a member here, a line in bind() (freebsd.cpp).
@@ -60,19 +60,19 @@ class FreeBsd final : public Personality {
 inline FreeBsd& self(Call& call) noexcept { return static_cast<FreeBsd&>(call.personality); }
 
 // One array per area; each file keeps its array next to its handlers.
-std::span<const HandlerEntry> file_handlers() noexcept;        // files.cpp: open, close, dup, fcntl…
-std::span<const HandlerEntry> stat_handlers() noexcept;        // stat.cpp: stat, statfs, directories
-std::span<const HandlerEntry> socket_handlers() noexcept;      // sockets.cpp
-std::span<const HandlerEntry> ioctl_handlers() noexcept;       // ioctl.cpp: ioctl, posix_openpt
-std::span<const HandlerEntry> kqueue_handlers() noexcept;      // kqueue_calls.cpp
-std::span<const HandlerEntry> poll_handlers() noexcept;        // poll.cpp: poll, select
-std::span<const HandlerEntry> sysctl_handlers() noexcept;      // sysctl.cpp
-std::span<const HandlerEntry> time_handlers() noexcept;        // time.cpp
-std::span<const HandlerEntry> umtx_handlers() noexcept;        // umtx.cpp
-std::span<const HandlerEntry> system_handlers() noexcept;      // system.cpp: limits, ids, cpuset, sysarch…
-std::span<const HandlerEntry> thread_handlers() noexcept;      // threads.cpp
-std::span<const HandlerEntry> signal_handlers() noexcept;      // signals.cpp
-std::span<const HandlerEntry> memory_handlers() noexcept;      // memory.cpp
-std::span<const HandlerEntry> process_handlers() noexcept;     // process.cpp: fork, exec, wait, exit
+std::span<const HandlerEntry> file_handlers() noexcept;     // files.cpp: open, close, dup, fcntl…
+std::span<const HandlerEntry> stat_handlers() noexcept;     // stat.cpp: stat, statfs, directories
+std::span<const HandlerEntry> socket_handlers() noexcept;   // sockets.cpp
+std::span<const HandlerEntry> ioctl_handlers() noexcept;    // ioctl.cpp: ioctl, posix_openpt
+std::span<const HandlerEntry> kqueue_handlers() noexcept;   // kqueue_calls.cpp
+std::span<const HandlerEntry> poll_handlers() noexcept;     // poll.cpp: poll, select
+std::span<const HandlerEntry> sysctl_handlers() noexcept;   // sysctl.cpp
+std::span<const HandlerEntry> time_handlers() noexcept;     // time.cpp
+std::span<const HandlerEntry> umtx_handlers() noexcept;     // umtx.cpp
+std::span<const HandlerEntry> system_handlers() noexcept;   // system.cpp: limits, ids, cpuset, sysarch…
+std::span<const HandlerEntry> thread_handlers() noexcept;   // threads.cpp
+std::span<const HandlerEntry> signal_handlers() noexcept;   // signals.cpp
+std::span<const HandlerEntry> memory_handlers() noexcept;   // memory.cpp
+std::span<const HandlerEntry> process_handlers() noexcept;  // process.cpp: fork, exec, wait, exit
 
 }  // namespace sudrun::abi::freebsd

@@ -14,13 +14,14 @@ namespace sudrun::abi::freebsd {
 
 /// The beginning of a host file, as much as fits the buffer; empty if it cannot be read.
 inline std::string_view read_host_file(Host& host, const char* path, std::span<char> buffer) noexcept {
-  const NativeResult fd = host.call(SYS_openat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path),
-                                    O_RDONLY | O_CLOEXEC);
+  const NativeResult fd =
+      host.call(SYS_openat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path), O_RDONLY | O_CLOEXEC);
   if (is_error(fd)) return {};
   std::size_t filled = 0;
   while (filled < buffer.size()) {
-    const NativeResult got = host.call(SYS_read, static_cast<Word>(fd), reinterpret_cast<Word>(buffer.data() + filled),
-                                       buffer.size() - filled);
+    const NativeResult got =
+        host.call(SYS_read, static_cast<Word>(fd), reinterpret_cast<Word>(buffer.data() + filled),
+                  buffer.size() - filled);
     if (got <= 0) break;
     filled += static_cast<std::size_t>(got);
   }
@@ -49,7 +50,8 @@ inline std::string_view text_after(std::string_view text, std::string_view key) 
   if (at == std::string_view::npos) return {};
   std::string_view rest = text.substr(at + key.size());
   rest = rest.substr(0, rest.find('\n'));
-  while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t' || rest.front() == ':')) rest.remove_prefix(1);
+  while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t' || rest.front() == ':'))
+    rest.remove_prefix(1);
   return rest;
 }
 

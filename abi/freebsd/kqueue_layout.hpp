@@ -1,5 +1,6 @@
-// kqueue's numbers and structures as FreeBSD has them. The engine (kqueue_state.hpp) uses these numbers as its
-// own vocabulary; another system's handlers translate theirs while they copy events in and out (EventCodec).
+// kqueue's numbers and structures as FreeBSD has them. The engine (kqueue_state.hpp) uses these numbers as
+// its own vocabulary; another system's handlers translate theirs while they copy events in and out
+// (EventCodec).
 //
 // Sources: FreeBSD 14.0, sys/sys/event.h; lib/libsys/kqueue.2.
 #pragma once
@@ -48,19 +49,19 @@ static_assert(sizeof(KeventTimeout) == 16);
 namespace kq {
 
 // Filters.
-inline constexpr int kRead = -1;      // EVFILT_READ
-inline constexpr int kWrite = -2;     // EVFILT_WRITE
-inline constexpr int kAio = -3;       // EVFILT_AIO
-inline constexpr int kVnode = -4;     // EVFILT_VNODE
-inline constexpr int kProc = -5;      // EVFILT_PROC
-inline constexpr int kSignal = -6;    // EVFILT_SIGNAL
-inline constexpr int kTimer = -7;     // EVFILT_TIMER
-inline constexpr int kProcdesc = -8;  // EVFILT_PROCDESC
-inline constexpr int kFs = -9;        // EVFILT_FS
-inline constexpr int kLio = -10;      // EVFILT_LIO
-inline constexpr int kUser = -11;     // EVFILT_USER
-inline constexpr int kSendfile = -12; // EVFILT_SENDFILE
-inline constexpr int kEmpty = -13;    // EVFILT_EMPTY
+inline constexpr int kRead = -1;       // EVFILT_READ
+inline constexpr int kWrite = -2;      // EVFILT_WRITE
+inline constexpr int kAio = -3;        // EVFILT_AIO
+inline constexpr int kVnode = -4;      // EVFILT_VNODE
+inline constexpr int kProc = -5;       // EVFILT_PROC
+inline constexpr int kSignal = -6;     // EVFILT_SIGNAL
+inline constexpr int kTimer = -7;      // EVFILT_TIMER
+inline constexpr int kProcdesc = -8;   // EVFILT_PROCDESC
+inline constexpr int kFs = -9;         // EVFILT_FS
+inline constexpr int kLio = -10;       // EVFILT_LIO
+inline constexpr int kUser = -11;      // EVFILT_USER
+inline constexpr int kSendfile = -12;  // EVFILT_SENDFILE
+inline constexpr int kEmpty = -13;     // EVFILT_EMPTY
 inline constexpr int kLastFilter = -13;
 
 // Actions and flags.

@@ -11,14 +11,14 @@
 
 namespace sudrun::abi::freebsd::guest {
 
-inline constexpr std::uint32_t kMcHasSegments = 1;    // _MC_HASSEGS
-inline constexpr std::uint32_t kMcHasBases = 2;       // _MC_HASBASES
-inline constexpr std::uint32_t kMcHasFpXstate = 4;    // _MC_HASFPXSTATE
-inline constexpr std::uint64_t kFpFormatNone = 0x10000;   // _MC_FPFMT_NODEV
-inline constexpr std::uint64_t kFpFormatXmm = 0x10002;    // _MC_FPFMT_XMM
-inline constexpr std::uint64_t kFpOwnedNone = 0x20000;    // _MC_FPOWNED_NONE
-inline constexpr std::uint64_t kFpOwnedFpu = 0x20001;     // _MC_FPOWNED_FPU
-inline constexpr std::uint64_t kFpOwnedPcb = 0x20002;     // _MC_FPOWNED_PCB
+inline constexpr std::uint32_t kMcHasSegments = 1;       // _MC_HASSEGS
+inline constexpr std::uint32_t kMcHasBases = 2;          // _MC_HASBASES
+inline constexpr std::uint32_t kMcHasFpXstate = 4;       // _MC_HASFPXSTATE
+inline constexpr std::uint64_t kFpFormatNone = 0x10000;  // _MC_FPFMT_NODEV
+inline constexpr std::uint64_t kFpFormatXmm = 0x10002;   // _MC_FPFMT_XMM
+inline constexpr std::uint64_t kFpOwnedNone = 0x20000;   // _MC_FPOWNED_NONE
+inline constexpr std::uint64_t kFpOwnedFpu = 0x20001;    // _MC_FPOWNED_FPU
+inline constexpr std::uint64_t kFpOwnedPcb = 0x20002;    // _MC_FPOWNED_PCB
 
 // Segment selectors a FreeBSD user thread has (sys/amd64/include/segments.h).
 inline constexpr std::uint64_t kUserCode = 0x43, kUserData = 0x3b;
@@ -42,8 +42,8 @@ struct Mcontext {
   std::uint64_t xfpustate, xfpustate_len;
   std::uint64_t spare[4];
 };
-static_assert(sizeof(Mcontext) == 800 && offsetof(Mcontext, trapno) == 128 && offsetof(Mcontext, fpstate) == 224 &&
-              offsetof(Mcontext, fsbase) == 736);
+static_assert(sizeof(Mcontext) == 800 && offsetof(Mcontext, trapno) == 128 &&
+              offsetof(Mcontext, fpstate) == 224 && offsetof(Mcontext, fsbase) == 736);
 
 struct Stack {
   std::uint64_t sp;
@@ -63,7 +63,8 @@ struct Ucontext {
   std::int32_t flags;
   std::int32_t spare[4];
 };
-static_assert(sizeof(Ucontext) == 880 && offsetof(Ucontext, mcontext) == 16 && offsetof(Ucontext, stack) == 824);
+static_assert(sizeof(Ucontext) == 880 && offsetof(Ucontext, mcontext) == 16 &&
+              offsetof(Ucontext, stack) == 824);
 
 struct Siginfo {
   std::int32_t signo, error, code, pid;

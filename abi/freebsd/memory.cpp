@@ -1,4 +1,5 @@
-// Memory calls. Sources: FreeBSD 14.0, sys/vm/vm_mmap.c, sys/vm/vm_unix.c, sys/sys/mman.h, mmap(2), madvise(2).
+// Memory calls. Sources: FreeBSD 14.0, sys/vm/vm_mmap.c, sys/vm/vm_unix.c, sys/sys/mman.h, mmap(2),
+// madvise(2).
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -41,16 +42,20 @@ NativeResult map_anywhere(Host& host, Word hint, Word alignment, const Mapping& 
   if (hint != 0 && page_offset(hint) == 0 && Host::in_guest(guest_addr(hint), m.size)) {
     const NativeResult r = map_at(host, hint, MAP_FIXED_NOREPLACE, m);
     if (r == static_cast<NativeResult>(hint)) return r;
-    if (!is_error(r)) host.call(SYS_munmap, static_cast<Word>(r), m.size);  // a kernel that took it as a hint
-    else if (r != -EEXIST && r != -EPERM) return r;
+    if (!is_error(r))
+      host.call(SYS_munmap, static_cast<Word>(r), m.size);  // a kernel that took it as a hint
+    else if (r != -EEXIST && r != -EPERM)
+      return r;
   }
   for (;;) {
     const Word at = host.choose_address(m.size, alignment);
     if (at == 0) return -ENOMEM;
     const NativeResult r = map_at(host, at, MAP_FIXED_NOREPLACE, m);
     if (r == static_cast<NativeResult>(at)) return r;
-    if (!is_error(r)) host.call(SYS_munmap, static_cast<Word>(r), m.size);
-    else if (r != -EEXIST) return r;
+    if (!is_error(r))
+      host.call(SYS_munmap, static_cast<Word>(r), m.size);
+    else if (r != -EEXIST)
+      return r;
   }
 }
 
@@ -70,7 +75,8 @@ Result map(Call& call, Word offset) noexcept {
   if ((flags & kAnonymous) != 0 && offset != 0) return Result::fail(EINVAL);
   if ((flags & kGuard) != 0 && (*prot != PROT_NONE || offset != 0)) return Result::fail(EINVAL);
   if ((flags & kExclusive) != 0 && (flags & kFixed) == 0) return Result::fail(EINVAL);
-  if ((flags & kStack) != 0 && (*prot & (PROT_READ | PROT_WRITE)) != (PROT_READ | PROT_WRITE)) return Result::fail(EINVAL);
+  if ((flags & kStack) != 0 && (*prot & (PROT_READ | PROT_WRITE)) != (PROT_READ | PROT_WRITE))
+    return Result::fail(EINVAL);
 
   // The mapping covers whole pages of the file; the result keeps the offset's position inside its page.
   const Word inside = anonymous ? 0 : page_offset(offset);
@@ -109,14 +115,16 @@ Result freebsd6_mmap(Call& call) noexcept { return map(call, call.word(6)); }
 
 Result munmap_call(Call& call) noexcept {
   Word start = 0, length = 0;
-  if (call.word(1) == 0 || !whole_pages(call.word(0), call.word(1), start, length)) return Result::fail(EINVAL);
+  if (call.word(1) == 0 || !whole_pages(call.word(0), call.word(1), start, length))
+    return Result::fail(EINVAL);
   return Result::of(call.host.call(SYS_munmap, start, length));
 }
 
 Result mprotect_call(Call& call) noexcept {
   Word start = 0, length = 0;
   if (!whole_pages(call.word(0), call.word(1), start, length)) return Result::fail(EINVAL);
-  const auto prot = self(call).vocabulary().mmap_prot.to_native(call.u32(2) & ((1U << kProtectionMaxShift) - 1));
+  const auto prot =
+      self(call).vocabulary().mmap_prot.to_native(call.u32(2) & ((1U << kProtectionMaxShift) - 1));
   if (!prot) return Result::fail(EINVAL);
   if (length == 0) return Result::ok(0);
   const NativeResult r = call.host.call(SYS_mprotect, start, length, *prot);
@@ -147,11 +155,19 @@ Result minherit_call(Call& call) noexcept {
   enum : int { kShare = 0, kCopy = 1, kNone = 2, kZero = 3 };
   Word advice = 0;
   switch (call.i32(2)) {
-    case kShare: return Result::fail(EOPNOTSUPP);
-    case kCopy: advice = MADV_DOFORK; break;
-    case kNone: advice = MADV_DONTFORK; break;
-    case kZero: advice = MADV_WIPEONFORK; break;
-    default: return Result::fail(EINVAL);
+    case kShare:
+      return Result::fail(EOPNOTSUPP);
+    case kCopy:
+      advice = MADV_DOFORK;
+      break;
+    case kNone:
+      advice = MADV_DONTFORK;
+      break;
+    case kZero:
+      advice = MADV_WIPEONFORK;
+      break;
+    default:
+      return Result::fail(EINVAL);
   }
   return Result::of(call.host.call(SYS_madvise, start, length, advice));
 }
@@ -164,7 +180,8 @@ Result mincore_call(Call& call) noexcept {
   GuestAddr out = call.addr(2);
   for (Word done = 0; done < length;) {
     const Word pages = std::min(kChunk, (length - done) / kPage);
-    const NativeResult r = call.host.call(SYS_mincore, start + done, pages * kPage, reinterpret_cast<Word>(vec.data()));
+    const NativeResult r =
+        call.host.call(SYS_mincore, start + done, pages * kPage, reinterpret_cast<Word>(vec.data()));
     if (is_error(r)) return Result::of(r);
     for (std::uint8_t& page : vec) page &= 1;  // MINCORE_INCORE is the same bit
     if (!call.host.write(out, vec.data(), pages)) return Result::fail(EFAULT);
@@ -182,10 +199,10 @@ Result break_call(Call& call) noexcept {
 }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"freebsd6_mmap", freebsd6_mmap},
-    HandlerEntry{"break", break_call},       HandlerEntry{"madvise", madvise_call}, HandlerEntry{"mincore", mincore_call},
-    HandlerEntry{"minherit", minherit_call}, HandlerEntry{"mmap", mmap_call},       HandlerEntry{"mprotect", mprotect_call},
-    HandlerEntry{"munmap", munmap_call},
+    HandlerEntry{"freebsd6_mmap", freebsd6_mmap}, HandlerEntry{"break", break_call},
+    HandlerEntry{"madvise", madvise_call},        HandlerEntry{"mincore", mincore_call},
+    HandlerEntry{"minherit", minherit_call},      HandlerEntry{"mmap", mmap_call},
+    HandlerEntry{"mprotect", mprotect_call},      HandlerEntry{"munmap", munmap_call},
 };
 
 }  // namespace

@@ -14,18 +14,37 @@ namespace sudrun::abi::freebsd {
 namespace {
 
 enum Command : int {
-  kProtect = 1, kReapAcquire = 2, kReapRelease = 3, kReapStatus = 4, kReapGetPids = 5, kReapKill = 6,
-  kTraceCtl = 7, kTraceStatus = 8, kTrapCapCtl = 9, kTrapCapStatus = 10, kDeathSignalCtl = 11,
-  kDeathSignalStatus = 12, kAslrCtl = 13, kAslrStatus = 14, kProtMaxCtl = 15, kProtMaxStatus = 16,
-  kStackGapCtl = 17, kStackGapStatus = 18, kNoNewPrivsCtl = 19, kNoNewPrivsStatus = 20, kWxMapCtl = 21,
-  kWxMapStatus = 22, kLogSigExitCtl = 23, kLogSigExitStatus = 24,
+  kProtect = 1,
+  kReapAcquire = 2,
+  kReapRelease = 3,
+  kReapStatus = 4,
+  kReapGetPids = 5,
+  kReapKill = 6,
+  kTraceCtl = 7,
+  kTraceStatus = 8,
+  kTrapCapCtl = 9,
+  kTrapCapStatus = 10,
+  kDeathSignalCtl = 11,
+  kDeathSignalStatus = 12,
+  kAslrCtl = 13,
+  kAslrStatus = 14,
+  kProtMaxCtl = 15,
+  kProtMaxStatus = 16,
+  kStackGapCtl = 17,
+  kStackGapStatus = 18,
+  kNoNewPrivsCtl = 19,
+  kNoNewPrivsStatus = 20,
+  kWxMapCtl = 21,
+  kWxMapStatus = 22,
+  kLogSigExitCtl = 23,
+  kLogSigExitStatus = 24,
 };
 
-constexpr int kEnable = 1, kDisable = 2, kDisableExec = 3;    // as in PROC_TRACE_CTL and others
-constexpr int kNoForce = 3;                                   // PROC_ASLR_NOFORCE, PROC_PROTMAX_NOFORCE…
+constexpr int kEnable = 1, kDisable = 2, kDisableExec = 3;  // as in PROC_TRACE_CTL and others
+constexpr int kNoForce = 3;                                 // PROC_ASLR_NOFORCE, PROC_PROTMAX_NOFORCE…
 constexpr std::uint32_t kAslrActive = 0x8000'0000;
 
-struct ReaperStatus {                  // struct procctl_reaper_status
+struct ReaperStatus {  // struct procctl_reaper_status
   std::uint32_t flags, children, descendants;
   std::int32_t reaper, pid;
   std::uint32_t pad[15];
@@ -104,10 +123,10 @@ Result no_new_privs(Call& call) noexcept {
 }  // namespace
 
 Result procctl(Call& call) noexcept {
-  constexpr int kPid = 0;                // P_PID
+  constexpr int kPid = 0;  // P_PID
   const std::int64_t id = call.i64(1);
   if (call.i32(0) != kPid) return Result::fail(EINVAL);
-  if (id != 0 && id != call.host.pid()) return Result::fail(EPERM);   // only of itself
+  if (id != 0 && id != call.host.pid()) return Result::fail(EPERM);  // only of itself
 
   Host& host = call.host;
   switch (call.i32(2)) {
@@ -117,29 +136,48 @@ Result procctl(Call& call) noexcept {
     case kReapRelease:
       if (!is_reaper(host)) return Result::fail(EINVAL);
       return Result::of(prctl(host, PR_SET_CHILD_SUBREAPER, 0));
-    case kReapStatus: return reaper_status(call);
+    case kReapStatus:
+      return reaper_status(call);
     case kReapGetPids:
-    case kReapKill: return Result::fail(EOPNOTSUPP);
-    case kTraceCtl: return trace_ctl(call);
-    case kTraceStatus: return put_int(call, prctl(host, PR_GET_DUMPABLE) == 1 ? 0 : -1);
-    case kDeathSignalCtl: return death_signal(call);
-    case kDeathSignalStatus: return death_signal_status(call);
-    case kNoNewPrivsCtl: return no_new_privs(call);
-    case kNoNewPrivsStatus: return put_int(call, prctl(host, PR_GET_NO_NEW_PRIVS) == 1 ? kEnable : kDisable);
-    case kTrapCapCtl: return accept(call, kDisable);
-    case kTrapCapStatus: return put_int(call, kDisable);
+    case kReapKill:
+      return Result::fail(EOPNOTSUPP);
+    case kTraceCtl:
+      return trace_ctl(call);
+    case kTraceStatus:
+      return put_int(call, prctl(host, PR_GET_DUMPABLE) == 1 ? 0 : -1);
+    case kDeathSignalCtl:
+      return death_signal(call);
+    case kDeathSignalStatus:
+      return death_signal_status(call);
+    case kNoNewPrivsCtl:
+      return no_new_privs(call);
+    case kNoNewPrivsStatus:
+      return put_int(call, prctl(host, PR_GET_NO_NEW_PRIVS) == 1 ? kEnable : kDisable);
+    case kTrapCapCtl:
+      return accept(call, kDisable);
+    case kTrapCapStatus:
+      return put_int(call, kDisable);
     case kAslrCtl:
     case kProtMaxCtl:
-    case kLogSigExitCtl: return accept(call, kNoForce);
-    case kAslrStatus: return put_int(call, static_cast<int>(kNoForce | kAslrActive));
+    case kLogSigExitCtl:
+      return accept(call, kNoForce);
+    case kAslrStatus:
+      return put_int(call, static_cast<int>(kNoForce | kAslrActive));
     case kProtMaxStatus:
-    case kLogSigExitStatus: return put_int(call, kNoForce);
-    case kStackGapCtl: return accept(call, 0xf);
-    case kStackGapStatus: return put_int(call, 1 | 4);   // PROC_STACKGAP_ENABLE, PROC_STACKGAP_ENABLE_EXEC
-    case kWxMapCtl: return accept(call, 7);
-    case kWxMapStatus: return put_int(call, 1);          // PROC_WX_MAPPINGS_PERMIT
-    case kProtect: return Result::fail(EPERM);
-    default: return Result::fail(EINVAL);
+    case kLogSigExitStatus:
+      return put_int(call, kNoForce);
+    case kStackGapCtl:
+      return accept(call, 0xf);
+    case kStackGapStatus:
+      return put_int(call, 1 | 4);  // PROC_STACKGAP_ENABLE, PROC_STACKGAP_ENABLE_EXEC
+    case kWxMapCtl:
+      return accept(call, 7);
+    case kWxMapStatus:
+      return put_int(call, 1);  // PROC_WX_MAPPINGS_PERMIT
+    case kProtect:
+      return Result::fail(EPERM);
+    default:
+      return Result::fail(EINVAL);
   }
 }
 

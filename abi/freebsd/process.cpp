@@ -1,5 +1,5 @@
-// Processes. Sources: FreeBSD 14.0, sys/kern/kern_fork.c, kern_exec.c, kern_exit.c, sys_procdesc.c, sys/sys/wait.h,
-// fork(2), rfork(2), execve(2), wait(2), pdfork(2).
+// Processes. Sources: FreeBSD 14.0, sys/kern/kern_fork.c, kern_exec.c, kern_exit.c, sys_procdesc.c,
+// sys/sys/wait.h, fork(2), rfork(2), execve(2), wait(2), pdfork(2).
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -31,8 +31,9 @@ Result fork_call(Call& call) noexcept { return forked(call.host.fork(false)); }
 Result vfork_call(Call& call) noexcept { return forked(call.host.fork(true)); }
 
 Result rfork(Call& call) noexcept {
-  constexpr unsigned kFdCopy = 1U << 2, kProcess = 1U << 4, kShareMemory = 1U << 5, kNoWait = 1U << 6, kFdClean = 1U << 12,
-                     kShareSignals = 1U << 14, kLinuxThread = 1U << 16, kSpawn = 1U << 31;
+  constexpr unsigned kFdCopy = 1U << 2, kProcess = 1U << 4, kShareMemory = 1U << 5, kNoWait = 1U << 6,
+                     kFdClean = 1U << 12, kShareSignals = 1U << 14, kLinuxThread = 1U << 16,
+                     kSpawn = 1U << 31;
   const unsigned flags = call.u32(0);
   if (flags == kSpawn) return forked(call.host.fork(true));
   if ((flags & (kFdCopy | kFdClean)) == (kFdCopy | kFdClean)) return Result::fail(EINVAL);
@@ -81,10 +82,12 @@ Result pdgetpid(Call& call) noexcept {
   std::copy(prefix.begin(), prefix.end(), path.begin());
   if (call.i32(0) < 0 || call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
   std::to_chars(path.data() + prefix.size(), path.data() + path.size() - 1, call.i32(0));
-  const NativeResult info = call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD), pointer(path.data()), O_RDONLY | O_CLOEXEC);
+  const NativeResult info =
+      call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD), pointer(path.data()), O_RDONLY | O_CLOEXEC);
   if (is_error(info)) return Result::fail(EBADF);
   std::array<char, 1024> text{};
-  const NativeResult size = call.host.call(SYS_read, static_cast<Word>(info), pointer(text.data()), text.size());
+  const NativeResult size =
+      call.host.call(SYS_read, static_cast<Word>(info), pointer(text.data()), text.size());
   call.host.call(SYS_close, static_cast<Word>(info));
   const std::int32_t pid = size > 0 ? pid_of({text.data(), static_cast<std::size_t>(size)}) : 0;
   if (pid == 0) return Result::fail(EINVAL);  // not a process descriptor
@@ -96,7 +99,8 @@ Result abort2(Call& call) noexcept {
   SignalAction fallback;
   call.host.signal_action(SIGABRT, &fallback, nullptr);
   call.host.set_signal_mask(call.host.signal_mask() & ~sigbit(SIGABRT));
-  return Result::of(call.host.call(SYS_tgkill, static_cast<Word>(call.host.pid()), static_cast<Word>(call.host.tid()), SIGABRT));
+  return Result::of(call.host.call(SYS_tgkill, static_cast<Word>(call.host.pid()),
+                                   static_cast<Word>(call.host.tid()), SIGABRT));
 }
 
 Result execve_call(Call& call) noexcept {
@@ -129,8 +133,9 @@ Result wait4_call(Call& call) noexcept {
   if ((*options & WNOWAIT) != 0) return Result::fail(EINVAL);
   int status = 0;
   rusage usage{};
-  const NativeResult pid = call.host.call_interruptible(SYS_wait4, static_cast<Word>(static_cast<std::int64_t>(call.i32(0))),
-                                                        pointer(&status), *options & kOfWait4, pointer(&usage));
+  const NativeResult pid =
+      call.host.call_interruptible(SYS_wait4, static_cast<Word>(static_cast<std::int64_t>(call.i32(0))),
+                                   pointer(&status), *options & kOfWait4, pointer(&usage));
   if (is_error(pid)) return Result::of(pid);
   if (pid != 0) {
     const std::int32_t guest_status = guest_wait_status(call.table, status);
@@ -143,11 +148,16 @@ Result wait4_call(Call& call) noexcept {
 /// The status word wait(2) would give for what waitid() reported.
 int status_of(const siginfo_t& info) noexcept {
   switch (info.si_code) {
-    case CLD_EXITED: return (info.si_status & 0xff) << 8;
-    case CLD_KILLED: return info.si_status;
-    case CLD_DUMPED: return info.si_status | 0x80;
-    case CLD_CONTINUED: return 0xffff;
-    default: return (info.si_status << 8) | 0x7f;
+    case CLD_EXITED:
+      return (info.si_status & 0xff) << 8;
+    case CLD_KILLED:
+      return info.si_status;
+    case CLD_DUMPED:
+      return info.si_status | 0x80;
+    case CLD_CONTINUED:
+      return 0xffff;
+    default:
+      return (info.si_status << 8) | 0x7f;
   }
 }
 
@@ -155,10 +165,17 @@ Result wait6_call(Call& call) noexcept {
   enum : int { kPid = 0, kPgid = 2, kAll = 7 };
   idtype_t type = P_ALL;
   switch (call.i32(0)) {
-    case kPid: type = P_PID; break;
-    case kPgid: type = P_PGID; break;
-    case kAll: type = P_ALL; break;
-    default: return Result::fail(EINVAL);
+    case kPid:
+      type = P_PID;
+      break;
+    case kPgid:
+      type = P_PGID;
+      break;
+    case kAll:
+      type = P_ALL;
+      break;
+    default:
+      return Result::fail(EINVAL);
   }
   const auto options = self(call).vocabulary().wait_options.to_native(call.u32(3));
   if (!options || (*options & (WEXITED | WSTOPPED | WCONTINUED)) == 0) return Result::fail(EINVAL);
@@ -167,8 +184,8 @@ Result wait6_call(Call& call) noexcept {
   struct {
     rusage self, children;
   } usage{};
-  const NativeResult r = call.host.call_interruptible(SYS_waitid, static_cast<Word>(type), call.word(1), pointer(&info),
-                                                      *options, pointer(&usage.self));
+  const NativeResult r = call.host.call_interruptible(SYS_waitid, static_cast<Word>(type), call.word(1),
+                                                      pointer(&info), *options, pointer(&usage.self));
   if (is_error(r)) return Result::of(r);
   if (info.si_pid != 0) {
     const std::int32_t status = guest_wait_status(call.table, status_of(info));
@@ -192,17 +209,19 @@ Result wait6_call(Call& call) noexcept {
 }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"abort2", abort2},      HandlerEntry{"pdgetpid", pdgetpid},
-    HandlerEntry{"execve", execve_call}, HandlerEntry{"exit", exit_call},   HandlerEntry{"fexecve", fexecve_call},
-    HandlerEntry{"fork", fork_call},     HandlerEntry{"pdfork", pdfork},    HandlerEntry{"pdkill", pdkill},
-    HandlerEntry{"rfork", rfork},        HandlerEntry{"vfork", vfork_call}, HandlerEntry{"wait4", wait4_call},
-    HandlerEntry{"wait6", wait6_call},
+    HandlerEntry{"abort2", abort2},        HandlerEntry{"pdgetpid", pdgetpid},
+    HandlerEntry{"execve", execve_call},   HandlerEntry{"exit", exit_call},
+    HandlerEntry{"fexecve", fexecve_call}, HandlerEntry{"fork", fork_call},
+    HandlerEntry{"pdfork", pdfork},        HandlerEntry{"pdkill", pdkill},
+    HandlerEntry{"rfork", rfork},          HandlerEntry{"vfork", vfork_call},
+    HandlerEntry{"wait4", wait4_call},     HandlerEntry{"wait6", wait6_call},
 };
 
 }  // namespace
 
 int guest_wait_status(const Table& table, int status) noexcept {
-  constexpr int kStopped = 0x7f, kCore = 0x80, kContinued = 0x13;  // FreeBSD's WCOREFLAG, and SIGCONT for "continued"
+  constexpr int kStopped = 0x7f, kCore = 0x80,
+                kContinued = 0x13;  // FreeBSD's WCOREFLAG, and SIGCONT for "continued"
   if (WIFEXITED(status)) return status;
   if (WIFCONTINUED(status)) return kContinued;
   if (WIFSTOPPED(status)) return (table.signal_to_guest(WSTOPSIG(status)) << 8) | kStopped;

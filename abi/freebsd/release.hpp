@@ -5,8 +5,8 @@
 
 namespace sudrun::abi::freebsd {
 
-/// __FreeBSD_version of `release` ("14.3-RELEASE", "14.3"): major * 100000 + minor * 1000, as release branches
-/// start (sys/sys/param.h). 0 for text that has no number.
+/// __FreeBSD_version of `release` ("14.3-RELEASE", "14.3"): major * 100000 + minor * 1000, as release
+/// branches start (sys/sys/param.h). 0 for text that has no number.
 constexpr int osreldate(std::string_view release) noexcept {
   int part[2] = {0, 0};
   int index = 0;

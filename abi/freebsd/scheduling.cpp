@@ -19,10 +19,10 @@ namespace sudrun::abi::freebsd {
 namespace {
 
 constexpr int kGuestFifo = 1, kGuestOther = 2, kGuestRoundRobin = 3;
-constexpr int kRealtimeMax = 31;       // RTP_PRIO_MAX
-constexpr int kTimeshareMax = 167;     // PRI_MAX_TIMESHARE - PRI_MIN_TIMESHARE: 223 - 56
+constexpr int kRealtimeMax = 31;    // RTP_PRIO_MAX
+constexpr int kTimeshareMax = 167;  // PRI_MAX_TIMESHARE - PRI_MIN_TIMESHARE: 223 - 56
 
-struct RtPrio {                        // struct rtprio
+struct RtPrio {  // struct rtprio
   std::uint16_t type, priority;
 };
 static_assert(sizeof(RtPrio) == 4);
@@ -30,24 +30,33 @@ constexpr std::uint16_t kTypeRealtime = 2, kTypeNormal = 3, kTypeIdle = 4, kType
 
 constexpr int native_policy(int guest) noexcept {
   switch (guest) {
-    case kGuestFifo: return SCHED_FIFO;
-    case kGuestOther: return SCHED_OTHER;
-    case kGuestRoundRobin: return SCHED_RR;
-    default: return -1;
+    case kGuestFifo:
+      return SCHED_FIFO;
+    case kGuestOther:
+      return SCHED_OTHER;
+    case kGuestRoundRobin:
+      return SCHED_RR;
+    default:
+      return -1;
   }
 }
 constexpr int guest_policy(int native) noexcept {
   switch (native & ~SCHED_RESET_ON_FORK) {
-    case SCHED_FIFO: return kGuestFifo;
-    case SCHED_RR: return kGuestRoundRobin;
-    default: return kGuestOther;
+    case SCHED_FIFO:
+      return kGuestFifo;
+    case SCHED_RR:
+      return kGuestRoundRobin;
+    default:
+      return kGuestOther;
   }
 }
 constexpr bool is_realtime(int native) noexcept {
   return (native & ~SCHED_RESET_ON_FORK) == SCHED_FIFO || (native & ~SCHED_RESET_ON_FORK) == SCHED_RR;
 }
 
-NativeResult policy_of(Host& host, int id) noexcept { return host.call(SYS_sched_getscheduler, static_cast<Word>(id)); }
+NativeResult policy_of(Host& host, int id) noexcept {
+  return host.call(SYS_sched_getscheduler, static_cast<Word>(id));
+}
 
 int realtime_priority(Host& host, int id) noexcept {
   sched_param param{};
@@ -58,8 +67,8 @@ int realtime_priority(Host& host, int id) noexcept {
 Result set_native(Host& host, int id, int policy, int priority) noexcept {
   sched_param param{};
   param.sched_priority = priority;
-  const NativeResult set =
-      host.call(SYS_sched_setscheduler, static_cast<Word>(id), static_cast<Word>(policy), reinterpret_cast<Word>(&param));
+  const NativeResult set = host.call(SYS_sched_setscheduler, static_cast<Word>(id), static_cast<Word>(policy),
+                                     reinterpret_cast<Word>(&param));
   return is_error(set) ? Result::of(set) : Result::ok();
 }
 
@@ -76,7 +85,7 @@ Result set_policy(Host& host, int id, int policy, int priority) noexcept {
 Result rtprio_of(Call& call, int id) noexcept {
   Host& host = call.host;
   const GuestAddr at = call.addr(2);
-  if (call.i32(0) == 0) {   // RTP_LOOKUP
+  if (call.i32(0) == 0) {  // RTP_LOOKUP
     const NativeResult policy = policy_of(host, id);
     if (is_error(policy)) return Result::of(policy);
     RtPrio value{kTypeNormal, 0};
@@ -87,16 +96,20 @@ Result rtprio_of(Call& call, int id) noexcept {
                static_cast<std::uint16_t>(kRealtimeMax - realtime_priority(host, id))};
     return host.put(at, value) ? Result::ok() : Result::fail(EFAULT);
   }
-  if (call.i32(0) != 1) return Result::fail(EINVAL);   // RTP_SET
+  if (call.i32(0) != 1) return Result::fail(EINVAL);  // RTP_SET
   RtPrio wanted{};
   if (!host.get(at, wanted)) return Result::fail(EFAULT);
   switch (wanted.type) {
-    case kTypeNormal: return set_native(host, id, SCHED_OTHER, 0);
-    case kTypeIdle: return wanted.priority > kRealtimeMax ? Result::fail(EINVAL) : set_native(host, id, SCHED_IDLE, 0);
+    case kTypeNormal:
+      return set_native(host, id, SCHED_OTHER, 0);
+    case kTypeIdle:
+      return wanted.priority > kRealtimeMax ? Result::fail(EINVAL) : set_native(host, id, SCHED_IDLE, 0);
     case kTypeRealtime:
     case kTypeFifo:
-      return set_policy(host, id, wanted.type == kTypeFifo ? SCHED_FIFO : SCHED_RR, kRealtimeMax - wanted.priority);
-    default: return Result::fail(EINVAL);
+      return set_policy(host, id, wanted.type == kTypeFifo ? SCHED_FIFO : SCHED_RR,
+                        kRealtimeMax - wanted.priority);
+    default:
+      return Result::fail(EINVAL);
   }
 }
 
@@ -106,13 +119,14 @@ Result getpriority(Call& call) noexcept {
   const NativeResult raw =
       call.host.call(SYS_getpriority, static_cast<Word>(call.i32(0)), static_cast<Word>(call.i32(1)));
   if (is_error(raw)) return Result::of(raw);
-  return Result::ok(static_cast<Word>(20 - raw));   // the native call returns 1…40 so as not to look like an error
+  return Result::ok(
+      static_cast<Word>(20 - raw));  // the native call returns 1…40 so as not to look like an error
 }
 
 Result setpriority(Call& call) noexcept {
-  const int nice = std::clamp(call.i32(2), -20, 19);   // FreeBSD's weakest is 20
-  return Result::of(call.host.call(SYS_setpriority, static_cast<Word>(call.i32(0)), static_cast<Word>(call.i32(1)),
-                                   static_cast<Word>(nice)));
+  const int nice = std::clamp(call.i32(2), -20, 19);  // FreeBSD's weakest is 20
+  return Result::of(call.host.call(SYS_setpriority, static_cast<Word>(call.i32(0)),
+                                   static_cast<Word>(call.i32(1)), static_cast<Word>(nice)));
 }
 
 Result rtprio(Call& call) noexcept { return rtprio_of(call, call.i32(1)); }

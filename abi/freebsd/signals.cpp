@@ -30,7 +30,7 @@ std::optional<int> signal_argument(const Call& call, int guest_signal) noexcept 
 
 SignalAction native_action(const Table& table, const guest::Sigaction& from) noexcept {
   SignalAction to;
-  to.disposition = from.handler == kDefaultHandler ? Disposition::by_default
+  to.disposition = from.handler == kDefaultHandler  ? Disposition::by_default
                    : from.handler == kIgnoreHandler ? Disposition::ignore
                                                     : Disposition::handler;
   to.handler = guest_addr(from.handler);
@@ -51,9 +51,10 @@ guest::Sigaction guest_action(const Table& table, const SignalAction& from) noex
                : from.disposition == Disposition::ignore   ? kIgnoreHandler
                                                            : word_of(from.handler);
   to.mask = guest_sigset(table, from.mask);
-  to.flags = (from.on_stack ? kOnStack : 0) | (from.restart ? kRestart : 0) | (from.reset_hand ? kResetHand : 0) |
-             (from.no_cld_stop ? kNoCldStop : 0) | (from.no_defer ? kNoDefer : 0) |
-             (from.no_cld_wait ? kNoCldWait : 0) | (from.siginfo ? kSigInfo : 0);
+  to.flags = (from.on_stack ? kOnStack : 0) | (from.restart ? kRestart : 0) |
+             (from.reset_hand ? kResetHand : 0) | (from.no_cld_stop ? kNoCldStop : 0) |
+             (from.no_defer ? kNoDefer : 0) | (from.no_cld_wait ? kNoCldWait : 0) |
+             (from.siginfo ? kSigInfo : 0);
   return to;
 }
 
@@ -86,13 +87,21 @@ Result sigprocmask(Call& call) noexcept {
     if (!call.host.get(call.addr(1), wanted)) return Result::fail(EFAULT);
     const NativeSigset set = native_sigset(call.table, wanted);
     switch (call.i32(0)) {
-      case kBlock: call.host.set_signal_mask(old | set); break;
-      case kUnblock: call.host.set_signal_mask(old & ~set); break;
-      case kSet: call.host.set_signal_mask(set); break;
-      default: return Result::fail(EINVAL);
+      case kBlock:
+        call.host.set_signal_mask(old | set);
+        break;
+      case kUnblock:
+        call.host.set_signal_mask(old & ~set);
+        break;
+      case kSet:
+        call.host.set_signal_mask(set);
+        break;
+      default:
+        return Result::fail(EINVAL);
     }
   }
-  if (!is_null(call.addr(2)) && !call.host.put(call.addr(2), guest_sigset(call.table, old))) return Result::fail(EFAULT);
+  if (!is_null(call.addr(2)) && !call.host.put(call.addr(2), guest_sigset(call.table, old)))
+    return Result::fail(EFAULT);
   return Result::ok(0);
 }
 
@@ -114,9 +123,11 @@ Result sigpending(Call& call) noexcept {
 NativeResult wait_for(Call& call, GuestAddr set_at, GuestAddr info_at, const timespec* timeout) noexcept {
   GuestSigset wanted{};
   if (!call.host.get(set_at, wanted)) return -EFAULT;
-  const NativeSigset set = call.host.native_mask(native_sigset(call.table, wanted)) & ~(sigbit(SIGKILL) | sigbit(SIGSTOP));
+  const NativeSigset set =
+      call.host.native_mask(native_sigset(call.table, wanted)) & ~(sigbit(SIGKILL) | sigbit(SIGSTOP));
   siginfo_t raw{};
-  const NativeResult r = call.host.call_interruptible(SYS_rt_sigtimedwait, pointer(&set), pointer(&raw), pointer(timeout), kSetSize);
+  const NativeResult r = call.host.call_interruptible(SYS_rt_sigtimedwait, pointer(&set), pointer(&raw),
+                                                      pointer(timeout), kSetSize);
   if (is_error(r)) return r;
   if (!is_null(info_at)) {
     SignalInfo info;
@@ -125,8 +136,10 @@ NativeResult wait_for(Call& call, GuestAddr set_at, GuestAddr info_at, const tim
     info.error = raw.si_errno;
     info.pid = raw.si_pid;
     info.uid = raw.si_uid;
-    if (raw.si_signo == SIGCHLD && raw.si_code > 0) info.status = raw.si_status;
-    else info.value = pointer(raw.si_value.sival_ptr);
+    if (raw.si_signo == SIGCHLD && raw.si_code > 0)
+      info.status = raw.si_status;
+    else
+      info.value = pointer(raw.si_value.sival_ptr);
     if (!call.host.put(info_at, guest_siginfo(call.table, info))) return -EFAULT;
   }
   return call.table.signal_to_guest(raw.si_signo);
@@ -138,10 +151,14 @@ Result sigwait(Call& call) noexcept {
   if (r == -EINTR) return Result::fail(EINTR);
   if (is_error(r)) return Result::ok(static_cast<Word>(call.table.errno_to_guest(static_cast<int>(-r))));
   const auto signal = static_cast<std::int32_t>(r);
-  return call.host.put(call.addr(1), signal) ? Result::ok(0) : Result::ok(static_cast<Word>(call.table.errno_to_guest(EFAULT)));
+  return call.host.put(call.addr(1), signal)
+             ? Result::ok(0)
+             : Result::ok(static_cast<Word>(call.table.errno_to_guest(EFAULT)));
 }
 
-Result sigwaitinfo(Call& call) noexcept { return Result::of(wait_for(call, call.addr(0), call.addr(1), nullptr)); }
+Result sigwaitinfo(Call& call) noexcept {
+  return Result::of(wait_for(call, call.addr(0), call.addr(1), nullptr));
+}
 
 Result sigtimedwait(Call& call) noexcept {
   timespec timeout{};
@@ -163,13 +180,18 @@ Result sigqueue(Call& call) noexcept {
   info.si_pid = call.host.pid();
   info.si_uid = static_cast<uid_t>(call.host.call(SYS_getuid));
   info.si_value.sival_ptr = reinterpret_cast<void*>(call.word(2));
-  return Result::of(call.host.call(SYS_rt_sigqueueinfo, static_cast<Word>(call.i32(0)), static_cast<Word>(signal), pointer(&info)));
+  return Result::of(call.host.call(SYS_rt_sigqueueinfo, static_cast<Word>(call.i32(0)),
+                                   static_cast<Word>(signal), pointer(&info)));
 }
 
 Result sigaltstack(Call& call) noexcept {
   AltStack& stack = call.host.alt_stack();
   const bool in_use = stack.contains(call.host.context().regs.rsp);
-  const guest::Stack old{word_of(stack.base), stack.size, !stack.enabled ? guest::kStackDisable : in_use ? guest::kStackOnStack : 0, 0};
+  const guest::Stack old{word_of(stack.base), stack.size,
+                         !stack.enabled ? guest::kStackDisable
+                         : in_use       ? guest::kStackOnStack
+                                        : 0,
+                         0};
   if (!is_null(call.addr(0))) {
     guest::Stack wanted{};
     if (!call.host.get(call.addr(0), wanted)) return Result::fail(EFAULT);
@@ -189,11 +211,11 @@ Result sigaltstack(Call& call) noexcept {
 Result sigreturn(Call& call) noexcept { return restore_context(call.host, call.table, call.addr(0)); }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"sigaction", sigaction},       HandlerEntry{"sigaltstack", sigaltstack},
-    HandlerEntry{"sigpending", sigpending},     HandlerEntry{"sigprocmask", sigprocmask},
-    HandlerEntry{"sigqueue", sigqueue},         HandlerEntry{"sigreturn", sigreturn},
-    HandlerEntry{"sigsuspend", sigsuspend},     HandlerEntry{"sigtimedwait", sigtimedwait},
-    HandlerEntry{"sigwait", sigwait},           HandlerEntry{"sigwaitinfo", sigwaitinfo},
+    HandlerEntry{"sigaction", sigaction},   HandlerEntry{"sigaltstack", sigaltstack},
+    HandlerEntry{"sigpending", sigpending}, HandlerEntry{"sigprocmask", sigprocmask},
+    HandlerEntry{"sigqueue", sigqueue},     HandlerEntry{"sigreturn", sigreturn},
+    HandlerEntry{"sigsuspend", sigsuspend}, HandlerEntry{"sigtimedwait", sigtimedwait},
+    HandlerEntry{"sigwait", sigwait},       HandlerEntry{"sigwaitinfo", sigwaitinfo},
 };
 
 }  // namespace

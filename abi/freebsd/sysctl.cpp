@@ -12,9 +12,17 @@ namespace sudrun::abi::freebsd {
 
 namespace {
 
-constexpr std::size_t kMaxPath = 1024;   // MAXPATHLEN
+constexpr std::size_t kMaxPath = 1024;  // MAXPATHLEN
 
-enum Meta { kName = 1, kNext = 2, kName2Oid = 3, kOidFormat = 4, kOidDescription = 5, kOidLabel = 6, kNextAll = 7 };
+enum Meta {
+  kName = 1,
+  kNext = 2,
+  kName2Oid = 3,
+  kOidFormat = 4,
+  kOidDescription = 5,
+  kOidLabel = 6,
+  kNextAll = 7
+};
 
 /// The dotted name of any number; parts the tree does not know stay numbers.
 int put_name(SysctlOutput& out, std::span<const int> oid) noexcept {
@@ -27,7 +35,8 @@ int put_name(SysctlOutput& out, std::span<const int> oid) noexcept {
     known = node != nullptr;
     char digits[16];
     const int length = std::snprintf(digits, sizeof digits, "%d", oid[i]);
-    const std::string_view part = known ? node->last_name() : std::string_view(digits, static_cast<std::size_t>(length));
+    const std::string_view part =
+        known ? node->last_name() : std::string_view(digits, static_cast<std::size_t>(length));
     if (const int error = out.append(part.data(), part.size()); error != 0) return error;
   }
   return out.append("", 1);
@@ -57,20 +66,28 @@ int about_the_tree(Host& host, const SysctlRequest& request, SysctlOutput& out) 
   const auto subject = request.oid.subspan(2);
   if (!is_null(request.new_value) && request.oid[1] != kName2Oid) return EPERM;
   switch (request.oid[1]) {
-    case kName: return put_name(out, subject);
-    case kNext: return put_oid(out, next_sysctl(subject, false));
-    case kNextAll: return put_oid(out, next_sysctl(subject, true));
-    case kName2Oid: return name_to_oid(host, request, out);
-    case kOidFormat: return put_format(out, subject);
+    case kName:
+      return put_name(out, subject);
+    case kNext:
+      return put_oid(out, next_sysctl(subject, false));
+    case kNextAll:
+      return put_oid(out, next_sysctl(subject, true));
+    case kName2Oid:
+      return name_to_oid(host, request, out);
+    case kOidFormat:
+      return put_format(out, subject);
     case kOidDescription:
-    case kOidLabel: return ENOENT;   // no node has one
-    default: return ENOENT;
+    case kOidLabel:
+      return ENOENT;  // no node has one
+    default:
+      return ENOENT;
   }
 }
 
 }  // namespace
 
-int run_sysctl(Host& host, std::string_view release, const SysctlRequest& request, std::uint64_t& length) noexcept {
+int run_sysctl(Host& host, std::string_view release, const SysctlRequest& request,
+               std::uint64_t& length) noexcept {
   SysctlOutput out(host, request.old, request.room);
   int error = 0;
   if (request.oid[0] == 0) {
@@ -78,7 +95,7 @@ int run_sysctl(Host& host, std::string_view release, const SysctlRequest& reques
   } else {
     const SysctlNode* node = find_sysctl(request.oid);
     if (node == nullptr) return ENOENT;
-    if (!is_null(request.new_value)) return EPERM;   // nothing here is the guest's to change
+    if (!is_null(request.new_value)) return EPERM;  // nothing here is the guest's to change
     if (node->provider == nullptr) return EISDIR;
     const auto args = request.oid.subspan(node->depth);
     if (!args.empty() && node->type != CtlType::node) return ENOTDIR;
@@ -93,7 +110,8 @@ namespace {
 
 /// Arguments 2…5 of both calls: old, oldlenp, new, newlen.
 Result answer(Call& call, std::span<const int> oid) noexcept {
-  SysctlRequest request{.oid = oid, .old = call.addr(2), .new_value = call.addr(4), .new_length = call.word(5)};
+  SysctlRequest request{
+      .oid = oid, .old = call.addr(2), .new_value = call.addr(4), .new_length = call.word(5)};
   const GuestAddr length_at = call.addr(3);
   if (!is_null(length_at) && !call.host.get(length_at, request.room)) return Result::fail(EFAULT);
   std::uint64_t length = 0;

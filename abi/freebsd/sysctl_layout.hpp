@@ -1,7 +1,7 @@
 // Structures that sysctl(3) hands out.
 //
-// Facts: FreeBSD 15.0 sys/sys/user.h (kinfo_proc), sys/sys/exec.h (ps_strings), sys/net/if.h, sys/net/route.h,
-// sys/net/if_dl.h, sys/netinet/in.h, sys/netinet6/in6.h.
+// Facts: FreeBSD 15.0 sys/sys/user.h (kinfo_proc), sys/sys/exec.h (ps_strings), sys/net/if.h,
+// sys/net/route.h, sys/net/if_dl.h, sys/netinet/in.h, sys/netinet6/in6.h.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace sudrun::abi::freebsd {
 
-struct KinfoProc {                     // struct kinfo_proc; addresses within the kernel are left zero
+struct KinfoProc {  // struct kinfo_proc; addresses within the kernel are left zero
   std::int32_t structsize;
   std::int32_t layout;
   std::uint64_t kernel_pointers[8];
@@ -22,12 +22,12 @@ struct KinfoProc {                     // struct kinfo_proc; addresses within th
   std::int16_t ngroups;
   std::int16_t spare_short2;
   std::uint32_t groups[16];
-  std::uint64_t size;                  // bytes
-  std::int64_t rssize, swrss, tsize, dsize, ssize;   // pages
+  std::uint64_t size;                               // bytes
+  std::int64_t rssize, swrss, tsize, dsize, ssize;  // pages
   std::uint16_t xstat, acflag;
   std::uint32_t pctcpu, estcpu, slptime, swtime, cow;
-  std::uint64_t runtime;               // microseconds
-  std::int64_t start[2], childtime[2]; // struct timeval
+  std::uint64_t runtime;                // microseconds
+  std::int64_t start[2], childtime[2];  // struct timeval
   std::int64_t flag, kiflag;
   std::int32_t traceflag;
   char stat;
@@ -54,12 +54,13 @@ struct KinfoProc {                     // struct kinfo_proc; addresses within th
   std::int64_t spare_longs[13];
 };
 static_assert(sizeof(KinfoProc) == 1088);
-static_assert(offsetof(KinfoProc, pid) == 72 && offsetof(KinfoProc, uid) == 168 && offsetof(KinfoProc, size) == 256);
+static_assert(offsetof(KinfoProc, pid) == 72 && offsetof(KinfoProc, uid) == 168 &&
+              offsetof(KinfoProc, size) == 256);
 static_assert(offsetof(KinfoProc, runtime) == 328 && offsetof(KinfoProc, stat) == 388);
 static_assert(offsetof(KinfoProc, comm) == 447 && offsetof(KinfoProc, tdev) == 560);
 static_assert(offsetof(KinfoProc, numthreads) == 596 && offsetof(KinfoProc, rusage) == 608);
 
-struct PsStrings {                     // struct ps_strings
+struct PsStrings {  // struct ps_strings
   std::uint64_t argv;
   std::uint32_t argc;
   std::uint32_t pad0;
@@ -71,20 +72,20 @@ static_assert(sizeof(PsStrings) == 32);
 
 // --- routing messages -----------------------------------------------------------------------------------
 
-struct IfData {                        // struct if_data
+struct IfData {  // struct if_data
   std::uint8_t type, physical, addrlen, hdrlen, link_state, vhid;
   std::uint16_t datalen;
   std::uint32_t mtu, metric;
   std::uint64_t baudrate;
-  std::uint64_t ipackets, ierrors, opackets, oerrors, collisions, ibytes, obytes, imcasts, omcasts, iqdrops, oqdrops,
-      noproto;
+  std::uint64_t ipackets, ierrors, opackets, oerrors, collisions, ibytes, obytes, imcasts, omcasts, iqdrops,
+      oqdrops, noproto;
   std::uint64_t hwassist;
   std::int64_t epoch;
   std::int64_t lastchange[2];
 };
 static_assert(sizeof(IfData) == 152);
 
-struct IfMsghdr {                      // struct if_msghdr
+struct IfMsghdr {  // struct if_msghdr
   std::uint16_t length;
   std::uint8_t version, type;
   std::int32_t addrs, flags;
@@ -93,7 +94,7 @@ struct IfMsghdr {                      // struct if_msghdr
 };
 static_assert(sizeof(IfMsghdr) == 168);
 
-struct IfMsghdrl {                     // struct if_msghdrl
+struct IfMsghdrl {  // struct if_msghdrl
   std::uint16_t length;
   std::uint8_t version, type;
   std::int32_t addrs, flags;
@@ -103,7 +104,7 @@ struct IfMsghdrl {                     // struct if_msghdrl
 };
 static_assert(sizeof(IfMsghdrl) == 176 && offsetof(IfMsghdrl, data) == 24);
 
-struct IfaMsghdr {                     // struct ifa_msghdr
+struct IfaMsghdr {  // struct ifa_msghdr
   std::uint16_t length;
   std::uint8_t version, type;
   std::int32_t addrs, flags;
@@ -112,7 +113,7 @@ struct IfaMsghdr {                     // struct ifa_msghdr
 };
 static_assert(sizeof(IfaMsghdr) == 20);
 
-struct IfaMsghdrl {                    // struct ifa_msghdrl
+struct IfaMsghdrl {  // struct ifa_msghdrl
   std::uint16_t length;
   std::uint8_t version, type;
   std::int32_t addrs, flags;
@@ -122,13 +123,13 @@ struct IfaMsghdrl {                    // struct ifa_msghdrl
 };
 static_assert(sizeof(IfaMsghdrl) == 176 && offsetof(IfaMsghdrl, data) == 24);
 
-struct RtMsghdr {                      // struct rt_msghdr
+struct RtMsghdr {  // struct rt_msghdr
   std::uint16_t length;
   std::uint8_t version, type;
   std::uint16_t index, spare;
   std::int32_t flags, addrs, pid, seq, error, fmask;
   std::uint64_t inits;
-  std::uint64_t metrics[14];           // locks, mtu, hopcount…
+  std::uint64_t metrics[14];  // locks, mtu, hopcount…
 };
 static_assert(sizeof(RtMsghdr) == 152);
 
@@ -141,7 +142,7 @@ inline constexpr int kNetRtDump = 1, kNetRtFlags = 2, kNetRtIfList = 3, kNetRtIf
 inline constexpr std::uint8_t kAfInet = 2, kAfLink = 18, kAfInet6 = 28;
 inline constexpr std::uint8_t kIftOther = 1, kIftEther = 6, kIftLoop = 0x18, kIftTunnel = 0x83;
 
-struct GuestSockaddrIn {               // struct sockaddr_in
+struct GuestSockaddrIn {  // struct sockaddr_in
   std::uint8_t length, family;
   std::uint16_t port;
   std::uint8_t address[4];
@@ -149,7 +150,7 @@ struct GuestSockaddrIn {               // struct sockaddr_in
 };
 static_assert(sizeof(GuestSockaddrIn) == 16);
 
-struct GuestSockaddrIn6 {              // struct sockaddr_in6
+struct GuestSockaddrIn6 {  // struct sockaddr_in6
   std::uint8_t length, family;
   std::uint16_t port;
   std::uint32_t flowinfo;
@@ -158,7 +159,7 @@ struct GuestSockaddrIn6 {              // struct sockaddr_in6
 };
 static_assert(sizeof(GuestSockaddrIn6) == 28);
 
-struct GuestSockaddrDl {               // struct sockaddr_dl, with its data padded as the kernel's are
+struct GuestSockaddrDl {  // struct sockaddr_dl, with its data padded as the kernel's are
   std::uint8_t length, family;
   std::uint16_t index;
   std::uint8_t type, name_length, address_length, selector_length;

@@ -17,7 +17,7 @@ namespace sudrun::abi::freebsd {
 
 namespace {
 
-constexpr std::int64_t kTicksPerSecond = 100;   // USER_HZ, part of Linux's ABI
+constexpr std::int64_t kTicksPerSecond = 100;  // USER_HZ, part of Linux's ABI
 constexpr std::int64_t kPageSize = 4096;
 
 struct Path {
@@ -37,8 +37,8 @@ int native_error(NativeResult result) noexcept {
 /// Calls visit(number) for every entry of a directory whose name is a number. Stops at the first error.
 template <typename Visit>
 int for_each_number(Host& host, const char* directory, Visit visit) noexcept {
-  const NativeResult fd = host.call(SYS_openat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(directory),
-                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const NativeResult fd = host.call(SYS_openat, static_cast<Word>(AT_FDCWD),
+                                    reinterpret_cast<Word>(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (is_error(fd)) return native_error(fd);
   alignas(8) char buffer[2048];
   int error = 0;
@@ -59,10 +59,16 @@ int for_each_number(Host& host, const char* directory, Visit visit) noexcept {
 
 char guest_state(char native) noexcept {
   switch (native) {
-    case 'R': return 2;              // SRUN
-    case 'T': case 't': return 4;    // SSTOP
-    case 'Z': case 'X': return 5;    // SZOMB
-    default: return 3;               // SSLEEP
+    case 'R':
+      return 2;  // SRUN
+    case 'T':
+    case 't':
+      return 4;  // SSTOP
+    case 'Z':
+    case 'X':
+      return 5;  // SZOMB
+    default:
+      return 3;  // SSLEEP
   }
 }
 
@@ -130,7 +136,8 @@ int put_process(SysctlQuery& q, int pid, int tid) noexcept {
   info.ppid = static_cast<std::int32_t>(fields.field[4]);
   info.pgid = static_cast<std::int32_t>(fields.field[5]);
   info.sid = info.tsid = static_cast<std::int32_t>(fields.field[6]);
-  info.tdev = fields.field[7] != 0 ? static_cast<std::uint64_t>(fields.field[7]) : ~std::uint64_t{0};   // NODEV
+  info.tdev =
+      fields.field[7] != 0 ? static_cast<std::uint64_t>(fields.field[7]) : ~std::uint64_t{0};  // NODEV
   info.tdev_freebsd11 = static_cast<std::uint32_t>(info.tdev);
   info.tpgid = static_cast<std::int32_t>(fields.field[8]);
   info.stat = guest_state(fields.state);
@@ -147,7 +154,7 @@ int put_process(SysctlQuery& q, int pid, int tid) noexcept {
   constexpr std::int64_t kMicrosecondsPerTick = 1'000'000 / kTicksPerSecond;
   const auto used = [&](std::size_t n) { return fields.field[n] * kMicrosecondsPerTick; };
   info.runtime = static_cast<std::uint64_t>(used(14) + used(15));
-  const auto times = [&](std::uint64_t (&usage)[18], std::size_t user) {   // struct rusage: ru_utime, ru_stime
+  const auto times = [&](std::uint64_t(&usage)[18], std::size_t user) {  // struct rusage: ru_utime, ru_stime
     for (std::size_t i = 0; i < 2; ++i) {
       usage[2 * i] = static_cast<std::uint64_t>(used(user + i) / 1'000'000);
       usage[2 * i + 1] = static_cast<std::uint64_t>(used(user + i) % 1'000'000);
@@ -212,7 +219,8 @@ int copy_host_file(SysctlQuery& q, const char* path) noexcept {
   char buffer[1024];
   int error = 0;
   for (;;) {
-    const NativeResult got = q.host.call(SYS_read, static_cast<Word>(fd), reinterpret_cast<Word>(buffer), sizeof buffer);
+    const NativeResult got =
+        q.host.call(SYS_read, static_cast<Word>(fd), reinterpret_cast<Word>(buffer), sizeof buffer);
     if (got <= 0 || error != 0) break;
     error = q.out.append(buffer, static_cast<std::size_t>(got));
   }
@@ -227,9 +235,9 @@ int sysctl_proc_pathname(SysctlQuery& q) noexcept {
   if (is_self(q.host, q.args[0])) return q.out.append(q.host.program_path());
   char target[4096];
   const Path path = proc_path(q.args[0], "exe");
-  const NativeResult length = q.host.call(SYS_readlinkat, static_cast<Word>(AT_FDCWD),
-                                          reinterpret_cast<Word>(path.text), reinterpret_cast<Word>(target),
-                                          sizeof target);
+  const NativeResult length =
+      q.host.call(SYS_readlinkat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path.text),
+                  reinterpret_cast<Word>(target), sizeof target);
   if (is_error(length)) return native_error(length);
   return q.out.append(std::string_view(target, static_cast<std::size_t>(length)));
 }
@@ -261,7 +269,7 @@ int sysctl_proc_all(SysctlQuery& q) noexcept {
   if (!q.args.empty()) return EINVAL;
   const int error = for_each_number(q.host, "/proc", [&](int pid) {
     const int failed = put_process(q, pid, pid);
-    return failed == ESRCH ? 0 : failed;   // it has ended since
+    return failed == ESRCH ? 0 : failed;  // it has ended since
   });
   return error != 0 ? error : put_slack(q);
 }

@@ -42,7 +42,10 @@ class NetlinkDump {
       if (is_error(fd)) return static_cast<int>(-fd);
       fd_ = static_cast<int>(fd);
     }
-    struct { nlmsghdr header; rtgenmsg body; } request{};
+    struct {
+      nlmsghdr header;
+      rtgenmsg body;
+    } request{};
     request.header.nlmsg_len = NLMSG_LENGTH(sizeof(rtgenmsg));
     request.header.nlmsg_type = type;
     request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -51,13 +54,13 @@ class NetlinkDump {
                                          request.header.nlmsg_len, 0, 0, 0);
     if (is_error(sent)) return static_cast<int>(-sent);
     for (;;) {
-      const NativeResult got = host_.call(SYS_recvfrom, static_cast<Word>(fd_), reinterpret_cast<Word>(buffer_),
-                                          sizeof buffer_, 0, 0, 0);
+      const NativeResult got = host_.call(SYS_recvfrom, static_cast<Word>(fd_),
+                                          reinterpret_cast<Word>(buffer_), sizeof buffer_, 0, 0, 0);
       if (is_error(got)) return static_cast<int>(-got);
       auto left = static_cast<std::uint32_t>(got);
       if (left == 0) return EIO;
-      for (const auto* m = reinterpret_cast<const nlmsghdr*>(buffer_); left >= sizeof *m && m->nlmsg_len >= sizeof *m
-           && m->nlmsg_len <= left; ) {
+      for (const auto* m = reinterpret_cast<const nlmsghdr*>(buffer_);
+           left >= sizeof *m && m->nlmsg_len >= sizeof *m && m->nlmsg_len <= left;) {
         if (m->nlmsg_type == NLMSG_DONE) return 0;
         if (m->nlmsg_type == NLMSG_ERROR) return EIO;
         if (const int error = visit(m); error != 0) return error;
@@ -79,7 +82,8 @@ template <std::size_t N>
 std::array<const rtattr*, N> attributes(const nlmsghdr* message, std::size_t header) noexcept {
   std::array<const rtattr*, N> found{};
   const auto* start = static_cast<const char*>(NLMSG_DATA(message)) + NLMSG_ALIGN(header);
-  auto left = static_cast<std::ptrdiff_t>(message->nlmsg_len) - (start - reinterpret_cast<const char*>(message));
+  auto left =
+      static_cast<std::ptrdiff_t>(message->nlmsg_len) - (start - reinterpret_cast<const char*>(message));
   while (left >= static_cast<std::ptrdiff_t>(sizeof(rtattr))) {
     const auto* a = reinterpret_cast<const rtattr*>(start);
     if (a->rta_len < sizeof(rtattr) || a->rta_len > left) break;
@@ -126,19 +130,27 @@ struct Message {
 
 std::int32_t guest_flags(unsigned native) noexcept {
   // UP, BROADCAST, DEBUG, LOOPBACK, POINTOPOINT, RUNNING, NOARP, PROMISC and ALLMULTI have the same values.
-  unsigned flags = native & (IFF_UP | IFF_BROADCAST | IFF_DEBUG | IFF_LOOPBACK | IFF_POINTOPOINT | IFF_RUNNING |
-                             IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI);
+  unsigned flags = native & (IFF_UP | IFF_BROADCAST | IFF_DEBUG | IFF_LOOPBACK | IFF_POINTOPOINT |
+                             IFF_RUNNING | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI);
   if ((native & IFF_MULTICAST) != 0) flags |= 0x8000;
-  if ((native & (IFF_BROADCAST | IFF_LOOPBACK)) != 0) flags |= 0x0800;   // IFF_SIMPLEX
+  if ((native & (IFF_BROADCAST | IFF_LOOPBACK)) != 0) flags |= 0x0800;  // IFF_SIMPLEX
   return static_cast<std::int32_t>(flags);
 }
 
 std::uint8_t guest_type(unsigned native) noexcept {
   switch (native) {
-    case ARPHRD_ETHER: return kIftEther;
-    case ARPHRD_LOOPBACK: return kIftLoop;
-    case ARPHRD_TUNNEL: case ARPHRD_TUNNEL6: case ARPHRD_SIT: case ARPHRD_IPGRE: case ARPHRD_NONE: return kIftTunnel;
-    default: return kIftOther;
+    case ARPHRD_ETHER:
+      return kIftEther;
+    case ARPHRD_LOOPBACK:
+      return kIftLoop;
+    case ARPHRD_TUNNEL:
+    case ARPHRD_TUNNEL6:
+    case ARPHRD_SIT:
+    case ARPHRD_IPGRE:
+    case ARPHRD_NONE:
+      return kIftTunnel;
+    default:
+      return kIftOther;
   }
 }
 
@@ -171,22 +183,27 @@ GuestSockaddrIn6 in6_address(std::span<const char> bytes, int index) noexcept {
   in.length = sizeof in;
   in.family = kAfInet6;
   if (!bytes.empty()) std::memcpy(in.address, bytes.data(), std::min(bytes.size(), sizeof in.address));
-  if (in.address[0] == 0xfe && (in.address[1] & 0xc0) == 0x80) in.scope_id = static_cast<std::uint32_t>(index);
+  if (in.address[0] == 0xfe && (in.address[1] & 0xc0) == 0x80)
+    in.scope_id = static_cast<std::uint32_t>(index);
   return in;
 }
 
 struct Mask {
   char bytes[16]{};
   explicit Mask(unsigned prefix) noexcept {
-    for (unsigned bit = 0; bit < prefix && bit < 128; ++bit) bytes[bit / 8] |= static_cast<char>(0x80 >> bit % 8);
+    for (unsigned bit = 0; bit < prefix && bit < 128; ++bit)
+      bytes[bit / 8] |= static_cast<char>(0x80 >> bit % 8);
   }
 };
 
 /// Adds an address of the message's family under `which`.
 template <typename Header>
-void add_address(Message<Header>& to, std::int32_t which, int family, std::span<const char> bytes, int index) noexcept {
-  if (family == AF_INET) to.add(which, in_address(bytes));
-  else to.add(which, in6_address(bytes, index));
+void add_address(Message<Header>& to, std::int32_t which, int family, std::span<const char> bytes,
+                 int index) noexcept {
+  if (family == AF_INET)
+    to.add(which, in_address(bytes));
+  else
+    to.add(which, in6_address(bytes, index));
 }
 
 template <typename Header>
@@ -201,10 +218,11 @@ int put_interface(SysctlOutput& out, const nlmsghdr* m) noexcept {
   h.data.type = guest_type(info->ifi_type);
   h.data.addrlen = static_cast<std::uint8_t>(info->ifi_type == ARPHRD_ETHER ? hardware.size() : 0);
   h.data.hdrlen = info->ifi_type == ARPHRD_ETHER ? 14 : 0;
-  h.data.link_state = (info->ifi_flags & IFF_RUNNING) != 0 ? 2 : 1;   // LINK_STATE_UP, LINK_STATE_DOWN
+  h.data.link_state = (info->ifi_flags & IFF_RUNNING) != 0 ? 2 : 1;  // LINK_STATE_UP, LINK_STATE_DOWN
   h.data.datalen = sizeof(IfData);
   h.data.mtu = u32_of(attribute[IFLA_MTU]);
-  if (const auto raw = data_of(attribute[IFLA_STATS64]); raw.size() >= offsetof(rtnl_link_stats64, rx_length_errors)) {
+  if (const auto raw = data_of(attribute[IFLA_STATS64]);
+      raw.size() >= offsetof(rtnl_link_stats64, rx_length_errors)) {
     rtnl_link_stats64 stats{};
     std::memcpy(&stats, raw.data(), std::min(raw.size(), sizeof stats));
     h.data.ipackets = stats.rx_packets;
@@ -245,8 +263,10 @@ int put_address(SysctlOutput& out, const nlmsghdr* m) noexcept {
     message.header.data.datalen = sizeof(IfData);
   }
   const Mask mask(info->ifa_prefixlen);
-  if (info->ifa_family == AF_INET) message.add(kRtaNetmask, in_address({mask.bytes, 4}));
-  else message.add(kRtaNetmask, in6_address({mask.bytes, 16}, 0));
+  if (info->ifa_family == AF_INET)
+    message.add(kRtaNetmask, in_address({mask.bytes, 4}));
+  else
+    message.add(kRtaNetmask, in6_address({mask.bytes, 16}, 0));
   add_address(message, kRtaIfa, info->ifa_family, own, index);
   const auto other = data_of(peer);
   const bool has_peer = !other.empty() && !std::ranges::equal(other, own);
@@ -260,10 +280,14 @@ int put_address(SysctlOutput& out, const nlmsghdr* m) noexcept {
 
 bool family_wanted(int guest_family, int native_family) noexcept {
   switch (guest_family) {
-    case 0: return native_family == AF_INET || native_family == AF_INET6;
-    case kAfInet: return native_family == AF_INET;
-    case kAfInet6: return native_family == AF_INET6;
-    default: return false;
+    case 0:
+      return native_family == AF_INET || native_family == AF_INET6;
+    case kAfInet:
+      return native_family == AF_INET;
+    case kAfInet6:
+      return native_family == AF_INET6;
+    default:
+      return false;
   }
 }
 
@@ -273,7 +297,7 @@ int put_interfaces(SysctlQuery& q, int family, int only_index) noexcept {
   NetlinkDump links(q.host);
   NetlinkDump addresses(q.host);
   int full = 0;
-  const auto note = [&full](int error) {   // go on past the end of the buffer: the size is still wanted
+  const auto note = [&full](int error) {  // go on past the end of the buffer: the size is still wanted
     if (error == ENOMEM) full = ENOMEM;
     return error == ENOMEM ? 0 : error;
   };
@@ -309,12 +333,16 @@ int put_routes(SysctlQuery& q, int family) noexcept {
     message.header.index = static_cast<std::uint16_t>(index);
     message.header.flags = kRtfUp | kRtfStatic | (by_gateway ? kRtfGateway : 0) | (host_route ? kRtfHost : 0);
     add_address(message, kRtaDst, info->rtm_family, data_of(attribute[RTA_DST]), index);
-    if (by_gateway) add_address(message, kRtaGateway, info->rtm_family, data_of(attribute[RTA_GATEWAY]), index);
-    else message.add(kRtaGateway, link_address(index, kIftOther, {}, {}));
+    if (by_gateway)
+      add_address(message, kRtaGateway, info->rtm_family, data_of(attribute[RTA_GATEWAY]), index);
+    else
+      message.add(kRtaGateway, link_address(index, kIftOther, {}, {}));
     if (!host_route) {
       const Mask mask(info->rtm_dst_len);
-      if (info->rtm_family == AF_INET) message.add(kRtaNetmask, in_address({mask.bytes, 4}));
-      else message.add(kRtaNetmask, in6_address({mask.bytes, 16}, 0));
+      if (info->rtm_family == AF_INET)
+        message.add(kRtaNetmask, in_address({mask.bytes, 4}));
+      else
+        message.add(kRtaNetmask, in6_address({mask.bytes, 16}, 0));
     }
     const int sent = message.send(q.out, kRtmGet);
     if (sent == ENOMEM) full = ENOMEM;
@@ -331,11 +359,16 @@ int sysctl_route(SysctlQuery& q) noexcept {
   const int family = q.args[1];
   switch (q.args[2]) {
     case kNetRtDump:
-    case kNetRtFlags: return put_routes(q, family);
-    case kNetRtIfList: return put_interfaces<IfMsghdr, IfaMsghdr>(q, family, q.args[3]);
-    case kNetRtIfListl: return put_interfaces<IfMsghdrl, IfaMsghdrl>(q, family, q.args[3]);
-    case kNetRtIfmaList: return 0;   // groups joined are not known
-    default: return EINVAL;
+    case kNetRtFlags:
+      return put_routes(q, family);
+    case kNetRtIfList:
+      return put_interfaces<IfMsghdr, IfaMsghdr>(q, family, q.args[3]);
+    case kNetRtIfListl:
+      return put_interfaces<IfMsghdrl, IfaMsghdrl>(q, family, q.args[3]);
+    case kNetRtIfmaList:
+      return 0;  // groups joined are not known
+    default:
+      return EINVAL;
   }
 }
 

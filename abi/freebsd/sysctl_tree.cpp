@@ -14,24 +14,41 @@ namespace {
 
 using namespace sysctl_values;
 
-constexpr int kAuto = 0x100;   // CTL_AUTO_START: numbers FreeBSD gives out at boot; nothing may rely on them
+constexpr int kAuto = 0x100;  // CTL_AUTO_START: numbers FreeBSD gives out at boot; nothing may rely on them
 
 constexpr SysctlNode base(std::string_view name, std::initializer_list<int> number) {
   SysctlNode node{.name = name};
   for (const int n : number) node.number[node.depth++] = n;
   return node;
 }
-constexpr SysctlNode inner(std::string_view name, std::initializer_list<int> number) { return base(name, number); }
+constexpr SysctlNode inner(std::string_view name, std::initializer_list<int> number) {
+  return base(name, number);
+}
 constexpr SysctlNode constant(std::string_view name, std::initializer_list<int> number, std::int64_t value,
                               CtlType type = CtlType::int_) {
   SysctlNode node = base(name, number);
   node.type = type;
   switch (type) {
-    case CtlType::uint: node.format = "IU"; node.provider = number32; break;
-    case CtlType::long_: node.format = "L"; node.provider = number64; break;
-    case CtlType::ulong: node.format = "LU"; node.provider = number64; break;
-    case CtlType::u64: node.format = "QU"; node.provider = number64; break;
-    default: node.format = "I"; node.provider = number32; break;
+    case CtlType::uint:
+      node.format = "IU";
+      node.provider = number32;
+      break;
+    case CtlType::long_:
+      node.format = "L";
+      node.provider = number64;
+      break;
+    case CtlType::ulong:
+      node.format = "LU";
+      node.provider = number64;
+      break;
+    case CtlType::u64:
+      node.format = "QU";
+      node.provider = number64;
+      break;
+    default:
+      node.format = "I";
+      node.provider = number32;
+      break;
   }
   node.value = value;
   return node;
@@ -66,8 +83,9 @@ constexpr SysctlNode hidden(SysctlNode node) {
   return node;
 }
 
-constexpr CtlType kInt = CtlType::int_, kUint = CtlType::uint, kString = CtlType::string, kStruct = CtlType::opaque,
-                  kLong = CtlType::long_, kUlong = CtlType::ulong, kU64 = CtlType::u64, kNode = CtlType::node;
+constexpr CtlType kInt = CtlType::int_, kUint = CtlType::uint, kString = CtlType::string,
+                  kStruct = CtlType::opaque, kLong = CtlType::long_, kUlong = CtlType::ulong,
+                  kU64 = CtlType::u64, kNode = CtlType::node;
 
 // Numbers below kAuto are FreeBSD's own (sys/sys/sysctl.h, sys/netinet/in.h, tcp_var.h…).
 constexpr SysctlNode kNodes[] = {
@@ -149,7 +167,8 @@ constexpr SysctlNode kNodes[] = {
     fixed_text("kern.timecounter.choice", {1, kAuto + 23, kAuto + 1}, "TSC-low(1000) dummy(-1000000)"),
     constant("kern.timecounter.fast_gettime", {1, kAuto + 23, kAuto + 2}, 0),
     inner("kern.threads", {1, kAuto + 24}),
-    host_value("kern.threads.max_threads_per_proc", {1, kAuto + 24, kAuto}, "/proc/sys/kernel/threads-max", 1500),
+    host_value("kern.threads.max_threads_per_proc", {1, kAuto + 24, kAuto}, "/proc/sys/kernel/threads-max",
+               1500),
     inner("kern.elf64", {1, kAuto + 25}),
     constant("kern.elf64.nxstack", {1, kAuto + 25, kAuto}, 1),
     constant("kern.elf64.fallback_brand", {1, kAuto + 25, kAuto + 1}, -1),
@@ -164,11 +183,16 @@ constexpr SysctlNode kNodes[] = {
     inner("vm.stats", {2, kAuto + 5}),
     inner("vm.stats.vm", {2, kAuto + 5, kAuto}),
     constant("vm.stats.vm.v_page_size", {2, kAuto + 5, kAuto, kAuto}, 4096, kUint),
-    computed("vm.stats.vm.v_page_count", {2, kAuto + 5, kAuto, kAuto + 1}, kUint, "IU", memory_pages, kMemTotal),
-    computed("vm.stats.vm.v_free_count", {2, kAuto + 5, kAuto, kAuto + 2}, kUint, "IU", memory_pages, kMemFree),
-    computed("vm.stats.vm.v_active_count", {2, kAuto + 5, kAuto, kAuto + 3}, kUint, "IU", memory_pages, kActive),
-    computed("vm.stats.vm.v_inactive_count", {2, kAuto + 5, kAuto, kAuto + 4}, kUint, "IU", memory_pages, kInactive),
-    computed("vm.stats.vm.v_wire_count", {2, kAuto + 5, kAuto, kAuto + 5}, kUint, "IU", memory_pages, kUnevictable),
+    computed("vm.stats.vm.v_page_count", {2, kAuto + 5, kAuto, kAuto + 1}, kUint, "IU", memory_pages,
+             kMemTotal),
+    computed("vm.stats.vm.v_free_count", {2, kAuto + 5, kAuto, kAuto + 2}, kUint, "IU", memory_pages,
+             kMemFree),
+    computed("vm.stats.vm.v_active_count", {2, kAuto + 5, kAuto, kAuto + 3}, kUint, "IU", memory_pages,
+             kActive),
+    computed("vm.stats.vm.v_inactive_count", {2, kAuto + 5, kAuto, kAuto + 4}, kUint, "IU", memory_pages,
+             kInactive),
+    computed("vm.stats.vm.v_wire_count", {2, kAuto + 5, kAuto, kAuto + 5}, kUint, "IU", memory_pages,
+             kUnevictable),
     constant("vm.stats.vm.v_cache_count", {2, kAuto + 5, kAuto, kAuto + 6}, 0, kUint),
 
     inner("vfs", {3}),

@@ -13,16 +13,27 @@
 
 namespace sudrun::abi::freebsd {
 
-inline constexpr unsigned kMaxName = 24;         // CTL_MAXNAME
+inline constexpr unsigned kMaxName = 24;  // CTL_MAXNAME
 
 enum class CtlType : std::uint32_t {
-  node = 1, int_ = 2, string = 3, s64 = 4, opaque = 5, uint = 6, long_ = 7, ulong = 8, u64 = 9, u8 = 0xa, u32 = 0xf,
+  node = 1,
+  int_ = 2,
+  string = 3,
+  s64 = 4,
+  opaque = 5,
+  uint = 6,
+  long_ = 7,
+  ulong = 8,
+  u64 = 9,
+  u8 = 0xa,
+  u32 = 0xf,
 };
 inline constexpr std::uint32_t kCtlRead = 0x8000'0000;
 inline constexpr std::uint32_t kCtlSkip = 0x0100'0000;
 inline constexpr std::uint32_t kCtlMpSafe = 0x0004'0000;
 
-/// Where a sysctl's answer goes: the guest's buffer, as far as it reaches. Counts what would have been written.
+/// Where a sysctl's answer goes: the guest's buffer, as far as it reaches. Counts what would have been
+/// written.
 class SysctlOutput {
  public:
   SysctlOutput(Host& host, GuestAddr buffer, std::uint64_t room) noexcept
@@ -30,9 +41,11 @@ class SysctlOutput {
 
   /// 0, ENOMEM if it did not fit (what fits has been written), EFAULT.
   int append(const void* data, std::size_t size) noexcept;
-  int append(std::string_view text) noexcept;    ///< with a NUL
+  int append(std::string_view text) noexcept;  ///< with a NUL
   template <typename T>
-  int put(const T& value) noexcept { return append(&value, sizeof value); }
+  int put(const T& value) noexcept {
+    return append(&value, sizeof value);
+  }
 
   bool sizing() const noexcept { return is_null(buffer_); }
   std::uint64_t room() const noexcept { return room_; }
@@ -50,9 +63,9 @@ struct SysctlNode;
 
 struct SysctlQuery {
   Host& host;
-  std::string_view release;             ///< as in the table's source, e.g. "15.0"
+  std::string_view release;  ///< as in the table's source, e.g. "15.0"
   const SysctlNode& node;
-  std::span<const int> args;            ///< what follows the node's own numbers
+  std::span<const int> args;  ///< what follows the node's own numbers
   SysctlOutput& out;
 };
 
@@ -60,15 +73,15 @@ struct SysctlQuery {
 using SysctlProvider = int (*)(SysctlQuery&) noexcept;
 
 struct SysctlNode {
-  std::string_view name;                ///< dotted, whole
+  std::string_view name;  ///< dotted, whole
   std::array<int, 5> number{};
   std::uint8_t depth = 0;
   CtlType type = CtlType::node;
   const char* format = "N";
-  SysctlProvider provider = nullptr;    ///< null: an inner node
-  std::int64_t value = 0;               ///< for providers that answer a constant
-  const char* text = "";                ///< a constant string, or a host file's path
-  bool hidden = false;                  ///< not listed by the "next" query
+  SysctlProvider provider = nullptr;  ///< null: an inner node
+  std::int64_t value = 0;             ///< for providers that answer a constant
+  const char* text = "";              ///< a constant string, or a host file's path
+  bool hidden = false;                ///< not listed by the "next" query
 
   std::span<const int> oid() const noexcept { return {number.data(), depth}; }
   std::string_view last_name() const noexcept { return name.substr(name.rfind('.') + 1); }
@@ -89,12 +102,12 @@ const SysctlNode* find_sysctl(std::string_view name) noexcept;
 const SysctlNode* next_sysctl(std::span<const int> oid, bool hidden_too) noexcept;
 
 // Areas with a file of their own.
-int sysctl_proc_pathname(SysctlQuery& query) noexcept;   // sysctl_proc.cpp
+int sysctl_proc_pathname(SysctlQuery& query) noexcept;  // sysctl_proc.cpp
 int sysctl_proc_args(SysctlQuery& query) noexcept;
 int sysctl_proc_info(SysctlQuery& query) noexcept;
 int sysctl_proc_all(SysctlQuery& query) noexcept;
 int sysctl_proc_threads(SysctlQuery& query) noexcept;
-int sysctl_route(SysctlQuery& query) noexcept;           // sysctl_route.cpp
+int sysctl_route(SysctlQuery& query) noexcept;  // sysctl_route.cpp
 
 /// One call: what __sysctl(2) does once its arguments have been fetched. `room` is what the guest's oldlenp
 /// says; `length` becomes what it is to say afterwards.
@@ -105,7 +118,8 @@ struct SysctlRequest {
   GuestAddr new_value{};
   std::uint64_t new_length = 0;
 };
-int run_sysctl(Host& host, std::string_view release, const SysctlRequest& request, std::uint64_t& length) noexcept;
+int run_sysctl(Host& host, std::string_view release, const SysctlRequest& request,
+               std::uint64_t& length) noexcept;
 
 /// "15.0-RELEASE" or "15.0" within a table's release text.
 std::string_view release_name(std::string_view release) noexcept;

@@ -117,7 +117,8 @@ int host_uuid(SysctlQuery& q) noexcept {
 }
 
 int clock_rate(SysctlQuery& q) noexcept {
-  const std::int32_t rate[5] = {1000, 1000, 0, 127, 8128};   // struct clockinfo: hz, tick, spare, stathz, profhz
+  const std::int32_t rate[5] = {1000, 1000, 0, 127,
+                                8128};  // struct clockinfo: hz, tick, spare, stathz, profhz
   return q.out.put(rate);
 }
 
@@ -126,7 +127,7 @@ int boot_time(SysctlQuery& q) noexcept {
   q.host.call(SYS_clock_gettime, CLOCK_REALTIME, reinterpret_cast<Word>(&now));
   q.host.call(SYS_clock_gettime, CLOCK_BOOTTIME, reinterpret_cast<Word>(&up));
   const std::int64_t us = (now.tv_sec - up.tv_sec) * 1'000'000 + (now.tv_nsec - up.tv_nsec) / 1000;
-  const std::int64_t boot[2] = {us / 1'000'000, us % 1'000'000};   // struct timeval
+  const std::int64_t boot[2] = {us / 1'000'000, us % 1'000'000};  // struct timeval
   return q.out.put(boot);
 }
 
@@ -149,7 +150,7 @@ int user_stack(SysctlQuery& q) noexcept {
 }
 
 int ps_strings(SysctlQuery& q) noexcept {
-  constexpr Word kSize = 32;   // struct ps_strings, at the very top of the stack
+  constexpr Word kSize = 32;  // struct ps_strings, at the very top of the stack
   const Word top = q.host.stack_top();
   return top != 0 ? q.out.put(top - kSize) : ENOENT;
 }
@@ -161,31 +162,33 @@ int open_files(SysctlQuery& q) noexcept {
 int last_pid(SysctlQuery& q) noexcept {
   char buffer[128];
   const std::string_view text = read_host_file(q.host, "/proc/loadavg", buffer);
-  return q.out.put(clamp32(leading_number(text.substr(std::min(text.rfind(' '), text.size())), q.host.pid())));
+  return q.out.put(
+      clamp32(leading_number(text.substr(std::min(text.rfind(' '), text.size())), q.host.pid())));
 }
 
 int cpu_time(SysctlQuery& q) noexcept {
   char buffer[512];
   std::string_view text = text_after(read_host_file(q.host, "/proc/stat", buffer), "cpu ");
-  std::int64_t ticks[7]{};   // user nice system idle iowait irq softirq
+  std::int64_t ticks[7]{};  // user nice system idle iowait irq softirq
   for (std::int64_t& tick : ticks) {
     tick = leading_number(text, 0);
     text = text.substr(std::min(text.find(' '), text.size()));
     while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   }
   const std::int64_t states[5] = {ticks[0], ticks[1], ticks[2], ticks[5] + ticks[6], ticks[3] + ticks[4]};
-  return q.out.put(states);   // CP_USER, CP_NICE, CP_SYS, CP_INTR, CP_IDLE
+  return q.out.put(states);  // CP_USER, CP_NICE, CP_SYS, CP_INTR, CP_IDLE
 }
 
 int cpu_count(SysctlQuery& q) noexcept {
   char buffer[1024];
-  std::string_view list = read_host_file(q.host, "/sys/devices/system/cpu/online", buffer);   // "0-3,6"
+  std::string_view list = read_host_file(q.host, "/sys/devices/system/cpu/online", buffer);  // "0-3,6"
   std::int64_t count = 0;
   while (!list.empty() && is_digit(list.front())) {
     const std::string_view range = list.substr(0, list.find(','));
     const std::int64_t first = leading_number(range, 0);
     const std::size_t dash = range.find('-');
-    const std::int64_t last = dash == std::string_view::npos ? first : leading_number(range.substr(dash + 1), first);
+    const std::int64_t last =
+        dash == std::string_view::npos ? first : leading_number(range.substr(dash + 1), first);
     count += last - first + 1;
     list.remove_prefix(std::min(range.size() + 1, list.size()));
   }
@@ -210,15 +213,19 @@ int cpu_frequency(SysctlQuery& q) noexcept {
 }
 
 int page_sizes(SysctlQuery& q) noexcept {
-  const std::uint64_t sizes[3] = {4096, 2 * 1024 * 1024, 0};   // MAXPAGESIZES entries
+  const std::uint64_t sizes[3] = {4096, 2 * 1024 * 1024, 0};  // MAXPAGESIZES entries
   return q.out.put(sizes);
 }
 
 int load_average(SysctlQuery& q) noexcept {
-  constexpr std::int64_t kScale = 2048;   // FSCALE
+  constexpr std::int64_t kScale = 2048;  // FSCALE
   char buffer[128];
   std::string_view text = read_host_file(q.host, "/proc/loadavg", buffer);
-  struct { std::uint32_t average[3]; std::uint32_t pad; std::int64_t scale; } load{{}, 0, kScale};
+  struct {
+    std::uint32_t average[3];
+    std::uint32_t pad;
+    std::int64_t scale;
+  } load{{}, 0, kScale};
   for (std::uint32_t& average : load.average) {
     std::int64_t hundredths = leading_number(text, 0) * 100;
     const std::size_t dot = text.find('.');
@@ -234,15 +241,16 @@ int port_range(SysctlQuery& q) noexcept {
   char buffer[64];
   const std::string_view text = read_host_file(q.host, "/proc/sys/net/ipv4/ip_local_port_range", buffer);
   const std::int64_t first = leading_number(text, 49'152);
-  const std::int64_t last = leading_number(text.substr(std::min(text.find_first_of(" \t"), text.size())), 65'535);
+  const std::int64_t last =
+      leading_number(text.substr(std::min(text.find_first_of(" \t"), text.size())), 65'535);
   return q.out.put(clamp32(q.node.value == 0 ? first : last));
 }
 
 namespace {
 
 std::int64_t memory_kilobytes(SysctlQuery& q) noexcept {
-  constexpr std::string_view kLines[] = {"MemTotal:", "MemFree:", "MemAvailable:", "Active:",
-                                         "Inactive:", "Unevictable:", "SwapTotal:"};
+  constexpr std::string_view kLines[] = {
+      "MemTotal:", "MemFree:", "MemAvailable:", "Active:", "Inactive:", "Unevictable:", "SwapTotal:"};
   char buffer[2048];
   const std::string_view text = read_host_file(q.host, "/proc/meminfo", buffer);
   return leading_number(text_after(text, kLines[q.node.value]), 0);

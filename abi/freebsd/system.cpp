@@ -22,12 +22,12 @@ namespace {
 
 // --- limits ---------------------------------------------------------------------------------------------
 
-struct GuestRlimit {                   // struct rlimit
+struct GuestRlimit {  // struct rlimit
   std::int64_t current, maximum;
 };
 static_assert(sizeof(GuestRlimit) == 16);
-constexpr std::int64_t kInfinity = INT64_MAX;    // RLIM_INFINITY
-constexpr unsigned kLastResource = 16;           // RLIMIT_VMM
+constexpr std::int64_t kInfinity = INT64_MAX;  // RLIM_INFINITY
+constexpr unsigned kLastResource = 16;         // RLIMIT_VMM
 
 constexpr std::int64_t guest_limit(std::uint64_t native) noexcept {
   return native > static_cast<std::uint64_t>(kInfinity) ? kInfinity : static_cast<std::int64_t>(native);
@@ -60,7 +60,7 @@ Result setrlimit(Call& call) noexcept {
   const auto resource = self(call).vocabulary().rlimit_resource.to_native(call.u32(0));
   if (!resource) return Result::ok();
   rlimit64 native{native_limit(limit.current), native_limit(limit.maximum)};
-  native.rlim_cur = std::min(native.rlim_cur, native.rlim_max);   // FreeBSD lowers it, Linux would refuse
+  native.rlim_cur = std::min(native.rlim_cur, native.rlim_max);  // FreeBSD lowers it, Linux would refuse
   return Result::of(limits(call.host, *resource, &native, nullptr));
 }
 
@@ -73,7 +73,7 @@ Result getdtablesize(Call& call) noexcept {
 
 // --- identities -----------------------------------------------------------------------------------------
 
-constexpr std::size_t kGroupsMax = 1024;         // NGROUPS_MAX + 1
+constexpr std::size_t kGroupsMax = 1024;  // NGROUPS_MAX + 1
 
 Result getgroups(Call& call) noexcept {
   const int room = call.i32(0);
@@ -83,7 +83,8 @@ Result getgroups(Call& call) noexcept {
       call.host.call(SYS_getgroups, room == 0 ? 0 : groups.size(), reinterpret_cast<Word>(groups.data()));
   if (is_error(count) || room == 0) return Result::of(count);
   if (count > room) return Result::fail(EINVAL);
-  const bool stored = call.host.write(call.addr(1), groups.data(), static_cast<std::size_t>(count) * sizeof groups[0]);
+  const bool stored =
+      call.host.write(call.addr(1), groups.data(), static_cast<std::size_t>(count) * sizeof groups[0]);
   return stored ? Result::of(count) : Result::fail(EFAULT);
 }
 
@@ -92,7 +93,8 @@ Result freebsd14_getgroups(Call& call) noexcept {
   const int room = call.i32(0);
   if (room < 0) return Result::fail(EINVAL);
   std::array<std::uint32_t, kGroupsMax> groups{};
-  const NativeResult others = call.host.call(SYS_getgroups, groups.size() - 1, reinterpret_cast<Word>(&groups[1]));
+  const NativeResult others =
+      call.host.call(SYS_getgroups, groups.size() - 1, reinterpret_cast<Word>(&groups[1]));
   if (is_error(others)) return Result::of(others);
   const NativeResult effective = call.host.call(SYS_getegid);
   groups[0] = static_cast<std::uint32_t>(effective);
@@ -133,8 +135,8 @@ Result freebsd14_setgroups(Call& call) noexcept {
 /// getresuid and getresgid, any of whose pointers may be null.
 Result get_ids(Call& call, long native_call) noexcept {
   std::uint32_t id[3]{};
-  const NativeResult got = call.host.call(native_call, reinterpret_cast<Word>(&id[0]), reinterpret_cast<Word>(&id[1]),
-                                          reinterpret_cast<Word>(&id[2]));
+  const NativeResult got = call.host.call(native_call, reinterpret_cast<Word>(&id[0]),
+                                          reinterpret_cast<Word>(&id[1]), reinterpret_cast<Word>(&id[2]));
   if (is_error(got)) return Result::of(got);
   for (unsigned i = 0; i < 3; ++i)
     if (!is_null(call.addr(i)) && !call.host.put(call.addr(i), id[i])) return Result::fail(EFAULT);
@@ -160,7 +162,7 @@ std::string_view name_of_user(std::string_view passwords, std::uint32_t uid) noe
 
 /// The login name of the session is that of the user.
 Result getlogin(Call& call) noexcept {
-  constexpr std::size_t kLongest = 33;           // MAXLOGNAME, with its NUL
+  constexpr std::size_t kLongest = 33;  // MAXLOGNAME, with its NUL
   char buffer[8192];
   const auto uid = static_cast<std::uint32_t>(call.host.call(SYS_getuid));
   std::string_view name = name_of_user(read_host_file(call.host, "/etc/passwd", buffer), uid);
@@ -182,18 +184,28 @@ Result getloginclass(Call& call) noexcept {
 // --- the machine ----------------------------------------------------------------------------------------
 
 enum SysArch : int {
-  kGetFsBase = 128, kSetFsBase = 129, kGetGsBase = 130, kSetGsBase = 131, kGetXfpuState = 132,
-  kGetTlsBase = 135, kSetTlsBase = 136,
+  kGetFsBase = 128,
+  kSetFsBase = 129,
+  kGetGsBase = 130,
+  kSetGsBase = 131,
+  kGetXfpuState = 132,
+  kGetTlsBase = 135,
+  kSetTlsBase = 136,
 };
 
 Result extended_state(Call& call, GuestAddr params) noexcept {
-  struct { std::uint64_t address; std::int32_t length; std::int32_t pad; } wanted{};   // struct amd64_get_xfpustate
-  constexpr std::size_t kLegacy = 512;           // the x87 and SSE part is not included
+  struct {
+    std::uint64_t address;
+    std::int32_t length;
+    std::int32_t pad;
+  } wanted{};                           // struct amd64_get_xfpustate
+  constexpr std::size_t kLegacy = 512;  // the x87 and SSE part is not included
   if (!call.host.get(params, wanted)) return Result::fail(EFAULT);
   const std::span<std::byte> state = call.host.context().xstate;
-  if (wanted.length < 0 || kLegacy + static_cast<std::size_t>(wanted.length) > state.size()) return Result::fail(EINVAL);
-  const bool stored =
-      call.host.write(guest_addr(wanted.address), state.data() + kLegacy, static_cast<std::size_t>(wanted.length));
+  if (wanted.length < 0 || kLegacy + static_cast<std::size_t>(wanted.length) > state.size())
+    return Result::fail(EINVAL);
+  const bool stored = call.host.write(guest_addr(wanted.address), state.data() + kLegacy,
+                                      static_cast<std::size_t>(wanted.length));
   return stored ? Result::ok() : Result::fail(EFAULT);
 }
 
@@ -203,21 +215,25 @@ Result sysarch(Call& call) noexcept {
   Word base = 0;
   switch (call.i32(0)) {
     case kGetFsBase:
-    case kGetTlsBase: return call.host.put(params, context.fs_base) ? Result::ok() : Result::fail(EFAULT);
+    case kGetTlsBase:
+      return call.host.put(params, context.fs_base) ? Result::ok() : Result::fail(EFAULT);
     case kSetFsBase:
     case kSetTlsBase:
       if (!call.host.get(params, base)) return Result::fail(EFAULT);
       if (base >= Word{1} << 47) return Result::fail(EINVAL);
       context.fs_base = base;
       return Result::ok();
-    case kGetGsBase: return call.host.put(params, context.gs_base) ? Result::ok() : Result::fail(EFAULT);
+    case kGetGsBase:
+      return call.host.put(params, context.gs_base) ? Result::ok() : Result::fail(EFAULT);
     case kSetGsBase:
       if (!call.host.get(params, base)) return Result::fail(EFAULT);
       if (base >= Word{1} << 47) return Result::fail(EINVAL);
       // %gs is the runtime's; a guest that only clears its own loses nothing.
       return base == context.gs_base ? Result::ok() : Result::fail(EOPNOTSUPP);
-    case kGetXfpuState: return extended_state(call, params);
-    default: return Result::fail(EINVAL);
+    case kGetXfpuState:
+      return extended_state(call, params);
+    default:
+      return Result::fail(EINVAL);
   }
 }
 
@@ -229,19 +245,20 @@ Result kenv(Call& call) noexcept {
   if (what == kGet || what == kUnset) return Result::fail(ENOENT);
   if (what == kSet) return Result::fail(EPERM);
   if (what < kDump || what > kDumpStatic) return Result::fail(EINVAL);
-  if (!is_null(call.addr(2)) && call.i32(3) > 0 && !call.host.put(call.addr(2), '\0')) return Result::fail(EFAULT);
+  if (!is_null(call.addr(2)) && call.i32(3) > 0 && !call.host.put(call.addr(2), '\0'))
+    return Result::fail(EFAULT);
   return Result::ok(is_null(call.addr(2)) ? 1 : 0);
 }
 
 Result modfind(Call& call) noexcept {
-  char name[32];                                 // MAXMODNAME
+  char name[32];  // MAXMODNAME
   const NativeResult length = call.host.read_string(call.addr(0), name);
   return is_error(length) ? Result::of(length) : Result::fail(ENOENT);
 }
 
-Result utrace(Call&) noexcept { return Result::ok(); }   // nobody traces
+Result utrace(Call&) noexcept { return Result::ok(); }  // nobody traces
 
-struct Uuid {                          // struct uuid
+struct Uuid {  // struct uuid
   std::uint32_t time_low;
   std::uint16_t time_mid, time_high_and_version;
   std::uint8_t clock_high_and_variant, clock_low, node[6];
@@ -257,7 +274,7 @@ Result uuidgen(Call& call) noexcept {
   if (is_error(got)) return Result::of(got);
   timespec now{};
   call.host.call(SYS_clock_gettime, CLOCK_REALTIME, reinterpret_cast<Word>(&now));
-  constexpr std::uint64_t kSince1582 = 0x01b2'1dd2'1381'4000;   // of 1970, in units of 100 ns
+  constexpr std::uint64_t kSince1582 = 0x01b2'1dd2'1381'4000;  // of 1970, in units of 100 ns
   std::uint64_t time = kSince1582 + static_cast<std::uint64_t>(now.tv_sec) * 10'000'000 +
                        static_cast<std::uint64_t>(now.tv_nsec) / 100;
   for (int i = 0; i < count; ++i, ++time) {
@@ -268,7 +285,7 @@ Result uuidgen(Call& call) noexcept {
     uuid.clock_high_and_variant = static_cast<std::uint8_t>((random[6] & 0x3f) | 0x80);
     uuid.clock_low = random[7];
     std::copy_n(random, 6, uuid.node);
-    uuid.node[0] |= 1;                           // multicast: never a card's address
+    uuid.node[0] |= 1;  // multicast: never a card's address
     if (!call.host.put(call.addr(0) + static_cast<Word>(i) * sizeof uuid, uuid)) return Result::fail(EFAULT);
   }
   return Result::ok();

@@ -64,7 +64,8 @@ Result kill_thread(Call& call, int pid, std::int64_t id, int guest_signal) noexc
   if (id == -1) return Result::fail(EOPNOTSUPP);  // every thread but the caller
   const int tid = native_tid(id);
   if (tid == 0) return Result::fail(ESRCH);
-  return Result::of(call.host.call(SYS_tgkill, static_cast<Word>(pid), static_cast<Word>(tid), static_cast<Word>(signal)));
+  return Result::of(
+      call.host.call(SYS_tgkill, static_cast<Word>(pid), static_cast<Word>(tid), static_cast<Word>(signal)));
 }
 
 Result thr_kill(Call& call) noexcept { return kill_thread(call, call.host.pid(), call.i64(0), call.i32(1)); }
@@ -84,8 +85,9 @@ Result thr_set_name(Call& call) noexcept {
 }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"thr_exit", thr_exit}, HandlerEntry{"thr_kill", thr_kill},         HandlerEntry{"thr_kill2", thr_kill2},
-    HandlerEntry{"thr_new", thr_new},   HandlerEntry{"thr_self", thr_self},         HandlerEntry{"thr_set_name", thr_set_name},
+    HandlerEntry{"thr_exit", thr_exit},   HandlerEntry{"thr_kill", thr_kill},
+    HandlerEntry{"thr_kill2", thr_kill2}, HandlerEntry{"thr_new", thr_new},
+    HandlerEntry{"thr_self", thr_self},   HandlerEntry{"thr_set_name", thr_set_name},
 };
 
 }  // namespace

@@ -18,9 +18,9 @@ namespace {
 struct GuestTimespec {
   std::int64_t sec, nsec;
 };
-static_assert(sizeof(GuestTimespec) == sizeof(timespec));   // and the same fields
+static_assert(sizeof(GuestTimespec) == sizeof(timespec));  // and the same fields
 
-struct GuestSigevent {                 // struct sigevent
+struct GuestSigevent {  // struct sigevent
   std::int32_t notify;
   std::int32_t signal;
   std::uint64_t value;
@@ -30,7 +30,7 @@ struct GuestSigevent {                 // struct sigevent
 static_assert(sizeof(GuestSigevent) == 80 && offsetof(GuestSigevent, thread_id) == 16);
 constexpr std::int32_t kNotifyNone = 0, kNotifySignal = 1, kNotifyThreadId = 4;
 
-struct NativeSigevent {                // the kernel's struct sigevent
+struct NativeSigevent {  // the kernel's struct sigevent
   std::uint64_t value = 0;
   std::int32_t signal = 0;
   std::int32_t notify = 0;
@@ -45,9 +45,12 @@ std::optional<int> waiting_clock(Call& call, unsigned guest) noexcept {
   const auto native = self(call).vocabulary().clock_id.to_native(guest);
   if (!native) return std::nullopt;
   switch (static_cast<int>(*native)) {
-    case CLOCK_REALTIME_COARSE: return CLOCK_REALTIME;
-    case CLOCK_MONOTONIC_COARSE: return CLOCK_MONOTONIC;
-    default: return static_cast<int>(*native);
+    case CLOCK_REALTIME_COARSE:
+      return CLOCK_REALTIME;
+    case CLOCK_MONOTONIC_COARSE:
+      return CLOCK_MONOTONIC;
+    default:
+      return static_cast<int>(*native);
   }
 }
 
@@ -60,7 +63,8 @@ int sleep_for(Call& call, int clock, int flags, GuestAddr wanted, GuestAddr rema
   const NativeResult slept =
       call.host.call_interruptible(SYS_clock_nanosleep, static_cast<Word>(clock), static_cast<Word>(flags),
                                    reinterpret_cast<Word>(&time), reinterpret_cast<Word>(&left));
-  if (slept == -EINTR && (flags & TIMER_ABSTIME) == 0 && !is_null(remaining) && !call.host.put(remaining, left))
+  if (slept == -EINTR && (flags & TIMER_ABSTIME) == 0 && !is_null(remaining) &&
+      !call.host.put(remaining, left))
     return EFAULT;
   return static_cast<int>(-slept);
 }
@@ -70,12 +74,14 @@ Result nanosleep(Call& call) noexcept {
   return error != 0 ? Result::fail(error) : Result::ok();
 }
 
-/// Returns the error as its value, with no carry: POSIX asks it of the C function, and libc's is the bare call.
+/// Returns the error as its value, with no carry: POSIX asks it of the C function, and libc's is the bare
+/// call.
 Result clock_nanosleep(Call& call) noexcept {
   const auto clock = waiting_clock(call, call.u32(0));
   const int flags = call.i32(1);
   int error = EINVAL;
-  if (clock && (flags & ~TIMER_ABSTIME) == 0) error = sleep_for(call, *clock, flags, call.addr(2), call.addr(3));
+  if (clock && (flags & ~TIMER_ABSTIME) == 0)
+    error = sleep_for(call, *clock, flags, call.addr(2), call.addr(3));
   return Result::ok(static_cast<Word>(error == 0 ? 0 : call.table.errno_to_guest(error)));
 }
 
@@ -89,10 +95,17 @@ Result ktimer_create(Call& call) noexcept {
     event.value = guest.value;
     event.thread_id = native_tid(guest.thread_id);
     switch (guest.notify) {
-      case kNotifyNone: event.notify = kNativeNone; break;
-      case kNotifySignal: event.notify = kNativeSignal; break;
-      case kNotifyThreadId: event.notify = kNativeThreadId; break;
-      default: return Result::fail(EINVAL);   // SIGEV_THREAD is libc's, SIGEV_KEVENT not for timers
+      case kNotifyNone:
+        event.notify = kNativeNone;
+        break;
+      case kNotifySignal:
+        event.notify = kNativeSignal;
+        break;
+      case kNotifyThreadId:
+        event.notify = kNativeThreadId;
+        break;
+      default:
+        return Result::fail(EINVAL);  // SIGEV_THREAD is libc's, SIGEV_KEVENT not for timers
     }
     if (event.notify != kNativeNone) {
       event.signal = call.table.signal_to_native(guest.signal);
@@ -118,8 +131,9 @@ Result ktimer_settime(Call& call) noexcept {
   if ((flags & ~TIMER_ABSTIME) != 0) return Result::fail(EINVAL);
   itimerspec value{}, old{};
   if (!call.host.get(call.addr(2), value)) return Result::fail(EFAULT);
-  const NativeResult set = call.host.call(SYS_timer_settime, static_cast<Word>(call.i32(0)), static_cast<Word>(flags),
-                                          reinterpret_cast<Word>(&value), reinterpret_cast<Word>(&old));
+  const NativeResult set =
+      call.host.call(SYS_timer_settime, static_cast<Word>(call.i32(0)), static_cast<Word>(flags),
+                     reinterpret_cast<Word>(&value), reinterpret_cast<Word>(&old));
   if (is_error(set)) return Result::of(set);
   return is_null(call.addr(3)) || call.host.put(call.addr(3), old) ? Result::ok() : Result::fail(EFAULT);
 }
@@ -139,7 +153,7 @@ Result ktimer_getoverrun(Call& call) noexcept {
 /// Clock ids of other processes and threads are native ones: all negative, and the table's clock_id set
 /// passes on what it does not name.
 Result clock_getcpuclockid2(Call& call) noexcept {
-  constexpr int kPerThread = 4, kScheduled = 2;   // CPUCLOCK_PERTHREAD_MASK, CPUCLOCK_SCHED
+  constexpr int kPerThread = 4, kScheduled = 2;  // CPUCLOCK_PERTHREAD_MASK, CPUCLOCK_SCHED
   const std::int64_t id = call.i64(0);
   const int which = call.i32(1);
   if (which != 0 && which != 1) return Result::fail(EINVAL);

@@ -35,7 +35,9 @@ enum class LockMode { lock, try_once, wait };
 // --- mutexes --------------------------------------------------------------------------------------------
 
 constexpr bool is_free(std::uint32_t owner) noexcept { return (owner & ~kContested) == 0; }
-constexpr bool is_dead(std::uint32_t owner) noexcept { return owner == kOwnerDead || owner == kNotRecoverable; }
+constexpr bool is_dead(std::uint32_t owner) noexcept {
+  return owner == kOwnerDead || owner == kNotRecoverable;
+}
 
 std::uint32_t own_id(Host& host) noexcept { return static_cast<std::uint32_t>(own_tid(host)); }
 
@@ -53,9 +55,12 @@ int lock_plain(Host& host, GuestAddr mutex, bool inherit, LockMode mode, const D
       if (owner == kUnowned) {
         if (!slept || sleepers(host, mutex) <= 0) return 0;
         switch (compare_exchange(host, mutex, owner, kContested)) {
-          case Cas::fault: return EFAULT;
-          case Cas::swapped: return 0;
-          case Cas::changed: continue;
+          case Cas::fault:
+            return EFAULT;
+          case Cas::swapped:
+            return 0;
+          case Cas::changed:
+            continue;
         }
       }
     } else {
@@ -64,9 +69,12 @@ int lock_plain(Host& host, GuestAddr mutex, bool inherit, LockMode mode, const D
         const bool dead = owner == kOwnerDead;
         const bool contested = owner != kUnowned || (slept && sleepers(host, mutex) > 0);
         switch (compare_exchange(host, mutex, owner, id | (contested ? kContested : 0))) {
-          case Cas::fault: return EFAULT;
-          case Cas::swapped: return dead ? EOWNERDEAD : 0;
-          case Cas::changed: continue;
+          case Cas::fault:
+            return EFAULT;
+          case Cas::swapped:
+            return dead ? EOWNERDEAD : 0;
+          case Cas::changed:
+            continue;
         }
       }
       if (inherit && (owner & ~kContested) == id) return EDEADLK;
@@ -113,10 +121,14 @@ int mutex_lock(Host& host, GuestAddr mutex, LockMode mode, const Deadline& deadl
   std::uint32_t flags = 0;
   if (!host.load32(mutex + offsetof(Umutex, flags), flags)) return EFAULT;
   switch (flags & (kPrioInherit | kPrioProtect)) {
-    case 0: return lock_plain(host, mutex, false, mode, deadline);
-    case kPrioInherit: return lock_plain(host, mutex, true, mode, deadline);
-    case kPrioProtect: return lock_ceiling(host, mutex, mode, deadline);
-    default: return EINVAL;
+    case 0:
+      return lock_plain(host, mutex, false, mode, deadline);
+    case kPrioInherit:
+      return lock_plain(host, mutex, true, mode, deadline);
+    case kPrioProtect:
+      return lock_ceiling(host, mutex, mode, deadline);
+    default:
+      return EINVAL;
   }
 }
 
@@ -125,8 +137,9 @@ int mutex_unlock(Host& host, GuestAddr mutex) noexcept {
   if (!host.load32(mutex + offsetof(Umutex, flags), flags)) return EFAULT;
   const std::uint32_t protocol = flags & (kPrioInherit | kPrioProtect);
   if (protocol == (kPrioInherit | kPrioProtect)) return EINVAL;
-  const bool lost = (flags & kNonConsistent) != 0;   // nobody may have it any more: all must learn of it
-  const std::uint32_t free = (lost ? kNotRecoverable : kUnowned) | (protocol == kPrioProtect ? kContested : 0);
+  const bool lost = (flags & kNonConsistent) != 0;  // nobody may have it any more: all must learn of it
+  const std::uint32_t free =
+      (lost ? kNotRecoverable : kUnowned) | (protocol == kPrioProtect ? kContested : 0);
 
   std::uint32_t owner = 0;
   if (!host.load32(mutex, owner)) return EFAULT;
@@ -148,8 +161,8 @@ int mutex_wake(Host& host, GuestAddr mutex) noexcept {
   if (!host.load32(mutex, owner)) return EFAULT;
   if (!is_free(owner) && !is_dead(owner)) return 0;
   const NativeResult count = sleepers(host, mutex);
-  if (count == 0 && owner == kContested &&
-      compare_exchange(host, mutex, owner, kUnowned) == Cas::fault) return EFAULT;
+  if (count == 0 && owner == kContested && compare_exchange(host, mutex, owner, kUnowned) == Cas::fault)
+    return EFAULT;
   if (count > 0) wake(host, mutex, 1);
   return 0;
 }
@@ -162,9 +175,8 @@ int mutex_wake2(Host& host, GuestAddr mutex, std::uint32_t flags) noexcept {
   if (is_error(count)) return static_cast<int>(-count);
   if (count == 0) return 0;
   std::uint32_t owner = 0;
-  const bool readable = update(host, mutex, owner, [count](std::uint32_t v) {
-    return count > 1 || !is_free(v) ? v | kContested : v;
-  });
+  const bool readable = update(
+      host, mutex, owner, [count](std::uint32_t v) { return count > 1 || !is_free(v) ? v | kContested : v; });
   if (!readable) {
     wake(host, mutex, INT_MAX);
     return EFAULT;
@@ -187,10 +199,13 @@ int set_ceiling(Host& host, GuestAddr mutex, std::uint32_t ceiling, GuestAddr ol
     const Cas taken = compare_exchange(host, mutex, owner, id | kContested);
     if (taken == Cas::fault) return EFAULT;
     if (taken == Cas::swapped || (owner & ~kContested) == id) {
-      if (!host.put(field, ceiling)) error = EFAULT;
-      else error = 0;
+      if (!host.put(field, ceiling))
+        error = EFAULT;
+      else
+        error = 0;
       owner = id | kContested;
-      if (taken == Cas::swapped && compare_exchange(host, mutex, owner, kContested) == Cas::fault) error = EFAULT;
+      if (taken == Cas::swapped && compare_exchange(host, mutex, owner, kContested) == Cas::fault)
+        error = EFAULT;
       break;
     }
     if (owner == kOwnerDead) return EOWNERDEAD;
@@ -230,10 +245,10 @@ int cv_signal(Host& host, GuestAddr cv, int count) noexcept {
 }
 
 int cv_deadline(Host& host, const FlagSet& clocks, const UmtxRequest& request, Deadline& deadline) noexcept {
-  std::uint32_t clock = 0;   // CLOCK_REALTIME
+  std::uint32_t clock = 0;  // CLOCK_REALTIME
   if ((request.value & kCvClock) != 0) {
     if (!host.load32(request.object + offsetof(Ucond, clockid), clock)) return EFAULT;
-    if (clock >= 14) return EINVAL;   // CLOCK_THREAD_CPUTIME_ID: no processor time clocks
+    if (clock >= 14) return EINVAL;  // CLOCK_THREAD_CPUTIME_ID: no processor time clocks
   }
   if (is_null(request.addr2)) return 0;
   UmtxTime time{};
@@ -254,13 +269,14 @@ constexpr std::uint32_t kWriters = 2;
 struct Waiting {
   std::uint32_t mark;
   std::uint32_t channel;
-  std::uint64_t counter;   ///< offset of the number of waiters
+  std::uint64_t counter;  ///< offset of the number of waiters
 };
 constexpr Waiting kReading{kReadWaiters, kReaders, offsetof(Urwlock, blocked_readers)};
 constexpr Waiting kWriting{kWriteWaiters, kWriters, offsetof(Urwlock, blocked_writers)};
 
 template <typename Blocked>
-int rw_sleep(Host& host, GuestAddr lock, const Waiting& kind, const Deadline& deadline, Blocked blocked) noexcept {
+int rw_sleep(Host& host, GuestAddr lock, const Waiting& kind, const Deadline& deadline,
+             Blocked blocked) noexcept {
   const GuestAddr counter = lock + kind.counter;
   std::uint32_t before = 0;
   if (!update(host, counter, before, [](std::uint32_t v) { return v + 1; })) return EFAULT;
@@ -300,8 +316,8 @@ int rw_rdlock(Host& host, GuestAddr lock, Word prefer, const Deadline& deadline)
       if (taken == Cas::fault) return EFAULT;
       if (taken == Cas::swapped) return 0;
     }
-    const int error = rw_sleep(host, lock, kReading, deadline,
-                               [barrier](std::uint32_t s) { return (s & barrier) != 0; });
+    const int error =
+        rw_sleep(host, lock, kReading, deadline, [barrier](std::uint32_t s) { return (s & barrier) != 0; });
     if (error != 0) return error;
   }
 }
@@ -340,8 +356,10 @@ int rw_unlock(Host& host, GuestAddr lock) noexcept {
   }
   const bool readers = (state & kReadWaiters) != 0;
   const bool writers = (state & kWriteWaiters) != 0;
-  if (readers && (!writers || (flags & kPreferReader) != 0)) wake(host, lock, INT_MAX, kReaders);
-  else if (writers) wake(host, lock, 1, kWriters);
+  if (readers && (!writers || (flags & kPreferReader) != 0))
+    wake(host, lock, INT_MAX, kReaders);
+  else if (writers)
+    wake(host, lock, 1, kWriters);
   return 0;
 }
 
@@ -370,10 +388,11 @@ int sem2_wake(Host& host, GuestAddr sem) noexcept {
   std::uint32_t count = 0;
   if (!host.load32(sem, count)) return EFAULT;
   const NativeResult asleep = sleepers(host, sem);
-  if (asleep <= 0) return 0;   // then the memory may be somebody else's already: not to be written
+  if (asleep <= 0) return 0;  // then the memory may be somebody else's already: not to be written
   // New sleepers need a count of zero; a count that is as before was posted again, by someone who will wake.
   if (asleep == 1 && (count & kSemCount) != 0 && (count & kSemWaiters) != 0 &&
-      compare_exchange(host, sem, count, count & ~kSemWaiters) == Cas::fault) return EFAULT;
+      compare_exchange(host, sem, count, count & ~kSemWaiters) == Cas::fault)
+    return EFAULT;
   wake(host, sem, 1);
   return 0;
 }
@@ -399,7 +418,7 @@ int wait_word(Host& host, GuestAddr word, Word value, bool is_long, const Deadli
     if (found != value) return 0;
   } else if (value != low) {
     std::uint32_t found = 0;
-    return host.load32(word, found) ? 0 : EFAULT;   // no 32-bit word can be that
+    return host.load32(word, found) ? 0 : EFAULT;  // no 32-bit word can be that
   }
   return sleep_on(host, word, low, deadline);
 }
@@ -408,7 +427,8 @@ int wake_many(Host& host, GuestAddr list, Word count) noexcept {
   std::array<Word, 64> words{};
   auto left = static_cast<std::int32_t>(count);
   while (left > 0) {
-    const auto batch = static_cast<std::size_t>(left) < words.size() ? static_cast<std::size_t>(left) : words.size();
+    const auto batch =
+        static_cast<std::size_t>(left) < words.size() ? static_cast<std::size_t>(left) : words.size();
     if (!host.read(list, words.data(), batch * sizeof(Word))) return EFAULT;
     for (const Word word : std::span(words).first(batch)) wake(host, guest_addr(word), INT_MAX);
     list = list + batch * sizeof(Word);
@@ -467,7 +487,8 @@ Result timed(Host& host, const FlagSet& clocks, const UmtxRequest& r, Op op) noe
       if (error == EINTR) error = store_remaining(host, r, deadline);
       return finish(error, once_if_relative);
     }
-    default: return Result::fail(EINVAL);
+    default:
+      return Result::fail(EINVAL);
   }
 }
 
@@ -488,44 +509,59 @@ Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& r) noexcept
     case Op::rw_rdlock:
     case Op::rw_wrlock:
     case Op::sem_wait:
-    case Op::sem2_wait: return timed(host, clocks, r, op);
+    case Op::sem2_wait:
+      return timed(host, clocks, r, op);
 
     case Op::wake:
     case Op::wake_private: {
       const NativeResult woken = wake(host, r.object, static_cast<int>(r.value));
       return is_error(woken) ? Result::of(woken) : Result::ok();
     }
-    case Op::nwake_private: return done(wake_many(host, r.object, r.value));
-    case Op::mutex_trylock: return done(mutex_lock(host, r.object, LockMode::try_once, Deadline{}));
-    case Op::mutex_unlock: return done(mutex_unlock(host, r.object));
-    case Op::mutex_wake: return done(mutex_wake(host, r.object));
-    case Op::mutex_wake2: return done(mutex_wake2(host, r.object, static_cast<std::uint32_t>(r.value)));
+    case Op::nwake_private:
+      return done(wake_many(host, r.object, r.value));
+    case Op::mutex_trylock:
+      return done(mutex_lock(host, r.object, LockMode::try_once, Deadline{}));
+    case Op::mutex_unlock:
+      return done(mutex_unlock(host, r.object));
+    case Op::mutex_wake:
+      return done(mutex_wake(host, r.object));
+    case Op::mutex_wake2:
+      return done(mutex_wake2(host, r.object, static_cast<std::uint32_t>(r.value)));
     case Op::set_ceiling:
       return done(set_ceiling(host, r.object, static_cast<std::uint32_t>(r.value), r.addr1));
-    case Op::cv_signal: return done(cv_signal(host, r.object, 1));
-    case Op::cv_broadcast: return done(cv_signal(host, r.object, INT_MAX));
-    case Op::rw_unlock: return done(rw_unlock(host, r.object));
+    case Op::cv_signal:
+      return done(cv_signal(host, r.object, 1));
+    case Op::cv_broadcast:
+      return done(cv_signal(host, r.object, INT_MAX));
+    case Op::rw_unlock:
+      return done(rw_unlock(host, r.object));
     case Op::sem_wake: {
       const NativeResult woken = wake(host, r.object + offsetof(Usem, count), 1);
       return is_error(woken) ? Result::of(woken) : Result::ok();
     }
-    case Op::sem2_wake: return done(sem2_wake(host, r.object));
+    case Op::sem2_wake:
+      return done(sem2_wake(host, r.object));
     case Op::shm:
       // Objects shared between processes by the address of a lock would need a registry outside them.
       return done(std::popcount(r.value & kShmFlags) == 1 ? EOPNOTSUPP : EINVAL);
-    case Op::robust_lists: return done(robust_lists(host, r.addr1, r.value));
-    case Op::get_min_timeout: return done(host.put(r.addr1, Word{0}) ? 0 : EFAULT);
+    case Op::robust_lists:
+      return done(robust_lists(host, r.addr1, r.value));
+    case Op::get_min_timeout:
+      return done(host.put(r.addr1, Word{0}) ? 0 : EFAULT);
     case Op::set_min_timeout: {
       const auto minimum = static_cast<std::int64_t>(r.value);
       return done(minimum == 0 ? 0 : minimum < 0 ? EINVAL : EOPNOTSUPP);
     }
     case Op::lock:
-    case Op::unlock: return Result::fail(EOPNOTSUPP);
+    case Op::unlock:
+      return Result::fail(EOPNOTSUPP);
   }
   return Result::fail(EINVAL);
 }
 
-NativeResult umtx_wake(Host& host, GuestAddr word, int count) noexcept { return umtx::wake(host, word, count); }
+NativeResult umtx_wake(Host& host, GuestAddr word, int count) noexcept {
+  return umtx::wake(host, word, count);
+}
 
 namespace {
 

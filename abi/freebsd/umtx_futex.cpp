@@ -12,7 +12,7 @@ namespace sudrun::abi::freebsd::umtx {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kFarAway = std::int64_t{1} << 40;   // seconds; beyond any clock, far from overflow
+constexpr std::int64_t kFarAway = std::int64_t{1} << 40;  // seconds; beyond any clock, far from overflow
 
 Timespec add(Timespec a, Timespec b) noexcept {
   if (b.sec > kFarAway) return {kFarAway, 0};
@@ -34,8 +34,8 @@ Timespec now(Host& host, int native_clock) noexcept {
   return time;
 }
 
-NativeResult futex_wait(Host& host, GuestAddr word, std::uint32_t expected, const Timespec* end, bool realtime,
-                        std::uint32_t channel) noexcept {
+NativeResult futex_wait(Host& host, GuestAddr word, std::uint32_t expected, const Timespec* end,
+                        bool realtime, std::uint32_t channel) noexcept {
   const int op = FUTEX_WAIT_BITSET | (realtime ? FUTEX_CLOCK_REALTIME : 0);
   return host.call_interruptible(SYS_futex, word_of(word), static_cast<Word>(op), expected,
                                  reinterpret_cast<Word>(end), 0, channel);
@@ -65,7 +65,7 @@ int Deadline::set(Host& host, const FlagSet& clocks, const UmtxTime& time) noexc
 
 int Deadline::read(Host& host, const FlagSet& clocks, GuestAddr size, GuestAddr time) noexcept {
   if (is_null(time)) return 0;
-  UmtxTime value{};   // clock 0 is CLOCK_REALTIME, flags 0: relative
+  UmtxTime value{};  // clock 0 is CLOCK_REALTIME, flags 0: relative
   const std::size_t length = word_of(size) <= sizeof(Timespec) ? sizeof(Timespec) : sizeof(UmtxTime);
   if (!host.read(time, &value, length)) return EFAULT;
   return set(host, clocks, value);
@@ -99,8 +99,8 @@ int sleep_on(Host& host, GuestAddr word, std::uint32_t expected, const Deadline&
 
 NativeResult wake(Host& host, GuestAddr word, int count, std::uint32_t channel) noexcept {
   if (!Host::in_guest(word, sizeof(std::uint32_t))) return -EFAULT;
-  return host.call(SYS_futex, word_of(word), FUTEX_WAKE_BITSET, static_cast<Word>(count > 0 ? count : 1), 0, 0,
-                   channel);
+  return host.call(SYS_futex, word_of(word), FUTEX_WAKE_BITSET, static_cast<Word>(count > 0 ? count : 1), 0,
+                   0, channel);
 }
 
 NativeResult sleepers(Host& host, GuestAddr word) noexcept {

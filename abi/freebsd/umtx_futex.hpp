@@ -12,7 +12,8 @@ namespace sudrun::abi::freebsd::umtx {
 
 enum class Cas { fault, changed, swapped };
 
-inline Cas compare_exchange(Host& host, GuestAddr word, std::uint32_t& expected, std::uint32_t desired) noexcept {
+inline Cas compare_exchange(Host& host, GuestAddr word, std::uint32_t& expected,
+                            std::uint32_t desired) noexcept {
   bool swapped = false;
   if (!host.compare_exchange32(word, expected, desired, swapped)) return Cas::fault;
   return swapped ? Cas::swapped : Cas::changed;
@@ -26,9 +27,12 @@ bool update(Host& host, GuestAddr word, std::uint32_t& before, Change change) no
     const std::uint32_t after = change(before);
     if (after == before) return true;
     switch (compare_exchange(host, word, before, after)) {
-      case Cas::fault: return false;
-      case Cas::swapped: return true;
-      case Cas::changed: break;
+      case Cas::fault:
+        return false;
+      case Cas::swapped:
+        return true;
+      case Cas::changed:
+        break;
     }
   }
 }
@@ -58,7 +62,7 @@ class Deadline {
   friend int sleep_on(Host&, GuestAddr, std::uint32_t, const Deadline&, std::uint32_t) noexcept;
   bool limited_ = false;
   bool relative_ = false;
-  int clock_ = 0;                ///< native
+  int clock_ = 0;  ///< native
   Timespec end_{};
 };
 

@@ -41,7 +41,8 @@ class Machine {
 
   Machine() { host.program = "/guest/bin/program"; }
 
-  Answer ask(const Oid& oid, std::uint64_t room, const void* new_value = nullptr, std::uint64_t new_length = 0) {
+  Answer ask(const Oid& oid, std::uint64_t room, const void* new_value = nullptr,
+             std::uint64_t new_length = 0) {
     char* buffer = arena.make<char>(room + 1);
     Answer answer = run(oid, guest(buffer), room, new_value, new_length);
     if (answer.error == 0 || answer.error == ENOMEM) answer.bytes.assign(buffer, answer.length);
@@ -80,7 +81,8 @@ class Machine {
   }
 
  private:
-  Answer run(const Oid& oid, GuestAddr old, std::uint64_t room, const void* new_value, std::uint64_t new_length) {
+  Answer run(const Oid& oid, GuestAddr old, std::uint64_t room, const void* new_value,
+             std::uint64_t new_length) {
     Answer answer;
     answer.error = run_sysctl(host, "15.0", {oid, old, room, guest(new_value), new_length}, answer.length);
     return answer;
@@ -315,7 +317,7 @@ TEST_CASE("process records name the process, its parent and its owner", "[sysctl
   kill(child, SIGKILL);
   siginfo_t ended{};
   waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT);
-  CHECK(at<KinfoProc>(machine.ask({1, 14, 1, child}, sizeof(KinfoProc)).bytes, 0).stat == 5);   // SZOMB
+  CHECK(at<KinfoProc>(machine.ask({1, 14, 1, child}, sizeof(KinfoProc)).bytes, 0).stat == 5);  // SZOMB
   waitpid(child, nullptr, 0);
   CHECK(machine.ask({1, 14, 1, child}, sizeof(KinfoProc)).error == ESRCH);
 
@@ -362,7 +364,7 @@ TEST_CASE("interfaces and their addresses are listed in both forms of message", 
       CHECK(if_nametoindex(name.c_str()) == index);
       if (name == "lo") {
         loopback = true;
-        CHECK((flags & 0x8) != 0);   // IFF_LOOPBACK
+        CHECK((flags & 0x8) != 0);  // IFF_LOOPBACK
         CHECK(dl.type == kIftLoop);
       }
     } else {
@@ -370,7 +372,7 @@ TEST_CASE("interfaces and their addresses are listed in both forms of message", 
       CHECK(index == current);
       const auto found = addresses(message, address_header, which);
       REQUIRE(!found[5].empty());
-      CHECK(found[2].size() == found[5].size());   // the netmask is whole
+      CHECK(found[2].size() == found[5].size());  // the netmask is whole
       if (at<std::uint8_t>(found[5], 1) != kAfInet) continue;
       const auto in = at<GuestSockaddrIn>(found[5], 0);
       const auto mask = at<GuestSockaddrIn>(found[2], 0);

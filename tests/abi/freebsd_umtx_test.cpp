@@ -43,7 +43,8 @@ FlagSet clocks() {
 
 Result request(RealHost& host, Op op, const void* object, Word value = 0, const void* addr1 = nullptr,
                const void* addr2 = nullptr) {
-  return umtx_op(host, clocks(), {guest(object), static_cast<std::uint32_t>(op), value, guest(addr1), guest(addr2)});
+  return umtx_op(host, clocks(),
+                 {guest(object), static_cast<std::uint32_t>(op), value, guest(addr1), guest(addr2)});
 }
 
 const void* size_argument(std::size_t size) { return reinterpret_cast<const void*>(size); }
@@ -94,7 +95,8 @@ void libthr_lock(RealHost& host, Umutex& mutex) {
 
 void libthr_unlock(RealHost& host, Umutex& mutex) {
   std::uint32_t owner = word(mutex.owner);
-  while (!word(mutex.owner).compare_exchange_strong(owner, kUnowned)) {}
+  while (!word(mutex.owner).compare_exchange_strong(owner, kUnowned)) {
+  }
   if ((owner & kContested) != 0) request(host, Op::mutex_wake2, &mutex, mutex.flags);
 }
 
@@ -115,13 +117,15 @@ void libthr_rdlock(RealHost& host, Urwlock& lock) {
   std::uint32_t state = word(lock.state);
   while ((state & (kWriteOwner | kWriteWaiters)) == 0)
     if (word(lock.state).compare_exchange_strong(state, state + 1)) return;
-  while (!request(host, Op::rw_rdlock, &lock).is_ok()) {}
+  while (!request(host, Op::rw_rdlock, &lock).is_ok()) {
+  }
 }
 void libthr_wrlock(RealHost& host, Urwlock& lock) {
   std::uint32_t state = word(lock.state);
   while ((state & (kWriteOwner | kMaxReaders)) == 0)
     if (word(lock.state).compare_exchange_strong(state, state | kWriteOwner)) return;
-  while (!request(host, Op::rw_wrlock, &lock).is_ok()) {}
+  while (!request(host, Op::rw_wrlock, &lock).is_ok()) {
+  }
 }
 void libthr_rwunlock(RealHost& host, Urwlock& lock) {
   std::uint32_t state = word(lock.state);
@@ -146,7 +150,7 @@ TEST_CASE("a wait for a word that already differs returns at once", "[umtx]") {
   CHECK(request(host, Op::wait_uint_private, value, 8).is_ok());
   CHECK(request(host, Op::wait, value, 8).is_ok());
   *value = (Word{1} << 40) | 7;
-  CHECK(request(host, Op::wait, value, 7).is_ok());   // the upper half counts
+  CHECK(request(host, Op::wait, value, 7).is_ok());  // the upper half counts
 }
 
 TEST_CASE("waits end at their timeouts, relative and absolute", "[umtx]") {
@@ -160,7 +164,7 @@ TEST_CASE("waits end at their timeouts, relative and absolute", "[umtx]") {
     CHECK(request(host, Op::wait_uint, value, 0, size_argument(size), time).is_native_error(ETIMEDOUT));
     return std::chrono::duration_cast<milliseconds>(Clock::now() - start).count();
   };
-  *time = {{0, 30'000'000}, kAbsoluteTime, 0xbeef};   // a plain timespec: what follows is not looked at
+  *time = {{0, 30'000'000}, kAbsoluteTime, 0xbeef};  // a plain timespec: what follows is not looked at
   CHECK(waits(sizeof(Timespec)) >= 29);
   *time = after(milliseconds(30), 0, kMonotonic);
   CHECK(waits(sizeof(UmtxTime)) >= 29);
@@ -181,9 +185,10 @@ TEST_CASE("a bad address is EFAULT in every operation", "[umtx]") {
   RealHost host;
   const void* bad = reinterpret_cast<const void*>(0x1000);
   const void* beyond = reinterpret_cast<const void*>(kGuestTop);
-  for (const Op op : {Op::wait, Op::wait_uint, Op::mutex_lock, Op::mutex_trylock, Op::mutex_unlock, Op::mutex_wait,
-                      Op::mutex_wake, Op::cv_wait, Op::cv_signal, Op::rw_rdlock, Op::rw_wrlock, Op::rw_unlock,
-                      Op::sem_wait, Op::sem2_wait, Op::sem2_wake, Op::nwake_private, Op::set_ceiling}) {
+  for (const Op op :
+       {Op::wait, Op::wait_uint, Op::mutex_lock, Op::mutex_trylock, Op::mutex_unlock, Op::mutex_wait,
+        Op::mutex_wake, Op::cv_wait, Op::cv_signal, Op::rw_rdlock, Op::rw_wrlock, Op::rw_unlock, Op::sem_wait,
+        Op::sem2_wait, Op::sem2_wake, Op::nwake_private, Op::set_ceiling}) {
     INFO("operation " << static_cast<unsigned>(op));
     CHECK(request(host, op, bad, 1).is_native_error(EFAULT));
   }
@@ -195,10 +200,14 @@ TEST_CASE("interrupted waits are made again only where FreeBSD makes them again"
   GuestArena arena;
   auto* mutex = arena.make<Umutex>();
   auto* sem = arena.make<Usem2>();
-  struct Timed { UmtxTime wanted; Timespec left; };
+  struct Timed {
+    UmtxTime wanted;
+    Timespec left;
+  };
   auto* timed = arena.make<Timed>();
   mutex->owner = 1;
-  const auto interrupted = [&](Op op, void* object, Word value, const void* size = nullptr, void* time = nullptr) {
+  const auto interrupted = [&](Op op, void* object, Word value, const void* size = nullptr,
+                               void* time = nullptr) {
     host.interrupt_next = true;
     return request(host, op, object, value, size, time);
   };
@@ -218,7 +227,7 @@ TEST_CASE("waking reaches private and shared sleepers alike", "[umtx]") {
   auto* value = arena.make<std::uint32_t>();
   auto* list = arena.make<Word>(2);
   list[0] = reinterpret_cast<Word>(value);
-  list[1] = 0x1000;   // not mapped: passed over
+  list[1] = 0x1000;  // not mapped: passed over
   std::atomic<int> awake{0};
   in_threads(5, [&](RealHost& host, int i) {
     if (i < 4) {
@@ -324,7 +333,7 @@ TEST_CASE("unlocking a contested mutex that nobody waits for leaves its memory a
   RealHost host;
   GuestArena arena;
   auto* mutex = arena.make<Umutex>();
-  mutex->owner = 12345;   // in use for something else by now
+  mutex->owner = 12345;  // in use for something else by now
   CHECK(request(host, Op::mutex_wake2, mutex, 0).is_ok());
   CHECK(mutex->owner == 12345);
   auto* sem = arena.make<Usem2>();
@@ -420,7 +429,7 @@ TEST_CASE("a writer that gives up lets the readers behind it in", "[umtx]") {
   auto* lock = arena.make<Urwlock>();
   auto* time = arena.make<UmtxTime>();
   *time = after(std::chrono::milliseconds(150), 0, kMonotonic);
-  lock->state = 1;   // one reader, which stays
+  lock->state = 1;  // one reader, which stays
   std::atomic<bool> read{false};
   in_threads(2, [&](RealHost& host, int i) {
     if (i == 0) {
@@ -445,8 +454,10 @@ TEST_CASE("semaphores hand out exactly what was posted", "[umtx]") {
   constexpr int kEach = 1500;
   in_threads(6, [&](RealHost& host, int i) {
     for (int n = 0; n < kEach; ++n) {
-      if (i % 2 == 0) libthr_sem_post(host, *sem);
-      else libthr_sem_wait(host, *sem);
+      if (i % 2 == 0)
+        libthr_sem_post(host, *sem);
+      else
+        libthr_sem_wait(host, *sem);
     }
   });
   CHECK((sem->count & kSemCount) == 0);

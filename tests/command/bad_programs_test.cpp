@@ -94,8 +94,15 @@ TEST_CASE("a program without execute permission is 126", "[bad_programs]") {
 TEST_CASE("files that are no programs are 126", "[bad_programs]") {
   const TemporaryDirectory directory;
   const std::pair<const char*, std::string> files[] = {
-      {"empty", ""}, {"one byte", "\x7f"}, {"magic only", "\x7f" "ELF"}, {"text", "hello\n"},
-      {"zeros", std::string(4096, '\0')}, {"script", "#!/bin/sh\necho hi\n"}, {"half a script", "#!"},
+      {"empty", ""},
+      {"one byte", "\x7f"},
+      {"magic only",
+       "\x7f"
+       "ELF"},
+      {"text", "hello\n"},
+      {"zeros", std::string(4096, '\0')},
+      {"script", "#!/bin/sh\necho hi\n"},
+      {"half a script", "#!"},
   };
   for (const auto& [name, content] : files) {
     INFO(name);
@@ -114,7 +121,8 @@ TEST_CASE("a program cut off anywhere is refused, or runs if nothing it needs is
   std::size_t needed = 0;
   for (unsigned i = 0; i < sample.header().e_phnum; ++i) {
     const Elf64_Phdr p = sample.segment(i);
-    if (p.p_type == PT_LOAD && p.p_filesz != 0) needed = std::max<std::size_t>(needed, p.p_offset + p.p_filesz);
+    if (p.p_type == PT_LOAD && p.p_filesz != 0)
+      needed = std::max<std::size_t>(needed, p.p_offset + p.p_filesz);
   }
   REQUIRE(needed < whole.size());
   const TemporaryDirectory directory;
@@ -185,9 +193,9 @@ TEST_CASE("segments that overlap, overflow or reach too far are 126", "[bad_prog
   expect_refused(with([](Elf64_Phdr& p) { p.p_offset = ~0UL - 0xfff; }), 126);
   expect_refused(with([](Elf64_Phdr& p) { p.p_vaddr = 0xffff800000000000 | (p.p_vaddr & 0xfff); }), 126);
   expect_refused(with([](Elf64_Phdr& p) { p.p_vaddr = 0x7f0000000000 | (p.p_vaddr & 0xfff); }), 126);
-  expect_refused(with([](Elf64_Phdr& p) { p.p_vaddr += 1; }), 126);   // not congruent to its offset
+  expect_refused(with([](Elf64_Phdr& p) { p.p_vaddr += 1; }), 126);  // not congruent to its offset
   expect_refused(with([](Elf64_Phdr& p) { p.p_align = 3; }), 126);
-  Sample overlapping;                                                  // the first reaches into the second
+  Sample overlapping;  // the first reaches into the second
   Elf64_Phdr first = overlapping.segment(overlapping.load(0));
   first.p_memsz = overlapping.segment(overlapping.load(1)).p_vaddr - first.p_vaddr + 1;
   overlapping.set_segment(overlapping.load(0), first);

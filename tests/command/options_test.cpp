@@ -32,8 +32,8 @@ TEST_CASE("--help explains usage, options and exit statuses", "[options]") {
   INFO(outcome);
   CHECK(outcome.exited(0));
   CHECK(outcome.err.empty());
-  for (const char* part : {"Usage: sudrun", "--trace", "--summary", "--output", "--abi", "--table", "--trap", "--list-abis",
-                           "--inspect", "--version", "125", "126", "127"})
+  for (const char* part : {"Usage: sudrun", "--trace", "--summary", "--output", "--abi", "--table", "--trap",
+                           "--list-abis", "--inspect", "--version", "125", "126", "127"})
     CHECK_THAT(outcome.out, Catch::Contains(part));
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("--verbose says how the program is recognised and trapped", "[options]
 TEST_CASE("--abi overrides what the file says of itself", "[options]") {
   const TemporaryDirectory directory;
   std::string bytes = read_file(guest("hello"));
-  bytes[7] = 0;                                   // the OS/ABI byte
+  bytes[7] = 0;  // the OS/ABI byte
   const std::size_t note = bytes.find("FreeBSD");
   REQUIRE(note != std::string::npos);
   bytes[note] = 'X';

@@ -17,8 +17,13 @@ TEST_CASE("--trace writes one line per call", "[trace]") {
 
 TEST_CASE("tracing does not change what the program does", "[trace]") {
   const TemporaryDirectory directory;
-  for (const auto& [name, test_case] : {std::pair{"signals", "nested"}, {"threads", "many_at_once"}, {"threads", "fork_with_threads"}, {"exec", "scripts"}, {"registers", "calls"}}) {
-    Command command = sudrun_command({"--trace", "--output=" + (directory / "trace"), guest(name), test_case});
+  for (const auto& [name, test_case] : {std::pair{"signals", "nested"},
+                                        {"threads", "many_at_once"},
+                                        {"threads", "fork_with_threads"},
+                                        {"exec", "scripts"},
+                                        {"registers", "calls"}}) {
+    Command command =
+        sudrun_command({"--trace", "--output=" + (directory / "trace"), guest(name), test_case});
     command.cwd = directory.path();
     const Outcome outcome = run(command);
     INFO(outcome);

@@ -16,20 +16,27 @@ using namespace sudrun::test;
 
 namespace {
 
-// Left out: what ends, replaces or multiplies the caller, and what would set the host's clock from a page of zeros.
-const std::set<std::string> kSkipped = {"exit",    "abort2", "thr_exit",      "sigreturn",    "fork",  "vfork",
-                                        "rfork",   "pdfork", "reboot",        "settimeofday", "clock_settime",
-                                        "adjtime", "sync",   "thr_kill",      "thr_kill2",    "kill",  "killpg",
-                                        "sigqueue", "setsid", "thr_new"};
+// Left out: what ends, replaces or multiplies the caller, and what would set the host's clock from a page of
+// zeros.
+const std::set<std::string> kSkipped = {"exit",          "abort2",  "thr_exit", "sigreturn", "fork",
+                                        "vfork",         "rfork",   "pdfork",   "reboot",    "settimeofday",
+                                        "clock_settime", "adjtime", "sync",     "thr_kill",  "thr_kill2",
+                                        "kill",          "killpg",  "sigqueue", "setsid",    "thr_new"};
 
 char letter(const abi::RoleModel& role, const std::string& name) {
   switch (role.kind) {
-    case abi::RoleKind::fd: return 'f';
-    case abi::RoleKind::dirfd: return 'd';
-    case abi::RoleKind::pid: return 'i';
-    case abi::RoleKind::tid: return 'i';
-    case abi::RoleKind::size: return 'n';
-    default: break;
+    case abi::RoleKind::fd:
+      return 'f';
+    case abi::RoleKind::dirfd:
+      return 'd';
+    case abi::RoleKind::pid:
+      return 'i';
+    case abi::RoleKind::tid:
+      return 'i';
+    case abi::RoleKind::size:
+      return 'n';
+    default:
+      break;
   }
   if (abi::is_pointer_role(role.kind)) return 'p';
   if (name.find("len") != std::string::npos || name.find("size") != std::string::npos) return 'n';
@@ -43,8 +50,8 @@ struct Request {
 
 Request requests() {
   Request all;
-  // A filter cannot trap number 335: since 6.11 it is Linux's own uretprobe, which seccomp always lets through
-  // and which answers anyone but the kernel's own trampoline with SIGILL.
+  // A filter cannot trap number 335: since 6.11 it is Linux's own uretprobe, which seccomp always lets
+  // through and which answers anyone but the kernel's own trampoline with SIGILL.
   const char* trap = std::getenv("SUDRUN_TEST_TRAP");
   const bool by_filter = trap != nullptr && std::string_view(trap) == "seccomp";
   const abi::TableModel table = abi::read_table(source_file("tables/freebsd-amd64.yaml"));
@@ -75,7 +82,8 @@ TEST_CASE("bad pointers never crash, in any supported call", "[bad_pointers]") {
   command.input = request.lines;
   command.timeout = std::chrono::seconds(300);
   const Outcome outcome = run(command);
-  INFO("ended with status " << outcome.status << ", signal " << outcome.signal << "\n" << outcome.err.substr(0, 4000));
+  INFO("ended with status " << outcome.status << ", signal " << outcome.signal << "\n"
+                            << outcome.err.substr(0, 4000));
   CHECK(outcome.exited(0));
   CHECK_FALSE(contains(outcome.err, "internal error"));
   CHECK_FALSE(contains(outcome.err, "crashed"));

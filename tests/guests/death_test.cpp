@@ -15,9 +15,9 @@ struct SignalPair {
   int guest, native;
 };
 constexpr SignalPair kDeadly[] = {
-    {1, SIGHUP},    {2, SIGINT},   {3, SIGQUIT},  {4, SIGILL},   {5, SIGTRAP},    {6, SIGABRT},  {8, SIGFPE},
-    {9, SIGKILL},   {10, SIGBUS},  {11, SIGSEGV}, {13, SIGPIPE}, {14, SIGALRM},   {15, SIGTERM}, {24, SIGXCPU},
-    {25, SIGXFSZ},  {26, SIGVTALRM}, {27, SIGPROF}, {30, SIGUSR1}, {31, SIGUSR2},
+    {1, SIGHUP},   {2, SIGINT},     {3, SIGQUIT},  {4, SIGILL},   {5, SIGTRAP},  {6, SIGABRT},  {8, SIGFPE},
+    {9, SIGKILL},  {10, SIGBUS},    {11, SIGSEGV}, {13, SIGPIPE}, {14, SIGALRM}, {15, SIGTERM}, {24, SIGXCPU},
+    {25, SIGXFSZ}, {26, SIGVTALRM}, {27, SIGPROF}, {30, SIGUSR1}, {31, SIGUSR2},
 };
 constexpr int kHarmless[] = {16, 19, 20, 23, 28, 29};  // URG CONT CHLD IO WINCH INFO
 
@@ -70,9 +70,9 @@ TEST_CASE("signals that are ignored by default or on request do nothing", "[deat
 }
 
 TEST_CASE("faults kill with FreeBSD's signal", "[death]") {
-  const std::pair<const char*, int> kinds[] = {{"null", SIGSEGV},      {"jump", SIGSEGV}, {"privileged", SIGBUS},
-                                               {"illegal", SIGILL},    {"divide", SIGFPE}, {"trap", SIGTRAP},
-                                               {"int80", SIGSYS}};
+  const std::pair<const char*, int> kinds[] = {
+      {"null", SIGSEGV},  {"jump", SIGSEGV}, {"privileged", SIGBUS}, {"illegal", SIGILL},
+      {"divide", SIGFPE}, {"trap", SIGTRAP}, {"int80", SIGSYS}};
   for (const auto& [kind, signal] : kinds) {
     const Outcome outcome = run_sudrun({guest("death"), kind});
     INFO(kind << ": " << outcome);

@@ -68,7 +68,8 @@ TEST_CASE("what execve is given arrives unchanged", "[exec]") {
   const Outcome outcome = run(command);
   INFO(outcome);
   CHECK(outcome.exited(0));
-  CHECK(outcome.out == "[" + guest("exec") + "][echo][two words][][--trace][-x][--][tail]\nA=1\nB=with=equals\nC=\n");
+  CHECK(outcome.out ==
+        "[" + guest("exec") + "][echo][two words][][--trace][-x][--][tail]\nA=1\nB=with=equals\nC=\n");
 }
 
 TEST_CASE("standard input reaches the program", "[files]") {

@@ -31,7 +31,13 @@ void expect_same(const std::string& name, std::vector<std::string> arguments = {
 
 }  // namespace
 
-TEST_CASE("Linux hello: arguments, environment, streams", "[linux]") { expect_same("linux-hello", {"a", "b c", ""}); }
-TEST_CASE("Linux threads: mutexes, conditions, cancellation, TLS, fork", "[linux]") { expect_same("linux-threads"); }
-TEST_CASE("Linux signals: information, masks, stacks, faults, timers", "[linux]") { expect_same("linux-signals"); }
+TEST_CASE("Linux hello: arguments, environment, streams", "[linux]") {
+  expect_same("linux-hello", {"a", "b c", ""});
+}
+TEST_CASE("Linux threads: mutexes, conditions, cancellation, TLS, fork", "[linux]") {
+  expect_same("linux-threads");
+}
+TEST_CASE("Linux signals: information, masks, stacks, faults, timers", "[linux]") {
+  expect_same("linux-signals");
+}
 TEST_CASE("Linux processes and files", "[linux]") { expect_same("linux-processes"); }

@@ -167,21 +167,3 @@ TEST_CASE("turbo prunes a workspace") {
   CHECK(fs::exists(workspace / "out/packages/library/package.json"));
   CHECK_FALSE(fs::exists(workspace / "out/packages/second"));
 }
-
-TEST_CASE("turbo's daemon starts, answers and stops") {
-  const Workspace workspace;
-  write_wrapper(workspace / "turbo", kTurbo);
-  // One shell, because the daemon lives in the session it was started from. The client waits for the daemon's
-  // socket to exist and connects at once, so it may come between the daemon's bind(2) and listen(2); it then
-  // kills the daemon and asks for what is left to be removed by hand.
-  const Outcome outcome = run(workspace.in_workspace(
-      {"sh", "-c",
-       "trap './turbo daemon stop; exit' EXIT; for try in 1 2 3 4 5 6 7 8; do ./turbo daemon start && break; "
-       "rm -rf \"$TMPDIR/turbod\"; done; ./turbo daemon status && ./turbo run build"}));
-  INFO(outcome);
-  CHECK(outcome.exited(0));
-  CHECK_THAT(outcome.out, Contains("turbo daemon is running"));
-  CHECK_THAT(outcome.out, Contains("Daemon uptime: "));
-  CHECK_THAT(outcome.out, Contains("4 successful, 4 total"));
-  CHECK_THAT(outcome.out, Contains("Successfully requested that turbo daemon shut down"));
-}

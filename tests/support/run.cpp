@@ -24,7 +24,9 @@ extern char** environ;
 namespace sudrun::test {
 namespace {
 
-[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const std::string& what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 class Descriptor {
  public:
@@ -76,7 +78,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }
 
 /// The child's side, between fork and exec. Writes errno to `report` if it cannot go on.
-[[noreturn]] void become(const Command& command, const std::array<int, 3>& streams, char** argv, char** envp, int report) {
+[[noreturn]] void become(const Command& command, const std::array<int, 3>& streams, char** argv, char** envp,
+                         int report) {
   const auto give_up = [report] {
     const int error = errno;
     static_cast<void>(!::write(report, &error, sizeof error));
@@ -87,7 +90,9 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   for (int i = 0; i < 3; ++i)
     if (::dup2(streams[static_cast<std::size_t>(i)], i) < 0) give_up();
   if (!command.cwd.empty() && ::chdir(command.cwd.c_str()) != 0) give_up();
-  if (command.uid && (::setgroups(0, nullptr) != 0 || ::setgid(*command.uid) != 0 || ::setuid(*command.uid) != 0)) give_up();
+  if (command.uid &&
+      (::setgroups(0, nullptr) != 0 || ::setgid(*command.uid) != 0 || ::setuid(*command.uid) != 0))
+    give_up();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing outlives a suite that is ended from outside
   ::execvpe(argv[0], argv, envp);
   give_up();
@@ -97,8 +102,10 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 void take(Descriptor& from, std::string& to) {
   std::array<char, 65536> buffer;
   const ssize_t n = ::read(from.get(), buffer.data(), buffer.size());
-  if (n > 0) to.append(buffer.data(), static_cast<std::size_t>(n));
-  else if (n == 0 || (errno != EINTR && errno != EAGAIN)) from.reset();  // EIO: a terminal without its other side
+  if (n > 0)
+    to.append(buffer.data(), static_cast<std::size_t>(n));
+  else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+    from.reset();  // EIO: a terminal without its other side
 }
 
 /// Ends every process of `session`.
@@ -114,9 +121,12 @@ void kill_session(pid_t session) {
 }  // namespace
 
 std::ostream& operator<<(std::ostream& to, const Outcome& outcome) {
-  if (outcome.timed_out) to << "timed out";
-  else if (outcome.signal != 0) to << "died of signal " << outcome.signal << " (" << ::strsignal(outcome.signal) << ")";
-  else to << "exit status " << outcome.status;
+  if (outcome.timed_out)
+    to << "timed out";
+  else if (outcome.signal != 0)
+    to << "died of signal " << outcome.signal << " (" << ::strsignal(outcome.signal) << ")";
+  else
+    to << "exit status " << outcome.status;
   to << " after " << outcome.seconds << " s";
   if (!outcome.out.empty()) to << "\n--- standard output:\n" << outcome.out.substr(0, 6000);
   if (!outcome.err.empty()) to << "\n--- standard error:\n" << outcome.err.substr(0, 6000);
@@ -128,7 +138,7 @@ Outcome run(const Command& command) {
   std::vector<std::string> arguments = command.argv, environment = environment_of(command);
   std::vector<char*> argv = pointers(arguments), envp = pointers(environment);
 
-  Descriptor in, out, err;            // our sides
+  Descriptor in, out, err;  // our sides
   Descriptor child_in, child_out, child_err;
   if (command.terminal) {
     in.reset(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -152,7 +162,8 @@ Outcome run(const Command& command) {
   const pid_t pid = ::fork();
   if (pid < 0) fail("fork");
   if (pid == 0)
-    become(command, {child_in.get(), child_out.get(), child_err.get()}, argv.data(), envp.data(), report.write_end.get());
+    become(command, {child_in.get(), child_out.get(), child_err.get()}, argv.data(), envp.data(),
+           report.write_end.get());
   child_in.reset(), child_out.reset(), child_err.reset(), report.write_end.reset();
   int error = 0;
   if (::read(report.read_end.get(), &error, sizeof error) == sizeof error) {
@@ -163,7 +174,8 @@ Outcome run(const Command& command) {
 
   ::fcntl(in.get(), F_SETFL, O_NONBLOCK);
   if (command.input.empty() && !command.terminal) in.reset();
-  struct sigaction ignore {}, before {};
+  struct sigaction ignore {
+  }, before{};
   ignore.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &ignore, &before);
 
@@ -215,14 +227,20 @@ Outcome run(const Command& command) {
 namespace {
 std::string from_environment(const char* name) {
   const char* value = std::getenv(name);
-  if (value == nullptr || *value == '\0') throw std::runtime_error(std::string(name) + " is not set: run the tests through ./dev test or meson test");
+  if (value == nullptr || *value == '\0')
+    throw std::runtime_error(std::string(name) +
+                             " is not set: run the tests through ./dev test or meson test");
   return value;
 }
 }  // namespace
 
 std::string sudrun_binary() { return from_environment("SUDRUN_BINARY"); }
-std::string guest(std::string_view name) { return from_environment("SUDRUN_GUESTS") + "/" + std::string(name); }
-std::filesystem::path source_file(std::string_view path) { return std::filesystem::path(from_environment("SUDRUN_SOURCE")) / path; }
+std::string guest(std::string_view name) {
+  return from_environment("SUDRUN_GUESTS") + "/" + std::string(name);
+}
+std::filesystem::path source_file(std::string_view path) {
+  return std::filesystem::path(from_environment("SUDRUN_SOURCE")) / path;
+}
 
 Command sudrun_command(std::vector<std::string> arguments) {
   Command command;
@@ -271,6 +289,8 @@ std::vector<std::string> lines_of(std::string_view text) {
   return lines;
 }
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 }  // namespace sudrun::test

@@ -14,21 +14,21 @@ namespace sudrun::test {
 
 struct Command {
   std::vector<std::string> argv;
-  std::map<std::string, std::string> set_env;            ///< on top of this process's environment
-  std::optional<std::vector<std::string>> whole_env;     ///< if given, exactly these `NAME=value`
-  std::string input;                                     ///< standard input; its end follows
-  std::filesystem::path cwd;                             ///< empty: this process's
+  std::map<std::string, std::string> set_env;         ///< on top of this process's environment
+  std::optional<std::vector<std::string>> whole_env;  ///< if given, exactly these `NAME=value`
+  std::string input;                                  ///< standard input; its end follows
+  std::filesystem::path cwd;                          ///< empty: this process's
   std::chrono::milliseconds timeout{60'000};
-  bool terminal = false;                                 ///< all three streams are one pseudo-terminal
-  std::optional<unsigned> uid;                           ///< run as this user and group
+  bool terminal = false;        ///< all three streams are one pseudo-terminal
+  std::optional<unsigned> uid;  ///< run as this user and group
 };
 
 struct Outcome {
-  std::string out, err;       ///< with a terminal everything is in `out`
-  int status = -1;            ///< exit status, if it exited
-  int signal = 0;             ///< what it died of, if it did
+  std::string out, err;  ///< with a terminal everything is in `out`
+  int status = -1;       ///< exit status, if it exited
+  int signal = 0;        ///< what it died of, if it did
   bool core_dumped = false;
-  bool timed_out = false;     ///< it was killed for that
+  bool timed_out = false;  ///< it was killed for that
   double seconds = 0;
 
   bool exited(int with) const noexcept { return !timed_out && signal == 0 && status == with; }

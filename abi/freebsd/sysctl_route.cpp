@@ -161,7 +161,8 @@ GuestSockaddrDl link_address(int index, std::uint8_t type, std::span<const char>
   dl.family = kAfLink;
   dl.index = static_cast<std::uint16_t>(index);
   dl.type = type;
-  const std::size_t name_length = std::min<std::size_t>(strnlen(name.data(), name.size()), 15);
+  const std::size_t name_length =
+      name.empty() ? 0 : std::min<std::size_t>(strnlen(name.data(), name.size()), 15);
   const std::size_t address_length = std::min<std::size_t>(hardware.size(), 20);
   if (name_length != 0) std::memcpy(dl.data, name.data(), name_length);
   if (address_length != 0) std::memcpy(dl.data + name_length, hardware.data(), address_length);

@@ -139,7 +139,7 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
       path.assign(buffer.data(), static_cast<std::size_t>(length));
       if (path.empty()) return -ENOENT;
       // The guest's own file, and not sudrun, which is what the host's kernel takes it for.
-      if (path == "/proc/self/exe" || path == "/proc/curproc/file") path = process_.program_path();
+      if (path == "/proc/self/exe") path = process_.program_path();
     }
     std::vector<std::string> argv, envp;
     if (const auto r = read_vector(*this, request.argv, argv); r != 0) return r;

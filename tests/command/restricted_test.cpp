@@ -1,0 +1,65 @@
+// Hosts that refuse some of what sudrun would like to have.
+#include <catch2/catch.hpp>
+
+#include "tests/support/run.hpp"
+
+using namespace sudrun::test;
+
+namespace {
+
+/// Cases of the guests that lean most on the trap.
+constexpr std::pair<const char*, const char*> kCases[] = {{"signals", "nested"},
+                                                          {"threads", "many_at_once"},
+                                                          {"threads", "fork_with_threads"},
+                                                          {"exec", "scripts"},
+                                                          {"registers", "calls"}};
+
+Outcome run_restricted(const std::string& rules, const std::vector<std::string>& arguments) {
+  Command command;
+  command.argv = {guest("restricted"), rules, sudrun_binary()};
+  command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+  const TemporaryDirectory directory;
+  command.cwd = directory.path();
+  return run(command);
+}
+
+}  // namespace
+
+TEST_CASE("a kernel without Syscall User Dispatch is served by a filter, by itself", "[restricted]") {
+  const Outcome hello = run_restricted("no-dispatch", {"--verbose", guest("hello")});
+  INFO(hello);
+  CHECK(hello.exited(0));
+  CHECK(hello.out == "Hello from FreeBSD\n");
+  CHECK_THAT(hello.err, Catch::Contains("trapped by a seccomp filter"));
+  for (const auto& [name, test_case] : kCases) {
+    const Outcome outcome = run_restricted("no-dispatch", {guest(name), test_case});
+    INFO(outcome);
+    CHECK(outcome.exited(0));
+  }
+}
+
+TEST_CASE("a kernel that refuses what was asked for is one line and status 125", "[restricted]") {
+  const Outcome dispatch = run_restricted("no-dispatch", {"--trap=sud", guest("hello")});
+  INFO(dispatch);
+  CHECK(dispatch.exited(125));
+  CHECK_THAT(dispatch.err, Catch::Contains("Syscall User Dispatch"));
+  CHECK(lines_of(dispatch.err).size() == 1);
+  const Outcome both = run_restricted("no-trap", {guest("hello")});
+  INFO(both);
+  CHECK(both.exited(125));
+  CHECK_THAT(both.err, Catch::Contains("seccomp"));
+  CHECK(lines_of(both.err).size() == 1);
+}
+
+TEST_CASE("a container's default rules keep nothing from working", "[restricted]") {
+  for (const auto& [name, test_case] : kCases) {
+    const Outcome outcome = run_restricted("container", {guest(name), test_case});
+    INFO(outcome);
+    CHECK(outcome.exited(0));
+  }
+  for (const char* name : {"hello", "calls", "files", "sockets", "kqueue"}) {
+    const Outcome outcome = run_restricted("container", {guest(name)});
+    INFO(outcome);
+    CHECK(outcome.exited(0));
+  }
+}

@@ -108,7 +108,8 @@ void take(Descriptor& from, std::string& to) {
     from.reset();  // EIO: a terminal without its other side
 }
 
-/// Ends every process of `session`.
+}  // namespace
+
 void kill_session(pid_t session) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
@@ -117,8 +118,6 @@ void kill_session(pid_t session) {
     if (::getsid(pid) == session) ::kill(pid, SIGKILL);
   }
 }
-
-}  // namespace
 
 std::ostream& operator<<(std::ostream& to, const Outcome& outcome) {
   if (outcome.timed_out)

@@ -1,6 +1,8 @@
 // Running programs and looking at what came of it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -39,6 +41,9 @@ std::ostream& operator<<(std::ostream& to, const Outcome& outcome);
 /// Runs `command` to its end. What it leaves running in its own session is killed afterwards. Throws
 /// std::runtime_error if it cannot be started at all.
 Outcome run(const Command& command);
+
+/// Ends every process of `session`.
+void kill_session(pid_t session);
 
 /// Path of the sudrun under test: $SUDRUN_BINARY. Throws if that is not set.
 std::string sudrun_binary();

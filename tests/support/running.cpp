@@ -59,14 +59,6 @@ void take(int& from, std::string& to) {
     close_at(from);  // EIO: the terminal's other side is gone
 }
 
-void kill_session(pid_t session) {
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    if (const pid_t pid = std::stoi(name); ::getsid(pid) == session) ::kill(pid, SIGKILL);
-  }
-}
-
 }  // namespace
 
 Running::Running(const Command& command) : timeout_(command.timeout) {

@@ -1,8 +1,8 @@
 // What all guest threads of a process share.
 #pragma once
 
+#include <array>
 #include <atomic>
-#include <bitset>
 #include <memory>
 #include <string>
 #include <vector>

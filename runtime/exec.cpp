@@ -13,6 +13,7 @@
 #include "abi/builtin.hpp"
 #include "loader/file_source.hpp"
 #include "loader/identify.hpp"
+#include "runtime/exec_relay.hpp"
 #include "runtime/gate.hpp"
 #include "runtime/thread.hpp"
 #include "runtime/trace.hpp"
@@ -68,11 +69,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }  // namespace
 
 ExecPlan plan_exec(const std::string& path, const std::vector<std::string>& argv,
-                   const std::vector<std::string>& options, std::span<const abi::Table> tables,
+                   const std::vector<std::string>& options, std::span<const loader::AbiSignature> known,
                    bool native_under_sudrun) {
-  std::vector<loader::AbiSignature> known;
-  for (const abi::Table& table : tables) known.push_back(loader::signature_of(table));
-
   ExecPlan plan{0, path, argv};
   for (int depth = 0; depth <= kMaxScriptDepth; ++depth) {
     // What we may not read the kernel may still be able to run: leave it to execve().
@@ -116,6 +114,7 @@ ExecPlan plan_exec(const std::string& path, const std::vector<std::string>& argv
       return plan;
     }
     if (found.kind == loader::FileKind::not_executable) plan.error = ENOEXEC;
+    plan.dynamic_native = found.kind == loader::FileKind::native && found.is_dynamic();
     return plan;
   }
   plan.error = ELOOP;
@@ -145,13 +144,14 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
     if (const auto r = read_vector(*this, request.argv, argv); r != 0) return r;
     if (const auto r = read_vector(*this, request.envp, envp); r != 0) return r;
 
-    std::vector<abi::Table> tables{process_.table()};
+    std::vector<loader::AbiSignature> known{loader::signature_of(process_.table())};
     for (const std::string_view name : abi::builtin_abis())
       if (const auto table = abi::builtin_table(name); table && name != process_.table().abi())
-        tables.push_back(*table);
+        known.push_back(loader::signature_of(*table));
     const bool by_filter = process_.trap_mode() == TrapMode::seccomp;
-    ExecPlan plan = plan_exec(path, argv, process_.exec_policy().options, tables, by_filter);
+    ExecPlan plan = plan_exec(path, argv, process_.exec_policy().options, known, by_filter);
     if (plan.error != 0) return -plan.error;
+    if (plan.dynamic_native) add_exec_relay(envp, process_.exec_policy().options, known);
 
     const std::vector<char*> arguments = pointers(plan.argv), environment = pointers(envp);
     // The new program inherits the guest's mask, and signals that wait here must not be lost with us.

@@ -20,6 +20,7 @@
 #include "loader/inspect.hpp"
 #include "loader/map_unsafe.hpp"
 #include "loader/stack.hpp"
+#include "runtime/exec_relay.hpp"
 #include "runtime/gate.hpp"
 #include "runtime/process.hpp"
 #include "runtime/thread.hpp"
@@ -227,6 +228,7 @@ void launch(const LaunchOptions& options) {
   argv.insert(argv.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> envp;
   for (char** e = environ; *e != nullptr; ++e) envp.emplace_back(*e);
+  remove_exec_relay(envp);
   const auto built = value_or_fail(loader::build_stack(guest.stack_image(info, process->program_path()), argv,
                                                        envp, stack.top, stack.size()),
                                    options.program);

@@ -314,7 +314,7 @@ constexpr SysctlNode kNodes[] = {
     constant("security.bsd.suser_enabled", {kAuto, kAuto + 1, kAuto}, 1),
     constant("security.bsd.see_other_uids", {kAuto, kAuto + 1, kAuto + 1}, 1),
     constant("security.bsd.see_other_gids", {kAuto, kAuto + 1, kAuto + 2}, 1),
-    constant("security.bsd.unprivileged_proc_debug", {kAuto, kAuto + 1, kAuto + 3}, 1),
+    constant("security.bsd.unprivileged_proc_debug", {kAuto, kAuto + 1, kAuto + 3}, 0),
     constant("security.bsd.unprivileged_mlock", {kAuto, kAuto + 1, kAuto + 4}, 1),
     constant("security.bsd.hardlink_check_uid", {kAuto, kAuto + 1, kAuto + 5}, 0),
     constant("security.bsd.hardlink_check_gid", {kAuto, kAuto + 1, kAuto + 6}, 0),

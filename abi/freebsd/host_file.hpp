@@ -1,6 +1,7 @@
 // Reading the host's own small text files (/proc, /sys, /etc) from a handler.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -53,6 +54,21 @@ inline std::string_view text_after(std::string_view text, std::string_view key) 
   while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t' || rest.front() == ':'))
     rest.remove_prefix(1);
   return rest;
+}
+
+/// Blank-separated field `index` of a line; empty if there are not so many.
+inline std::string_view field_of(std::string_view line, unsigned index) noexcept {
+  for (;; --index) {
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
+    if (index == 0 || line.empty()) return line.substr(0, end);
+    line.remove_prefix(end);
+  }
+}
+
+/// What stands after the first line of `text`.
+inline std::string_view rest_after_line(std::string_view text) noexcept {
+  return text.substr(std::min(text.find('\n'), text.size() - 1) + 1);
 }
 
 /// The number in a host file that holds just one.

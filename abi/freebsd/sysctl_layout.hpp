@@ -123,6 +123,14 @@ struct IfaMsghdrl {  // struct ifa_msghdrl
 };
 static_assert(sizeof(IfaMsghdrl) == 176 && offsetof(IfaMsghdrl, data) == 24);
 
+struct IfmaMsghdr {  // struct ifma_msghdr
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::int32_t addrs, flags;
+  std::uint16_t index, spare;
+};
+static_assert(sizeof(IfmaMsghdr) == 16);
+
 struct RtMsghdr {  // struct rt_msghdr
   std::uint16_t length;
   std::uint8_t version, type;
@@ -134,7 +142,7 @@ struct RtMsghdr {  // struct rt_msghdr
 static_assert(sizeof(RtMsghdr) == 152);
 
 inline constexpr std::uint8_t kRtVersion = 5;
-inline constexpr std::uint8_t kRtmGet = 4, kRtmNewAddr = 0xc, kRtmIfInfo = 0xe;
+inline constexpr std::uint8_t kRtmGet = 4, kRtmNewAddr = 0xc, kRtmIfInfo = 0xe, kRtmNewMaddr = 0xf;
 inline constexpr std::int32_t kRtaDst = 1, kRtaGateway = 2, kRtaNetmask = 4, kRtaIfp = 0x10, kRtaIfa = 0x20,
                               kRtaBrd = 0x80;
 inline constexpr std::int32_t kRtfUp = 1, kRtfGateway = 2, kRtfHost = 4, kRtfStatic = 0x800;

@@ -30,8 +30,9 @@ class Suite:
         self.unprivileged = unprivileged
 
 
-def suites(build):
+def suites(build, downloads):
     """All suites there must be."""
+    newer = max(downloads.glob("go-guest-*"), default=downloads / "go-guest-newer")  # see tests/go/newer.sh
     tests = build / "tests"
     seccomp = {"SUDRUN_TEST_TRAP": "seccomp"}
     found = [
@@ -43,6 +44,8 @@ def suites(build):
     found += [
         Suite("go", tests / "go" / "go_tests", timeout=1800),
         Suite("go, seccomp trap", tests / "go" / "go_tests", environment=seccomp, timeout=1800),
+        Suite(f"go {newer.name.removeprefix('go-guest-')}", tests / "go" / "go_tests",
+              environment={"SUDRUN_GO_GUEST": str(newer)}, timeout=1800),
         Suite("real programs", tests / "real" / "real_tests", timeout=2400),
     ]
     if os.geteuid() == 0:
@@ -198,7 +201,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     build, downloads = options.build.resolve(), options.downloads.resolve()
 
-    chosen = [s for s in suites(build) if options.filter in s.title]
+    chosen = [s for s in suites(build, downloads) if options.filter in s.title]
     if not chosen:
         print(f"no suite's title contains `{options.filter}`", file=sys.stderr)
         print("0 passed, 1 failed")

@@ -221,7 +221,7 @@ TEST_CASE("SIGQUIT prints every goroutine, as Go does it") {
   INFO(outcome);
   CHECK(outcome.exited(2));
   CHECK_THAT(outcome.err, StartsWith("SIGQUIT: quit\n"));
-  CHECK_THAT(outcome.err, Contains("\ngoroutine 1 ["));
+  CHECK_THAT(outcome.err, Contains("\ngoroutine 1 "));
 }
 
 TEST_CASE("signals from outside arrive in order") {

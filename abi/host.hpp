@@ -110,6 +110,9 @@ class Host {
   virtual AltStack& alt_stack() noexcept = 0;
   /// From now on Personality::signal_arrived() hears of `signal` even where the guest ignores it.
   virtual void watch_signal(int signal) noexcept { static_cast<void>(signal); }
+  /// Makes `signal` pending for this thread again after it has been taken from the kernel. What a sender said
+  /// with it is lost.
+  virtual void hold_signal(int signal) noexcept { static_cast<void>(signal); }
   /// Delivers `info` to this thread when the current call ends, as if the processor had raised it.
   virtual void raise_fault(const SignalInfo& info) noexcept = 0;
 

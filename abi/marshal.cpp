@@ -15,6 +15,7 @@ constexpr int kAtFdcwd = -100;
 constexpr std::uint64_t kMaxSockaddr = 128;
 /// The structure whose elements point to memory the kernel reads or writes (readv(2)).
 constexpr std::string_view kVectorStruct = "iovec";
+constexpr std::uint64_t kMaxVector = 1024;  // IOV_MAX of both systems
 
 constexpr bool is_signed(ScalarType type) noexcept { return type <= ScalarType::i64; }
 constexpr std::uint64_t value_mask(ScalarType type) noexcept {
@@ -85,7 +86,6 @@ class Marshaller {
  private:
   int argument(unsigned index, Word& word) noexcept;
   int range(unsigned index, Word& word) noexcept;
-  int vector(GuestAddr at, std::uint64_t count) noexcept;
   int sockaddr(unsigned index, Word& word) noexcept;
   int structure(const Role& role, Word& word) noexcept;
   std::byte* scratch(std::size_t size) noexcept;
@@ -173,29 +173,9 @@ int Marshaller::range(unsigned index, Word& word) noexcept {
   if (!range_in_guest(guest_addr(word), *count, element_size(call_.table, role))) return EFAULT;
   const bool is_vector = role.kind == RoleKind::in_array && !is_scalar_param(role) &&
                          call_.table.struct_layout(role.param).name() == kVectorStruct;
-  return is_vector ? vector(guest_addr(word), *count) : 0;
-}
-
-// The kernel would follow a vector's pointers anywhere, also into the host's memory.
-int Marshaller::vector(GuestAddr at, std::uint64_t count) noexcept {
-  constexpr std::uint64_t kMaxVector = 1024;  // IOV_MAX of both systems
-  if (count > kMaxVector) return EINVAL;      // before the vector is looked at, as both kernels do it
-  struct Element {
-    std::uint64_t base, size;
-  };
-  std::array<Element, 16> chunk;
-  for (std::uint64_t done = 0; done < count;) {
-    const std::uint64_t n = std::min<std::uint64_t>(chunk.size(), count - done);
-    if (!call_.host.read(at + done * sizeof(Element), chunk.data(), n * sizeof(Element))) return EFAULT;
-    for (std::uint64_t i = 0; i < n; ++i) {
-      // Sizes beyond SSIZE_MAX are EINVAL, which is the kernel's to say.
-      if (chunk[i].size != 0 && static_cast<std::int64_t>(chunk[i].size) > 0 &&
-          !Host::in_guest(guest_addr(chunk[i].base), chunk[i].size))
-        return EFAULT;
-    }
-    done += n;
-  }
-  return 0;
+  if (!is_vector) return 0;
+  if (*count > kMaxVector) return EINVAL;  // before the vector is looked at, as both kernels do it
+  return check_vector(call_.host, guest_addr(word), *count);
 }
 
 int Marshaller::sockaddr(unsigned index, Word& word) noexcept {
@@ -260,6 +240,26 @@ Result guest_value(const Call& call, NativeResult native) noexcept {
 }
 
 }  // namespace
+
+int check_vector(Host& host, GuestAddr at, std::uint64_t count) noexcept {
+  struct Element {
+    std::uint64_t base, size;
+  };
+  if (!range_in_guest(at, count, sizeof(Element))) return EFAULT;
+  std::array<Element, 16> chunk;
+  for (std::uint64_t done = 0; done < count;) {
+    const std::uint64_t n = std::min<std::uint64_t>(chunk.size(), count - done);
+    if (!host.read(at + done * sizeof(Element), chunk.data(), n * sizeof(Element))) return EFAULT;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      // Sizes beyond SSIZE_MAX are EINVAL, which is the kernel's to say.
+      if (chunk[i].size != 0 && static_cast<std::int64_t>(chunk[i].size) > 0 &&
+          !Host::in_guest(guest_addr(chunk[i].base), chunk[i].size))
+        return EFAULT;
+    }
+    done += n;
+  }
+  return 0;
+}
 
 Word narrow(const Role& role, Word word) noexcept {
   switch (role.kind) {

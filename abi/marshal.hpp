@@ -20,6 +20,10 @@ int struct_to_native(const Table& table, const StructLayout& layout, const std::
 int struct_to_guest(const Table& table, const StructLayout& layout, const std::byte* native,
                     std::byte* guest) noexcept;
 
+/// Looks at a vector of `count` iovecs whose pointers the kernel is to follow: it would follow them anywhere,
+/// also into the host's memory. 0, or EFAULT if the vector or a buffer it names is not the guest's.
+int check_vector(Host& host, GuestAddr at, std::uint64_t count) noexcept;
+
 /// Value of the argument that counts the elements of argument `index` (see Role::count), read through a
 /// pointer where the counting argument is one. Nothing if that pointer cannot be read.
 std::optional<std::uint64_t> count_of(const Entry& entry, const Frame& frame, unsigned index,

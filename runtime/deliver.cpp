@@ -24,11 +24,15 @@ void GuestThread::deliver(const abi::SignalInfo& arrived) noexcept {
   abi::SignalInfo info = arrived;
   if (info.synchronous) process_.personality().adjust_fault(info);
   process_.personality().signal_arrived(info.signal);
-  const bool blocked = (mask_ & sigbit(info.signal)) != 0;
-  if (!info.synchronous && blocked) {  // only signals the host must never block come here blocked
-    held_ |= sigbit(info.signal);
+  if (!info.synchronous && (mask_ & sigbit(info.signal)) != 0) {
+    held_ |= sigbit(info.signal);  // only signals the host must never block come here blocked
     return;
   }
+  act_on(info);
+}
+
+void GuestThread::act_on(const abi::SignalInfo& info) noexcept {
+  const bool blocked = (mask_ & sigbit(info.signal)) != 0;
   const abi::SignalAction action = process_.signals().take_for_delivery(info.signal);
   if (info.synchronous && (blocked || action.disposition != Disposition::handler)) die(info);
   if (action.disposition == Disposition::ignore) return;
@@ -71,12 +75,12 @@ void GuestThread::deliver_unmasked() noexcept {
     has_fault_ = false;
     deliver(fault_);
   }
-  if (const abi::NativeSigset now = held_ & ~mask_; now != 0) {
-    const int signal = __builtin_ctzll(now) + 1;
+  while ((held_ & ~mask_) != 0) {
+    const int signal = __builtin_ctzll(held_ & ~mask_) + 1;
     held_ &= ~sigbit(signal);
     abi::SignalInfo info;
     info.signal = signal;
-    deliver(info);
+    act_on(info);
   }
 }
 

@@ -85,6 +85,7 @@ class GuestThread final : public abi::Host {
   abi::NativeSigset pending_signals() noexcept override;
   void watch_signal(int signal) noexcept override { process_.signals().watch(signal); }
   abi::AltStack& alt_stack() noexcept override { return alt_stack_; }
+  void hold_signal(int signal) noexcept override { held_ |= abi::sigbit(signal); }
   void raise_fault(const abi::SignalInfo& info) noexcept override;
   abi::NativeResult spawn_thread(const abi::ThreadStart& start) noexcept override;
   void set_clear_tid_address(abi::GuestAddr address) noexcept override { clear_tid_address_ = address; }
@@ -123,6 +124,7 @@ class GuestThread final : public abi::Host {
 
   // deliver.cpp: from a signal to the guest's handler, or its default action.
   void deliver(const abi::SignalInfo& info) noexcept;
+  void act_on(const abi::SignalInfo& info) noexcept;  ///< without it having just arrived
   void deliver_pending() noexcept;
   void deliver_unmasked() noexcept;
   void requeue(const Pending& pending) noexcept;
@@ -140,7 +142,7 @@ class GuestThread final : public abi::Host {
   abi::NativeSigset mask_;
   abi::NativeSigset saved_mask_ = 0;  ///< what to restore, while has_temporary_mask_
   bool has_temporary_mask_ = false;
-  abi::NativeSigset held_ = 0;  ///< sent (not raised) synchronous signals the guest has blocked
+  abi::NativeSigset held_ = 0;  ///< signals taken from the kernel that the guest has blocked
   Pending pending_{};
   bool has_fault_ = false;
   abi::SignalInfo fault_{};

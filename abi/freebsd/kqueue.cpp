@@ -300,8 +300,8 @@ Result KqueueRegistry::apply_changes(Host& host, const Table& table, const Keven
 }
 
 Result KqueueRegistry::kevent(Host& host, const Table& table, const KeventRequest& request) noexcept {
-  if (request.change_count < 0 || request.event_count < 0) return Result::fail(EINVAL);
   if (!is_queue(request.kq)) return Result::fail(EBADF);
+  if (request.change_count < 0 || request.event_count < 0) return Result::fail(EINVAL);
   const EventCodec& codec = request.codec;
   if (request.change_count > 0) {
     int reported = 0;

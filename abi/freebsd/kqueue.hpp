@@ -12,7 +12,8 @@
 //   again, if it is ready.
 // - A pending socket error cannot be looked at without taking it from the guest's next call, so EV_EOF's
 //   fflags is inferred from the state of the connection.
-// - EVFILT_SIGNAL counts what reaches the runtime's catcher: blocked signals count when they arrive.
+// - EVFILT_SIGNAL counts what reaches the runtime's catcher: blocked signals with a handler count when they
+//   arrive there.
 // - EVFILT_PROC reports exits only; the status of a process that is not a child only from Linux 6.15 on.
 // - A regular file's EVFILT_READ notices growth; a moved offset only at the next kevent call.
 #pragma once

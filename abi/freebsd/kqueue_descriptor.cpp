@@ -3,6 +3,7 @@
 // Semantics: FreeBSD 14.0, sys/kern/uipc_socket.c (filt_soread, filt_sowrite), sys/kern/sys_pipe.c
 // (filt_piperead, filt_pipewrite), sys/kern/vfs_subr.c (filt_vfsread, filt_vfswrite).
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -289,6 +290,36 @@ int Kqueue::attach_regular(KqueueContext& context, Knote& note) noexcept {
   // The caller sees no source and evaluates; apply_pair() gives up and comes back one by one.
   return 0;
 }
+
+// --- EVFILT_EMPTY -----------------------------------------------------------------------------------------
+
+/// Nothing tells when a send buffer has drained: it is looked at now and then, like a file without a watch.
+int Kqueue::attach_empty(KqueueContext& context, Knote& note) noexcept {
+  struct stat info {};
+  const NativeResult known = context.host.call(SYS_fstat, note.ident, host_word(&info));
+  if (is_error(known)) return static_cast<int>(errno_of(known));
+  if (!S_ISSOCK(info.st_mode)) return EINVAL;
+  if (!context.registry.mark_watched(static_cast<int>(note.ident))) return ENOMEM;
+  note.regular = true;
+  note.latched = true;
+  note.peer_next = files_;
+  files_ = &note;
+  ++unwatched_;
+  return 0;
+}
+
+std::optional<Ready> Kqueue::evaluate_empty(Host& host, Knote& note) noexcept {
+  int queued = 0;
+  host.call(SYS_ioctl, note.ident, SIOCOUTQ, host_word(&queued));  // a listening socket has no such queue
+  if (queued != 0) {
+    note.latched = true;
+    return std::nullopt;
+  }
+  if ((note.flags & kClear) != 0 && !note.latched) return std::nullopt;
+  return Ready{};
+}
+
+// --- regular files, readiness -----------------------------------------------------------------------------
 
 std::optional<Ready> Kqueue::evaluate_regular(Host& host, Knote& note) noexcept {
   if ((note.flags & kClear) != 0 && !note.latched) return std::nullopt;

@@ -4,6 +4,7 @@
 // (filt_sig*), sys/kern/sys_procdesc.c, sys/sys/wait.h; lib/libsys/kqueue.2.
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -184,6 +185,8 @@ int Kqueue::attach_signal(KqueueContext& context, Knote& note) noexcept {
 
   const NativeResult counter = context.registry.count_signal(host, note.signal);
   if (is_error(counter)) return ENOMEM;
+  if (const int error = listen_for_blocked(host)) return error;
+  take_blocked(context, false);  // what came before the registration does not count
   note.seen = context.registry.signal_count(note.signal);
   if (signals_ != nullptr) return 0;
   Source* source = make_source(SourceKind::signals, static_cast<int>(counter), false);
@@ -195,6 +198,47 @@ int Kqueue::attach_signal(KqueueContext& context, Knote& note) noexcept {
   }
   signals_ = source;
   return 0;
+}
+
+/// Brings the signalfd in line with the signals waited for. 0 or an errno.
+int Kqueue::listen_for_blocked(Host& host) noexcept {
+  NativeSigset mask = 0;
+  for (const Knote* note = signal_notes_; note != nullptr; note = note->peer_next) {
+    if (note->signal > 0) mask |= sigbit(note->signal);
+  }
+  const int fd = blocked_ == nullptr ? -1 : blocked_->fd;
+  if (fd < 0 && mask == 0) return 0;
+  const NativeResult made =
+      host.call(SYS_signalfd4, fd_word(fd), host_word(&mask), sizeof mask, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (fd < 0) return add_helper(host, SourceKind::blocked, made, nullptr);
+  return is_error(made) ? static_cast<int>(errno_of(made)) : 0;
+}
+
+/// FreeBSD counts signals as they are sent, blocked or not; Linux says nothing of one more of a kind that is
+/// pending already. So those are taken from the kernel, and held for when the guest unblocks them. Signals
+/// with a handler are left alone: another thread may be about to run it.
+void Kqueue::take_blocked(KqueueContext& context, bool count) noexcept {
+  Host& host = context.host;
+  const NativeSigset pending = host.pending_signals();
+  NativeSigset wanted = 0;
+  NativeSigset ignored = 0;
+  for (const Knote* note = signal_notes_; note != nullptr; note = note->peer_next) {
+    SignalAction action;
+    if (note->signal <= 0 || (pending & sigbit(note->signal)) == 0) continue;
+    if (host.signal_action(note->signal, nullptr, &action) != 0) continue;
+    if (action.disposition == Disposition::handler) continue;
+    wanted |= sigbit(note->signal);
+    if (action.disposition == Disposition::ignore) ignored |= sigbit(note->signal);
+  }
+  if (wanted == 0 || blocked_ == nullptr) return;
+  host.call(SYS_signalfd4, fd_word(blocked_->fd), host_word(&wanted), sizeof wanted, 0);
+  signalfd_siginfo info{};
+  while (host.call(SYS_read, fd_word(blocked_->fd), host_word(&info), sizeof info) == sizeof info) {
+    const auto signal = static_cast<int>(info.ssi_signo);
+    if (count) context.registry.on_signal(signal);
+    if ((ignored & sigbit(signal)) == 0) host.hold_signal(signal);
+  }
+  listen_for_blocked(host);
 }
 
 void Kqueue::signals_event(KqueueContext& context) noexcept {

@@ -62,7 +62,7 @@ void Kqueue::close(Host& host) noexcept {
   }
   first_ = last_ = files_ = signal_notes_ = nullptr;
   queue_length_ = note_count_ = unwatched_ = 0;
-  kick_ = signals_ = watches_ = nullptr;
+  kick_ = signals_ = blocked_ = watches_ = nullptr;
   watch_buckets_ = {};
   kicked_ = false;
   fd_ = -1;
@@ -141,7 +141,7 @@ void Kqueue::remove_peer(Knote*& head, Knote& note) noexcept {
 /// Removes a knote and whatever native thing it stands on.
 void Kqueue::drop(Host& host, Knote& note) noexcept {
   dequeue(note);
-  if (note.regular && note.filter == kRead) {
+  if (note.regular && note.filter != kWrite) {
     remove_peer(files_, note);
     if (note.watch < 0 && !note.always_ready) --unwatched_;
   }
@@ -150,7 +150,10 @@ void Kqueue::drop(Host& host, Knote& note) noexcept {
     if (note.companion->watch >= 0) unwatch(host, *note.companion);
     knotes_.give_back(note.companion);
   }
-  if (note.filter == kSignal) remove_peer(signal_notes_, note);
+  if (note.filter == kSignal) {
+    remove_peer(signal_notes_, note);
+    listen_for_blocked(host);
+  }
   if (note.source != nullptr) {
     if (is_io(note.filter)) {
       detach_descriptor(host, note);
@@ -214,13 +217,16 @@ int Kqueue::add_helper(Host& host, SourceKind kind, NativeResult fd, Knote* note
     host.close_hidden(static_cast<int>(fd));
     return ENOMEM;
   }
-  if (is_error(epoll_set(host, EPOLL_CTL_ADD, *source, EPOLLIN))) {
+  // A signal that stays pending must not keep the queue awake.
+  const std::uint32_t mask = kind == SourceKind::blocked ? EPOLLIN | EPOLLET : std::uint32_t{EPOLLIN};
+  if (is_error(epoll_set(host, EPOLL_CTL_ADD, *source, mask))) {
     free_source(host, *source);
     return ENOMEM;
   }
   source->knotes[0] = note;
   if (note != nullptr) note->source = source;
   if (kind == SourceKind::kick) kick_ = source;
+  if (kind == SourceKind::blocked) blocked_ = source;
   if (kind == SourceKind::watches) watches_ = source;
   return 0;
 }
@@ -260,6 +266,8 @@ int Kqueue::attach(KqueueContext& context, Knote& note) noexcept {
     case kRead:
     case kWrite:
       return attach_descriptor(context, note, true);
+    case kEmpty:
+      return attach_empty(context, note);
     case kVnode:
       if (!context.registry.mark_watched(static_cast<int>(note.ident))) return ENOMEM;
       return attach_vnode(host, note);
@@ -278,7 +286,7 @@ int Kqueue::attach(KqueueContext& context, Knote& note) noexcept {
     case kSendfile:
       return ENXIO;
     default:
-      return EOPNOTSUPP;  // FS, EMPTY
+      return EOPNOTSUPP;  // FS
   }
 }
 
@@ -365,7 +373,7 @@ void Kqueue::recheck(KqueueContext& context, Knote& note) noexcept {
 }
 
 void Kqueue::forget_descriptor(Host& host, int fd) noexcept {
-  for (const int filter : {kRead, kWrite, kVnode, kProcdesc}) {
+  for (const int filter : {kRead, kWrite, kVnode, kProcdesc, kEmpty}) {
     Knote* note = find(filter, static_cast<std::uint64_t>(fd));
     if (note != nullptr) drop(host, *note);
   }
@@ -406,6 +414,8 @@ std::optional<Ready> Kqueue::evaluate(KqueueContext& context, Knote& note) noexc
     case kWrite:
       if (note.regular) return evaluate_regular(context.host, note);
       return note.source != nullptr ? evaluate_descriptor(context, note, 0) : std::nullopt;
+    case kEmpty:
+      return evaluate_empty(context.host, note);
     case kUser:
       if (!note.latched) return std::nullopt;
       return Ready{0, note.wanted & kNoteFfMask, note.parameter};
@@ -476,7 +486,8 @@ void Kqueue::scan(KqueueContext& context, Batch& batch) noexcept {
 
 void Kqueue::refresh_files(KqueueContext& context) noexcept {
   for (Knote* note = files_; note != nullptr; note = note->peer_next) {
-    if (!note->queued && !note->disabled && (note->flags & kClear) == 0) recheck(context, *note);
+    const bool told = (note->flags & kClear) != 0 && note->filter == kRead;  // by a watch
+    if (!note->queued && !note->disabled && !told) recheck(context, *note);
   }
 }
 
@@ -495,6 +506,10 @@ void Kqueue::dispatch(KqueueContext& context, const epoll_event& event, Batch& b
       process_event(context, *source.knotes[0]);
       break;
     case SourceKind::signals:
+      signals_event(context);
+      break;
+    case SourceKind::blocked:
+      take_blocked(context, true);
       signals_event(context);
       break;
     case SourceKind::watches:

@@ -69,7 +69,7 @@ class Pool {
 
 struct Knote;
 
-enum class SourceKind : std::uint8_t { descriptor, timer, process, kick, signals, watches };
+enum class SourceKind : std::uint8_t { descriptor, timer, process, kick, signals, blocked, watches };
 enum class FileKind : std::uint8_t { unknown, socket, pipe, other };
 
 /// One entry of the native epoll set. Its events carry index and generation, never an address: what was
@@ -226,6 +226,8 @@ class Kqueue {
   std::optional<Ready> evaluate_descriptor(KqueueContext& context, Knote& note,
                                            std::uint32_t events) noexcept;
   std::optional<Ready> evaluate_regular(Host& host, Knote& note) noexcept;
+  int attach_empty(KqueueContext& context, Knote& note) noexcept;
+  std::optional<Ready> evaluate_empty(Host& host, Knote& note) noexcept;
 
   // kqueue_filters.cpp
   int attach_timer(Host& host, Knote& note) noexcept;
@@ -236,6 +238,8 @@ class Kqueue {
   int touch_timer(Host& host, Knote& note, const Event& change) noexcept;
   void timer_event(Host& host, Knote& note) noexcept;
   void process_event(KqueueContext& context, Knote& note) noexcept;
+  int listen_for_blocked(Host& host) noexcept;
+  void take_blocked(KqueueContext& context, bool count) noexcept;
   void signals_event(KqueueContext& context) noexcept;
 
   // kqueue_vnode.cpp
@@ -271,6 +275,7 @@ class Kqueue {
   unsigned unwatched_ = 0;
   Knote* signal_notes_ = nullptr;
   Source* signals_ = nullptr;  ///< the registry's eventfd
+  Source* blocked_ = nullptr;  ///< signalfd: signals the guest waits for while they are blocked
   Source* watches_ = nullptr;  ///< inotify
   std::array<Knote*, 64> watch_buckets_{};
 };

@@ -13,27 +13,31 @@
 #include "abi/freebsd/control.hpp"
 #include "abi/freebsd/socket_calls.hpp"
 #include "abi/freebsd/sockets_layout.hpp"
+#include "abi/marshal.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {
 
-/// Checks a guest iovec the kernel will follow itself: every buffer must be the guest's. 0 or a negative
-/// errno.
-NativeResult check_iovec(Call& call, GuestAddr iov, int count) noexcept {
-  if (count < 0 || count > guest::kMaxIov) return -EMSGSIZE;
-  std::array<guest::Iovec, 32> part;
-  for (std::size_t done = 0; done < static_cast<std::size_t>(count); done += part.size()) {
-    const std::size_t n = std::min(part.size(), static_cast<std::size_t>(count) - done);
-    const GuestAddr at = iov + done * sizeof(guest::Iovec);
-    if (!Host::in_guest(at, n * sizeof(guest::Iovec))) return -EFAULT;
-    if (!call.host.read(at, part.data(), n * sizeof(guest::Iovec))) return -EFAULT;
-    for (std::size_t i = 0; i < n; ++i) {
-      if (static_cast<std::int64_t>(part[i].iov_len) < 0) return -EINVAL;
-      if (!Host::in_guest(guest_addr(part[i].iov_base), part[i].iov_len)) return -EFAULT;
-    }
+/// What sendmsg and recvmsg begin alike with: flags, the guest's msghdr, its vector in the native one.
+struct Request {
+  guest::Msghdr message;
+  msghdr native{};
+  std::uint64_t flags = 0;  ///< native
+
+  /// Takes the arguments (s, msg, flags). 0 or a negative errno.
+  NativeResult prepare(Call& call) noexcept {
+    if (call.host.is_hidden(call.i32(0))) return -EBADF;
+    const auto known = self(call).vocabulary().msg_flags.to_native(call.u32(2));
+    if (!known) return -EINVAL;
+    flags = *known;
+    if (!call.host.get(call.addr(1), message)) return -EFAULT;
+    if (message.msg_iovlen < 0 || message.msg_iovlen > guest::kMaxIov) return -EMSGSIZE;
+    const auto count = static_cast<std::size_t>(message.msg_iovlen);
+    native.msg_iov = reinterpret_cast<iovec*>(message.msg_iov);
+    native.msg_iovlen = count;
+    return -check_vector(call.host, guest_addr(message.msg_iov), count);
   }
-  return 0;
-}
+};
 
 // --- sending --------------------------------------------------------------------------------------------
 
@@ -66,17 +70,11 @@ Result sendto_call(Call& call) noexcept {
 
 /// sendmsg(s, msg, flags)
 Result sendmsg_call(Call& call) noexcept {
-  if (call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
-  const auto flags = self(call).vocabulary().msg_flags.to_native(call.u32(2));
-  if (!flags) return Result::fail(EINVAL);
-  guest::Msghdr message;
-  if (!call.host.get(call.addr(1), message)) return Result::fail(EFAULT);
-  NativeResult error = check_iovec(call, guest_addr(message.msg_iov), message.msg_iovlen);
+  Request request;
+  NativeResult error = request.prepare(call);
   if (is_error(error)) return Result::of(error);
-
-  msghdr native{};
-  native.msg_iov = reinterpret_cast<iovec*>(message.msg_iov);
-  native.msg_iovlen = static_cast<std::size_t>(message.msg_iovlen);
+  const guest::Msghdr& message = request.message;
+  msghdr& native = request.native;
   NativeAddress to;
   if (message.msg_name != 0) {
     error = read_address(call, guest_addr(message.msg_name), message.msg_namelen, to);
@@ -95,9 +93,9 @@ Result sendmsg_call(Call& call) noexcept {
     native.msg_control = used != 0 ? control.data() : nullptr;
     native.msg_controllen = static_cast<std::size_t>(used);
   }
-  const NativeResult result =
-      call.host.call_interruptible(SYS_sendmsg, call.u32(0), host_address(&native), *flags | MSG_NOSIGNAL);
-  return finish_send(call, call.i32(0), *flags, result);
+  const NativeResult result = call.host.call_interruptible(SYS_sendmsg, call.u32(0), host_address(&native),
+                                                           request.flags | MSG_NOSIGNAL);
+  return finish_send(call, call.i32(0), request.flags, result);
 }
 
 // --- receiving ------------------------------------------------------------------------------------------
@@ -175,18 +173,11 @@ Result recvfrom_call(Call& call) noexcept {
 
 /// recvmsg(s, msg, flags)
 Result recvmsg_call(Call& call) noexcept {
-  if (call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
-  const FlagSet& words = self(call).vocabulary().msg_flags;
-  const auto flags = words.to_native(call.u32(2));
-  if (!flags) return Result::fail(EINVAL);
-  guest::Msghdr message;
-  if (!call.host.get(call.addr(1), message)) return Result::fail(EFAULT);
-  NativeResult error = check_iovec(call, guest_addr(message.msg_iov), message.msg_iovlen);
+  Request request;
+  NativeResult error = request.prepare(call);
   if (is_error(error)) return Result::of(error);
-
-  msghdr native{};
-  native.msg_iov = reinterpret_cast<iovec*>(message.msg_iov);
-  native.msg_iovlen = static_cast<std::size_t>(message.msg_iovlen);
+  guest::Msghdr& message = request.message;
+  msghdr& native = request.native;
   NativeAddress from;
   if (message.msg_name != 0) {
     native.msg_name = from.bytes.data();
@@ -200,7 +191,7 @@ Result recvmsg_call(Call& call) noexcept {
         std::min<std::size_t>(message.msg_controllen + kNativeControlSlack, control.size());
   }
   const NativeResult result =
-      call.host.call_interruptible(SYS_recvmsg, call.u32(0), host_address(&native), *flags);
+      call.host.call_interruptible(SYS_recvmsg, call.u32(0), host_address(&native), request.flags);
   if (is_error(result)) return Result::of(result);
 
   from.size = native.msg_namelen;
@@ -216,7 +207,8 @@ Result recvmsg_call(Call& call) noexcept {
   }
   // FreeBSD gives the request's flags back beside those of the message.
   constexpr std::uint64_t kOfMessage = MSG_EOR | MSG_TRUNC | MSG_CTRUNC | MSG_OOB;
-  const auto native_flags = static_cast<std::uint32_t>(received) | (*flags & ~kOfMessage);
+  const auto native_flags = static_cast<std::uint32_t>(received) | (request.flags & ~kOfMessage);
+  const FlagSet& words = self(call).vocabulary().msg_flags;
   message.msg_flags = static_cast<std::int32_t>(words.to_guest(native_flags));
   return call.host.put(call.addr(1), message) ? Result::of(result) : Result::fail(EFAULT);
 }

@@ -32,7 +32,9 @@ std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept
                 freebsd::ioctl_handlers(), freebsd::kqueue_handlers(), freebsd::poll_handlers(),
                 freebsd::sysctl_handlers(), freebsd::time_handlers(), freebsd::umtx_handlers(),
                 freebsd::system_handlers(), freebsd::thread_handlers(), freebsd::signal_handlers(),
-                freebsd::memory_handlers(), freebsd::process_handlers()});
+                freebsd::memory_handlers(), freebsd::process_handlers(), freebsd::posix_mq_handlers(),
+                freebsd::posix_sem_handlers(), freebsd::sysv_sem_handlers(), freebsd::sysv_msg_handlers(),
+                freebsd::sysv_shm_handlers()});
     return all;
   }
   if (personality == "linux") {

@@ -79,6 +79,11 @@ void FreeBsd::bind(const Table& table) {
   vocabulary_.fd_flags = table.flag_set("fd_flags");
   vocabulary_.itimer_which = table.flag_set("itimer_which");
   vocabulary_.statfs_flags = table.flag_set("statfs_flags");
+  vocabulary_.ipc_cmd = table.flag_set("ipc_cmd");
+  vocabulary_.ipc_flags = table.flag_set("ipc_flags");
+  vocabulary_.msgrcv_flags = table.flag_set("msgrcv_flags");
+  vocabulary_.semctl_cmd = table.flag_set("semctl_cmd");
+  vocabulary_.shm_flags = table.flag_set("shm_flags");
 }
 
 StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program_path) const {

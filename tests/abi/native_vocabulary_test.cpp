@@ -23,8 +23,10 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -547,6 +549,10 @@ TEST_CASE("every flag has the value of the headers") {
                            });
   check_set("shm_flags", {V(SHM_RDONLY) V(SHM_RND) V(SHM_REMAP) V(SHM_EXEC)});
   check_set("ipc_flags", {V(IPC_CREAT) V(IPC_EXCL) V(IPC_NOWAIT)});
+  check_set("msgrcv_flags", {V(IPC_NOWAIT) V(MSG_NOERROR) V(MSG_EXCEPT) V(MSG_COPY)});
+  check_set("ipc_cmd", {V(IPC_RMID) V(IPC_SET) V(IPC_STAT) V(IPC_INFO)});
+  check_set("semctl_cmd", {V(IPC_RMID) V(IPC_SET) V(IPC_STAT) V(IPC_INFO) V(GETPID) V(GETVAL) V(GETALL)
+                               V(GETNCNT) V(GETZCNT) V(SETVAL) V(SETALL) V(SEM_STAT) V(SEM_INFO)});
   check_set("clock_id",
             {V(CLOCK_REALTIME) V(CLOCK_MONOTONIC) V(CLOCK_PROCESS_CPUTIME_ID) V(CLOCK_THREAD_CPUTIME_ID)
                  V(CLOCK_MONOTONIC_RAW) V(CLOCK_REALTIME_COARSE) V(CLOCK_MONOTONIC_COARSE) V(CLOCK_BOOTTIME)

@@ -79,6 +79,11 @@ void FreeBsd::bind(const Table& table) {
   vocabulary_.fd_flags = table.flag_set("fd_flags");
   vocabulary_.itimer_which = table.flag_set("itimer_which");
   vocabulary_.statfs_flags = table.flag_set("statfs_flags");
+  vocabulary_.file_flags = table.flag_set("file_flags");
+  vocabulary_.eventfd_flags = table.flag_set("eventfd_flags");
+  vocabulary_.inotify_init_flags = table.flag_set("inotify_init_flags");
+  vocabulary_.inotify_mask = table.flag_set("inotify_mask");
+  vocabulary_.kcmp_type = table.flag_set("kcmp_type");
 }
 
 StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program_path) const {

@@ -1,4 +1,4 @@
-// File times, file flags and path variables.
+// File times and path variables.
 // Sources: FreeBSD 15 (and 14) sys/kern/vfs_syscalls.c, sys/kern/vfs_default.c, sys/ufs/ufs/ufs_vnops.c,
 // sys/sys/stat.h, sys/sys/unistd.h.
 #include "abi/freebsd/file_calls.hpp"
@@ -59,17 +59,6 @@ Result set_descriptor_times(Call& call, int fd, GuestAddr from, TimeReader read)
   return Result::of(call.host.call(SYS_utimensat, word(fd), 0, times.word(), 0));
 }
 
-// --- file flags ------------------------------------------------------------------------------------------
-
-/// Linux has no such flags here: clearing them all succeeds on any file, setting one does not.
-Result set_flags(Call& call, int dirfd, GuestAddr path, Word flags, int native_flags) noexcept {
-  if (!is_path(path)) return Result::fail(EFAULT);
-  struct statx info {};
-  const NativeResult found = stat_native(call.host, dirfd, word(path), native_flags, info, STATX_TYPE);
-  if (is_error(found)) return Result::of(found);
-  return flags == 0 ? Result::ok() : Result::fail(EOPNOTSUPP);
-}
-
 // --- path variables --------------------------------------------------------------------------------------
 
 bool is_terminal(const struct statx& info) noexcept {
@@ -124,24 +113,6 @@ Result do_futimes(Call& call) noexcept {
 }
 Result do_futimesat(Call& call) noexcept {
   return set_path_times(call, call.i32(0), call.addr(1), call.addr(2), read_timevals, 0);
-}
-
-Result do_chflags(Call& call) noexcept { return set_flags(call, kCwd, call.addr(0), call.word(1), 0); }
-Result do_lchflags(Call& call) noexcept {
-  return set_flags(call, kCwd, call.addr(0), call.word(1), AT_SYMLINK_NOFOLLOW);
-}
-Result do_fchflags(Call& call) noexcept {
-  struct statx info {};
-  const NativeResult found = stat_descriptor(call.host, call.i32(0), info, STATX_TYPE);
-  if (is_error(found)) return Result::of(found);
-  return call.word(1) == 0 ? Result::ok() : Result::fail(EOPNOTSUPP);
-}
-Result do_chflagsat(Call& call) noexcept {
-  const unsigned flags = call.u32(3);
-  if ((flags & ~(kAtSymlinkNofollow | kAtResolveBeneath | kAtEmptyPath)) != 0) return Result::fail(EINVAL);
-  const int native = ((flags & kAtSymlinkNofollow) != 0 ? AT_SYMLINK_NOFOLLOW : 0) |
-                     ((flags & kAtEmptyPath) != 0 ? AT_EMPTY_PATH : 0);
-  return set_flags(call, call.i32(0), call.addr(1), call.word(2), native);
 }
 
 Result do_pathconf(Call& call) noexcept { return path_variable_at(call, 0); }

@@ -112,6 +112,12 @@ Result do_getfsstat(Call& call) noexcept;
 Result do_freebsd11_statfs(Call& call) noexcept;
 Result do_freebsd11_fstatfs(Call& call) noexcept;
 Result do_freebsd11_getfsstat(Call& call) noexcept;
+Result do_freebsd4_statfs(Call& call) noexcept;
+Result do_freebsd4_fstatfs(Call& call) noexcept;
+Result do_freebsd4_getfsstat(Call& call) noexcept;
+// fileflags.cpp
+/// st_flags of a file; `flags` is the file_flags set.
+std::uint32_t guest_file_flags(const FlagSet& flags, const struct statx& native) noexcept;
 // attributes.cpp
 Result do_utimensat(Call& call) noexcept;
 Result do_futimens(Call& call) noexcept;
@@ -119,10 +125,6 @@ Result do_utimes(Call& call) noexcept;
 Result do_lutimes(Call& call) noexcept;
 Result do_futimes(Call& call) noexcept;
 Result do_futimesat(Call& call) noexcept;
-Result do_chflags(Call& call) noexcept;
-Result do_lchflags(Call& call) noexcept;
-Result do_fchflags(Call& call) noexcept;
-Result do_chflagsat(Call& call) noexcept;
 Result do_pathconf(Call& call) noexcept;
 Result do_lpathconf(Call& call) noexcept;
 Result do_fpathconf(Call& call) noexcept;

@@ -10,6 +10,7 @@
 
 #include "abi/freebsd/fcntl_layout.hpp"
 #include "abi/freebsd/file_calls.hpp"
+#include "abi/freebsd/place.hpp"
 #include "abi/freebsd/stat_convert.hpp"
 #include "abi/freebsd/stat_layout.hpp"
 
@@ -266,12 +267,16 @@ Result unlink_error(NativeResult native) noexcept {
 
 Result unlink_at(Call& call, int dirfd, GuestAddr path, unsigned flags) noexcept {
   if ((flags & ~(kAtRemovedir | kAtResolveBeneath)) != 0) return Result::fail(EINVAL);
-  if ((flags & kAtResolveBeneath) != 0) return Result::fail(EOPNOTSUPP);  // no native call removes beneath
   if (!is_path(path)) return Result::fail(EFAULT);
   const bool directory = (flags & kAtRemovedir) != 0;
-  const NativeResult result =
-      call.host.call(SYS_unlinkat, word(dirfd), word(path), directory ? word(AT_REMOVEDIR) : 0);
-  return directory ? Result::of(result) : unlink_error(result);
+  const auto remove = [&](int from, Word name) {
+    const NativeResult result =
+        call.host.call(SYS_unlinkat, word(from), name, directory ? word(AT_REMOVEDIR) : 0);
+    return directory ? Result::of(result) : unlink_error(result);
+  };
+  if ((flags & kAtResolveBeneath) == 0) return remove(dirfd, word(path));
+  const ParentPlace parent(call.host, dirfd, path);
+  return parent.valid() ? remove(parent.fd(), parent.name()) : parent.error();
 }
 
 Result do_unlink(Call& call) noexcept { return unlink_at(call, kCwd, call.addr(0), 0); }

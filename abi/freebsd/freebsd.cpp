@@ -84,6 +84,11 @@ void FreeBsd::bind(const Table& table) {
   vocabulary_.msgrcv_flags = table.flag_set("msgrcv_flags");
   vocabulary_.semctl_cmd = table.flag_set("semctl_cmd");
   vocabulary_.shm_flags = table.flag_set("shm_flags");
+  vocabulary_.file_flags = table.flag_set("file_flags");
+  vocabulary_.eventfd_flags = table.flag_set("eventfd_flags");
+  vocabulary_.inotify_init_flags = table.flag_set("inotify_init_flags");
+  vocabulary_.inotify_mask = table.flag_set("inotify_mask");
+  vocabulary_.kcmp_type = table.flag_set("kcmp_type");
 }
 
 StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program_path) const {

@@ -20,6 +20,7 @@ struct Vocabulary {
   FlagSet sockopt_socket, sockopt_ip, sockopt_ipv6, sockopt_tcp;
   FlagSet rlimit_resource, poll_events, fd_flags, itimer_which, statfs_flags;
   FlagSet ipc_cmd, ipc_flags, msgrcv_flags, semctl_cmd, shm_flags;
+  FlagSet file_flags, eventfd_flags, inotify_init_flags, inotify_mask, kcmp_type;
 };
 
 class FreeBsd final : public Personality {
@@ -61,24 +62,30 @@ class FreeBsd final : public Personality {
 inline FreeBsd& self(Call& call) noexcept { return static_cast<FreeBsd&>(call.personality); }
 
 // One array per area; each file keeps its array next to its handlers.
-std::span<const HandlerEntry> file_handlers() noexcept;       // files.cpp: open, close, dup, fcntl…
-std::span<const HandlerEntry> stat_handlers() noexcept;       // stat.cpp: stat, statfs, directories
-std::span<const HandlerEntry> socket_handlers() noexcept;     // sockets.cpp
-std::span<const HandlerEntry> ioctl_handlers() noexcept;      // ioctl.cpp: ioctl, posix_openpt
-std::span<const HandlerEntry> kqueue_handlers() noexcept;     // kqueue_calls.cpp
-std::span<const HandlerEntry> poll_handlers() noexcept;       // poll.cpp: poll, select
-std::span<const HandlerEntry> sysctl_handlers() noexcept;     // sysctl.cpp
-std::span<const HandlerEntry> time_handlers() noexcept;       // time.cpp
-std::span<const HandlerEntry> umtx_handlers() noexcept;       // umtx.cpp
-std::span<const HandlerEntry> system_handlers() noexcept;     // system.cpp: limits, ids, cpuset, sysarch…
-std::span<const HandlerEntry> thread_handlers() noexcept;     // threads.cpp
-std::span<const HandlerEntry> signal_handlers() noexcept;     // signals.cpp
-std::span<const HandlerEntry> memory_handlers() noexcept;     // memory.cpp
-std::span<const HandlerEntry> process_handlers() noexcept;    // process.cpp: fork, exec, wait, exit
-std::span<const HandlerEntry> posix_mq_handlers() noexcept;   // posix_mq.cpp: kmq_*
-std::span<const HandlerEntry> posix_sem_handlers() noexcept;  // posix_sem.cpp: ksem_*
-std::span<const HandlerEntry> sysv_sem_handlers() noexcept;   // sysv_sem.cpp: System V semaphores
-std::span<const HandlerEntry> sysv_msg_handlers() noexcept;   // sysv_msg.cpp: System V message queues
-std::span<const HandlerEntry> sysv_shm_handlers() noexcept;   // sysv_shm.cpp: System V shared memory
+std::span<const HandlerEntry> file_handlers() noexcept;        // files.cpp: open, close, dup, fcntl…
+std::span<const HandlerEntry> stat_handlers() noexcept;        // stat.cpp: stat, statfs, directories
+std::span<const HandlerEntry> socket_handlers() noexcept;      // sockets.cpp
+std::span<const HandlerEntry> ioctl_handlers() noexcept;       // ioctl.cpp: ioctl, posix_openpt
+std::span<const HandlerEntry> kqueue_handlers() noexcept;      // kqueue_calls.cpp
+std::span<const HandlerEntry> poll_handlers() noexcept;        // poll.cpp: poll, select
+std::span<const HandlerEntry> sysctl_handlers() noexcept;      // sysctl.cpp
+std::span<const HandlerEntry> time_handlers() noexcept;        // time.cpp
+std::span<const HandlerEntry> umtx_handlers() noexcept;        // umtx.cpp
+std::span<const HandlerEntry> system_handlers() noexcept;      // system.cpp: limits, ids, cpuset, sysarch…
+std::span<const HandlerEntry> thread_handlers() noexcept;      // threads.cpp
+std::span<const HandlerEntry> signal_handlers() noexcept;      // signals.cpp
+std::span<const HandlerEntry> memory_handlers() noexcept;      // memory.cpp
+std::span<const HandlerEntry> process_handlers() noexcept;     // process.cpp: fork, exec, wait, exit
+std::span<const HandlerEntry> posix_mq_handlers() noexcept;    // posix_mq.cpp: kmq_*
+std::span<const HandlerEntry> posix_sem_handlers() noexcept;   // posix_sem.cpp: ksem_*
+std::span<const HandlerEntry> sysv_sem_handlers() noexcept;    // sysv_sem.cpp: System V semaphores
+std::span<const HandlerEntry> sysv_msg_handlers() noexcept;    // sysv_msg.cpp: System V message queues
+std::span<const HandlerEntry> sysv_shm_handlers() noexcept;    // sysv_shm.cpp: System V shared memory
+std::span<const HandlerEntry> extattr_handlers() noexcept;     // extattr.cpp
+std::span<const HandlerEntry> file_flag_handlers() noexcept;   // fileflags.cpp: chflags…
+std::span<const HandlerEntry> at_handlers() noexcept;          // at_calls.cpp: fchmodat, linkat, ACLs…
+std::span<const HandlerEntry> event_file_handlers() noexcept;  // event_files.cpp: eventfd, inotify, kcmp…
+std::span<const HandlerEntry> privileged_handlers() noexcept;  // privileged.cpp: refused calls
+std::span<const HandlerEntry> kernel_handlers() noexcept;      // kernel.cpp: kld*, mod*, kenv, ntp_*
 
 }  // namespace sudrun::abi::freebsd

@@ -86,12 +86,29 @@ Statfs describe(Call& call, const struct statfs& native, const std::optional<Mou
   return guest;
 }
 
-enum class Format { current, freebsd11 };
+enum class Format { current, freebsd11, freebsd4 };
 
 Result store(Host& host, const Statfs& statfs, GuestAddr to, Format format) noexcept {
-  const bool stored =
-      format == Format::current ? host.put(to, statfs) : host.put(to, to_freebsd11_statfs(statfs));
-  return stored ? Result::ok() : Result::fail(EFAULT);
+  const auto put = [&](const auto& form) { return host.put(to, form) ? Result::ok() : Result::fail(EFAULT); };
+  switch (format) {
+    case Format::freebsd11:
+      return put(to_freebsd11_statfs(statfs));
+    case Format::freebsd4:
+      return put(to_old_statfs(statfs));
+    default:
+      return put(statfs);
+  }
+}
+
+constexpr std::size_t size_of(Format format) noexcept {
+  switch (format) {
+    case Format::freebsd11:
+      return sizeof(Freebsd11Statfs);
+    case Format::freebsd4:
+      return sizeof(OldStatfs);
+    default:
+      return sizeof(Statfs);
+  }
 }
 
 /// `located` tells which mount the file is on, where the kernel can say (5.8).
@@ -131,7 +148,7 @@ Result all_statfs(Call& call, Format format) noexcept {
   const GuestAddr to = call.addr(0);
   const int mode = call.i32(2);
   if (call.i64(1) < 0 || (mode != kMountWait && mode != kMountNowait)) return Result::fail(EINVAL);
-  const std::size_t record = format == Format::current ? sizeof(Statfs) : sizeof(Freebsd11Statfs);
+  const std::size_t record = size_of(format);
   const Word room = call.word(1) / record;
 
   MountTable table(host);
@@ -161,5 +178,8 @@ Result do_getfsstat(Call& call) noexcept { return all_statfs(call, Format::curre
 Result do_freebsd11_statfs(Call& call) noexcept { return statfs_path(call, Format::freebsd11); }
 Result do_freebsd11_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::freebsd11); }
 Result do_freebsd11_getfsstat(Call& call) noexcept { return all_statfs(call, Format::freebsd11); }
+Result do_freebsd4_statfs(Call& call) noexcept { return statfs_path(call, Format::freebsd4); }
+Result do_freebsd4_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::freebsd4); }
+Result do_freebsd4_getfsstat(Call& call) noexcept { return all_statfs(call, Format::freebsd4); }
 
 }  // namespace sudrun::abi::freebsd::fs

@@ -1,6 +1,7 @@
 // Copying between descriptors without passing through the guest: sendfile, copy_file_range.
 // Sources: FreeBSD 15 (and 14) sys/kern/kern_sendfile.c, sys/kern/vfs_vnops.c, sendfile(2),
 // copy_file_range(2).
+#include <linux/fs.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -109,6 +110,30 @@ class CopyPosition {
 
   bool load() noexcept { return is_null(keeper_) || host_.get(keeper_, offset_); }
   bool store() noexcept { return is_null(keeper_) || host_.put(keeper_, offset_); }
+  /// The same with the position known, whoever keeps it.
+  bool load(std::int64_t& at) noexcept {
+    if (!load()) return false;
+    const NativeResult own = is_null(keeper_) ? host_.call(SYS_lseek, word(fd_), 0, SEEK_CUR) : offset_;
+    at = is_error(own) ? 0 : own;
+    return true;
+  }
+  bool store(std::int64_t at) noexcept {
+    offset_ = at;
+    if (is_null(keeper_)) host_.call(SYS_lseek, word(fd_), static_cast<Word>(at), SEEK_SET);
+    return store();
+  }
+  /// Of the file; or a negative errno.
+  std::int64_t size() noexcept {
+    struct statx info {};
+    const NativeResult found = stat_descriptor(host_, fd_, info, STATX_SIZE);
+    return is_error(found) ? found : static_cast<std::int64_t>(info.stx_size);
+  }
+  NativeResult clone_from(const CopyPosition& in, std::int64_t from, Word length, std::int64_t to) noexcept {
+    struct file_clone_range range {
+      in.fd_, static_cast<Word>(from), length, static_cast<Word>(to)
+    };
+    return host_.call(SYS_ioctl, word(fd_), FICLONERANGE, word(&range));
+  }
   NativeResult read(void* to, std::size_t size) noexcept { return move(SYS_read, SYS_pread64, to, size); }
   NativeResult write(const void* from, std::size_t size) noexcept {
     return move(SYS_write, SYS_pwrite64, from, size);
@@ -163,6 +188,22 @@ Result copy_by_hand(CopyPosition in, CopyPosition out, Word length) noexcept {
   return copied == 0 && error != 0 ? Result::of(error) : Result::ok(static_cast<Word>(copied));
 }
 
+/// Makes `out` share the blocks of `in`. What a file system cannot share is EOPNOTSUPP.
+Result clone_range(CopyPosition in, CopyPosition out, Word length) noexcept {
+  std::int64_t from = 0, to = 0;
+  if (!in.load(from) || !out.load(to)) return Result::fail(EFAULT);
+  const std::int64_t size = in.size();
+  if (size < 0) return Result::fail(static_cast<int>(-size));
+  if (from < 0 || to < 0) return Result::fail(EINVAL);
+  length = std::min<Word>(length, static_cast<Word>(std::max<std::int64_t>(size - from, 0)));
+  if (length == 0) return Result::ok();
+  const NativeResult cloned = out.clone_from(in, from, length, to);
+  if (cloned == -EXDEV || cloned == -ENOTTY || cloned == -EINVAL) return Result::fail(EOPNOTSUPP);
+  if (is_error(cloned)) return Result::of(cloned);
+  const auto moved = static_cast<std::int64_t>(length);
+  return in.store(from + moved) && out.store(to + moved) ? Result::ok(length) : Result::fail(EFAULT);
+}
+
 bool is_regular(Host& host, int fd) noexcept {
   struct statx info {};
   return !is_error(stat_descriptor(host, fd, info, STATX_TYPE)) && S_ISREG(info.stx_mode);
@@ -175,8 +216,10 @@ Result do_copy_file_range(Call& call) noexcept {
   const int in = call.i32(0), out = call.i32(2);
   const GuestAddr in_offset = call.addr(1), out_offset = call.addr(3);
   if (!Host::in_guest(in_offset, 8) || !Host::in_guest(out_offset, 8)) return Result::fail(EFAULT);
-  // The only flag (FreeBSD 15) demands a clone instead of a copy, which not every file system can do.
-  if (call.u32(5) != 0) return Result::fail(EOPNOTSUPP);
+  constexpr unsigned kClone =
+      0x0080'0000;  // COPY_FILE_RANGE_CLONE (FreeBSD 15): blocks are shared, or it fails
+  if ((call.u32(5) & ~kClone) != 0) return Result::fail(EINVAL);
+  if (call.u32(5) != 0) return clone_range({host, in, in_offset}, {host, out, out_offset}, call.word(4));
   const NativeResult result = host.call_interruptible(SYS_copy_file_range, word(in), word(in_offset),
                                                       word(out), word(out_offset), call.word(4), 0);
   const bool refused = result == -EXDEV || result == -EOPNOTSUPP || result == -ENOSYS;

@@ -10,13 +10,22 @@ namespace {
 
 // --- stat ------------------------------------------------------------------------------------------------
 
-enum class Format { current, freebsd11 };
+enum class Format { current, freebsd11, netbsd };
 
 Result store_stat(Call& call, const struct statx& info, GuestAddr to, Format format) noexcept {
-  const Stat stat = to_guest_stat(info);
-  const bool stored =
-      format == Format::current ? call.host.put(to, stat) : call.host.put(to, to_freebsd11_stat(stat));
-  return stored ? Result::ok() : Result::fail(EFAULT);
+  Stat stat = to_guest_stat(info);
+  stat.st_flags = guest_file_flags(self(call).vocabulary().file_flags, info);
+  const auto store = [&](const auto& form) {
+    return call.host.put(to, form) ? Result::ok() : Result::fail(EFAULT);
+  };
+  switch (format) {
+    case Format::freebsd11:
+      return store(to_freebsd11_stat(stat));
+    case Format::netbsd:
+      return store(to_nstat(stat));
+    default:
+      return store(stat);
+  }
 }
 
 Result stat_path(Call& call, int dirfd, GuestAddr path, GuestAddr to, int native_flags,
@@ -59,6 +68,15 @@ Result do_freebsd11_fstat(Call& call) noexcept {
   return stat_fd(call, call.i32(0), call.addr(1), Format::freebsd11);
 }
 Result do_freebsd11_fstatat(Call& call) noexcept { return stat_at(call, Format::freebsd11); }
+Result do_freebsd11_nstat(Call& call) noexcept {
+  return stat_path(call, kCwd, call.addr(0), call.addr(1), 0, Format::netbsd);
+}
+Result do_freebsd11_nlstat(Call& call) noexcept {
+  return stat_path(call, kCwd, call.addr(0), call.addr(1), AT_SYMLINK_NOFOLLOW, Format::netbsd);
+}
+Result do_freebsd11_nfstat(Call& call) noexcept {
+  return stat_fd(call, call.i32(0), call.addr(1), Format::netbsd);
+}
 
 // --- access ----------------------------------------------------------------------------------------------
 
@@ -131,6 +149,9 @@ constexpr HandlerEntry kHandlers[] = {
     {"freebsd11_lstat", do_freebsd11_lstat},
     {"freebsd11_fstat", do_freebsd11_fstat},
     {"freebsd11_fstatat", do_freebsd11_fstatat},
+    {"freebsd11_nstat", do_freebsd11_nstat},
+    {"freebsd11_nlstat", do_freebsd11_nlstat},
+    {"freebsd11_nfstat", do_freebsd11_nfstat},
     {"getdirentries", do_getdirentries},
     {"freebsd11_getdirentries", do_freebsd11_getdirentries},
     {"freebsd11_getdents", do_freebsd11_getdents},
@@ -140,6 +161,9 @@ constexpr HandlerEntry kHandlers[] = {
     {"freebsd11_statfs", do_freebsd11_statfs},
     {"freebsd11_fstatfs", do_freebsd11_fstatfs},
     {"freebsd11_getfsstat", do_freebsd11_getfsstat},
+    {"freebsd4_statfs", do_freebsd4_statfs},
+    {"freebsd4_fstatfs", do_freebsd4_fstatfs},
+    {"freebsd4_getfsstat", do_freebsd4_getfsstat},
     {"__getcwd", do_getcwd},
     {"__realpathat", do_realpathat},
     {"pathconf", do_pathconf},
@@ -154,10 +178,6 @@ constexpr HandlerEntry kHandlers[] = {
     {"lutimes", do_lutimes},
     {"futimes", do_futimes},
     {"futimesat", do_futimesat},
-    {"chflags", do_chflags},
-    {"lchflags", do_lchflags},
-    {"fchflags", do_fchflags},
-    {"chflagsat", do_chflagsat},
     {"mkfifo", do_mkfifo},
     {"mkfifoat", do_mkfifoat},
     {"mknodat", do_mknodat},

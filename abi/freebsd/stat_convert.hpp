@@ -55,7 +55,8 @@ inline Stat to_guest_stat(const struct statx& native) noexcept {
   guest.st_dev = make_device(native.stx_dev_major, native.stx_dev_minor);
   guest.st_ino = native.stx_ino;
   guest.st_nlink = native.stx_nlink;
-  guest.st_mode = native.stx_mode;
+  // Event queues and other files of no type are FIFOs to FreeBSD's programs.
+  guest.st_mode = static_cast<std::uint16_t>((native.stx_mode & S_IFMT) != 0 ? native.stx_mode : S_IFIFO);
   guest.st_uid = native.stx_uid;
   guest.st_gid = native.stx_gid;
   guest.st_rdev = make_device(native.stx_rdev_major, native.stx_rdev_minor);
@@ -79,6 +80,27 @@ inline Freebsd11Stat to_freebsd11_stat(const Stat& stat) noexcept {
   old.st_ino = static_cast<std::uint32_t>(stat.st_ino);
   old.st_mode = stat.st_mode;
   old.st_nlink = static_cast<std::uint16_t>(std::min<std::uint64_t>(stat.st_nlink, UINT16_MAX));
+  old.st_uid = stat.st_uid;
+  old.st_gid = stat.st_gid;
+  old.st_rdev = static_cast<std::uint32_t>(stat.st_rdev);
+  old.st_atim = stat.st_atim;
+  old.st_mtim = stat.st_mtim;
+  old.st_ctim = stat.st_ctim;
+  old.st_size = stat.st_size;
+  old.st_blocks = stat.st_blocks;
+  old.st_blksize = stat.st_blksize;
+  old.st_flags = stat.st_flags;
+  old.st_birthtim = stat.st_birthtim;
+  return old;
+}
+
+/// The form NetBSD's programs knew.
+inline Nstat to_nstat(const Stat& stat) noexcept {
+  Nstat old{};
+  old.st_dev = static_cast<std::uint32_t>(stat.st_dev);
+  old.st_ino = static_cast<std::uint32_t>(stat.st_ino);
+  old.st_mode = stat.st_mode;
+  old.st_nlink = static_cast<std::uint32_t>(std::min<std::uint64_t>(stat.st_nlink, UINT32_MAX));
   old.st_uid = stat.st_uid;
   old.st_gid = stat.st_gid;
   old.st_rdev = static_cast<std::uint32_t>(stat.st_rdev);
@@ -219,6 +241,28 @@ inline Freebsd11Statfs to_freebsd11_statfs(const Statfs& statfs) noexcept {
   old.f_version = kFreebsd11StatfsVersion;
   copy_text(old.f_mntfromname, statfs.f_mntfromname);
   copy_text(old.f_mntonname, statfs.f_mntonname);
+  return old;
+}
+
+inline OldStatfs to_old_statfs(const Statfs& statfs) noexcept {
+  const auto narrowed = [](auto value) {
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(static_cast<std::uint64_t>(value), INT64_MAX));
+  };
+  OldStatfs old{};
+  old.f_bsize = narrowed(statfs.f_bsize);
+  old.f_iosize = narrowed(statfs.f_iosize);
+  old.f_blocks = narrowed(statfs.f_blocks);
+  old.f_bfree = narrowed(statfs.f_bfree);
+  old.f_bavail = statfs.f_bavail;
+  old.f_files = narrowed(statfs.f_files);
+  old.f_ffree = statfs.f_ffree;
+  std::memcpy(old.f_fsid, statfs.f_fsid, sizeof(old.f_fsid));
+  old.f_owner = statfs.f_owner;
+  old.f_type = static_cast<std::int32_t>(statfs.f_type);
+  old.f_flags = static_cast<std::int32_t>(statfs.f_flags);
+  copy_text(old.f_fstypename, statfs.f_fstypename);
+  copy_text(old.f_mntonname, statfs.f_mntonname);
+  copy_text(old.f_mntfromname, statfs.f_mntfromname);
   return old;
 }
 

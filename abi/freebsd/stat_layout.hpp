@@ -72,6 +72,29 @@ static_assert(sizeof(Freebsd11Stat) == 120);
 static_assert(offsetof(Freebsd11Stat, st_rdev) == 20 && offsetof(Freebsd11Stat, st_atim) == 24);
 static_assert(offsetof(Freebsd11Stat, st_size) == 72 && offsetof(Freebsd11Stat, st_birthtim) == 104);
 
+/// struct nstat
+struct Nstat {
+  std::uint32_t st_dev;
+  std::uint32_t st_ino;
+  std::uint32_t st_mode;
+  std::uint32_t st_nlink;
+  std::uint32_t st_uid;
+  std::uint32_t st_gid;
+  std::uint32_t st_rdev;
+  std::uint32_t pad;
+  Timespec st_atim;
+  Timespec st_mtim;
+  Timespec st_ctim;
+  std::int64_t st_size;
+  std::int64_t st_blocks;
+  std::int32_t st_blksize;
+  std::uint32_t st_flags;
+  std::uint32_t st_gen;
+  std::uint32_t pad1;
+  Timespec st_birthtim;
+};
+static_assert(sizeof(Nstat) == 128 && offsetof(Nstat, st_size) == 80 && offsetof(Nstat, st_birthtim) == 112);
+
 /// struct statfs, and with shorter names struct freebsd11_statfs
 template <std::size_t NameLength>
 struct BasicStatfs {
@@ -100,6 +123,35 @@ struct BasicStatfs {
 };
 using Statfs = BasicStatfs<1024>;
 using Freebsd11Statfs = BasicStatfs<88>;
+/// struct ostatfs, of FreeBSD 4
+struct OldStatfs {
+  std::int64_t f_spare2;
+  std::int64_t f_bsize;
+  std::int64_t f_iosize;
+  std::int64_t f_blocks;
+  std::int64_t f_bfree;
+  std::int64_t f_bavail;
+  std::int64_t f_files;
+  std::int64_t f_ffree;
+  std::int32_t f_fsid[2];
+  std::uint32_t f_owner;
+  std::int32_t f_type;
+  std::int32_t f_flags;
+  std::int32_t pad;
+  std::int64_t f_syncwrites;
+  std::int64_t f_asyncwrites;
+  char f_fstypename[16];
+  char f_mntonname[72];
+  std::int64_t f_syncreads;
+  std::int64_t f_asyncreads;
+  std::int16_t f_spares1;
+  char f_mntfromname[72];
+  std::int16_t f_spares2;
+  std::int64_t f_spare[2];
+};
+static_assert(sizeof(OldStatfs) == 304 && offsetof(OldStatfs, f_syncwrites) == 88);
+static_assert(offsetof(OldStatfs, f_mntonname) == 120 && offsetof(OldStatfs, f_mntfromname) == 210);
+
 static_assert(sizeof(Statfs) == 2344 && sizeof(Freebsd11Statfs) == 472);
 static_assert(offsetof(Statfs, f_namemax) == 184 && offsetof(Statfs, f_fstypename) == 280);
 static_assert(offsetof(Statfs, f_mntfromname) == 296 && offsetof(Statfs, f_mntonname) == 1320);

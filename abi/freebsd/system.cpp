@@ -1,6 +1,6 @@
 // The small calls about the process and the machine: limits, identities, thread pointer, names.
 //
-// Facts: FreeBSD 15.0 sys/kern/kern_prot.c, kern_resource.c, kern_uuid.c, kern_environment.c,
+// Facts: FreeBSD 15.0 sys/kern/kern_prot.c, kern_resource.c, kern_uuid.c,
 // sys/amd64/amd64/sys_machdep.c, sys/x86/include/sysarch.h, sys/sys/resource.h, sys/sys/uuid.h.
 #include <algorithm>
 #include <array>
@@ -239,23 +239,6 @@ Result sysarch(Call& call) noexcept {
 
 // --- what a kernel would know ---------------------------------------------------------------------------
 
-Result kenv(Call& call) noexcept {
-  constexpr int kGet = 0, kSet = 1, kUnset = 2, kDump = 3, kDumpStatic = 5;
-  const int what = call.i32(0);
-  if (what == kGet || what == kUnset) return Result::fail(ENOENT);
-  if (what == kSet) return Result::fail(EPERM);
-  if (what < kDump || what > kDumpStatic) return Result::fail(EINVAL);
-  if (!is_null(call.addr(2)) && call.i32(3) > 0 && !call.host.put(call.addr(2), '\0'))
-    return Result::fail(EFAULT);
-  return Result::ok(is_null(call.addr(2)) ? 1 : 0);
-}
-
-Result modfind(Call& call) noexcept {
-  char name[32];  // MAXMODNAME
-  const NativeResult length = call.host.read_string(call.addr(0), name);
-  return is_error(length) ? Result::of(length) : Result::fail(ENOENT);
-}
-
 Result utrace(Call&) noexcept { return Result::ok(); }  // nobody traces
 
 struct Uuid {  // struct uuid
@@ -306,8 +289,6 @@ constexpr HandlerEntry kHandlers[] = {
     {"setlogin", setlogin},
     {"getloginclass", getloginclass},
     {"sysarch", sysarch},
-    {"kenv", kenv},
-    {"modfind", modfind},
     {"utrace", utrace},
     {"uuidgen", uuidgen},
 

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/kcmp.h>
 #include <linux/openat2.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
@@ -498,6 +500,9 @@ TEST_CASE("every flag has the value of the headers") {
   check_set("rwf_flags", {V(RWF_HIPRI) V(RWF_DSYNC) V(RWF_SYNC) V(RWF_NOWAIT) V(RWF_APPEND)});
   check_set("sync_file_range_flags",
             {V(SYNC_FILE_RANGE_WAIT_BEFORE) V(SYNC_FILE_RANGE_WRITE) V(SYNC_FILE_RANGE_WAIT_AFTER)});
+  check_set("file_flags", {V(FS_IMMUTABLE_FL) V(FS_APPEND_FL) V(FS_NODUMP_FL)});
+  check_set("kcmp_type", {V(KCMP_FILE) V(KCMP_VM) V(KCMP_FILES) V(KCMP_FS) V(KCMP_SIGHAND) V(KCMP_IO)
+                              V(KCMP_SYSVSEM) V(KCMP_EPOLL_TFD)});
   check_set("xattr_flags", {V(XATTR_CREATE) V(XATTR_REPLACE)});
   check_set("mmap_prot",
             {V(PROT_NONE) V(PROT_READ) V(PROT_WRITE) V(PROT_EXEC) V(PROT_GROWSDOWN) V(PROT_GROWSUP)});

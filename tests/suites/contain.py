@@ -3,7 +3,7 @@
 
 Whatever the command leaves behind becomes a child of this process (it is a subreaper) and is killed when the command
 ends, when SECONDS have passed, or when the other end of the pipe CONTROL (a descriptor number) is closed, however that
-came about. Exit status: the command's; 128 + n if signal n ended it; TIME_IS_UP or STOPPED.
+came about. Exit status: the command's; 128 + n if signal n ended it; TIME_IS_UP, STOPPED, or TROUBLE: not started.
 """
 import ctypes
 import os
@@ -11,7 +11,9 @@ import select
 import signal
 import sys
 import time
+import traceback
 
+TROUBLE = 123
 TIME_IS_UP = 124
 STOPPED = 125
 PR_SET_CHILD_SUBREAPER = 36
@@ -55,7 +57,7 @@ def main():
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     os.set_inheritable(control, False)
-    main_child = os.posix_spawnp(command[0], command, os.environ, setsid=True, setsigdef=range(1, signal.SIGRTMIN))
+    main_child = os.posix_spawnp(command[0], command, os.environ, setsid=True, setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
     deadline = time.monotonic() + seconds
     result = None
     while result is None:
@@ -81,4 +83,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception:
+        traceback.print_exc()
+        sys.exit(TROUBLE)

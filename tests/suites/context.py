@@ -119,6 +119,8 @@ class Context:
             for file in (stdout, stderr):
                 file.seek(0)
                 texts.append(file.read().decode(errors="replace"))
+        if status == contain.TROUBLE and "Traceback" in "".join(texts):
+            raise UsageError(f"cannot run {command[0]}: {''.join(texts).strip().splitlines()[-1]}")
         return Finished(status, texts[0], texts[1], seconds)
 
     def stop(self):

@@ -175,19 +175,22 @@ class Program:
 
     def build(self, files, flags=()):
         executable = self.place / "a.exe"
-        # As `go run` does: leading arguments that are Go files belong to the program's sources.
         self.go("build", ["build", "-gcflags=all=", "-ldflags=-s -w", *flags, "-o", executable, *files], self.top)
         return executable
 
-    def run(self):
+    def build_and_start(self, flags=()):
+        """What `go run FILE ARGUMENTS` does: leading arguments that are Go files are sources as well."""
         args = list(self.recipe.args)
         files = [self.item]
         while args and args[0].endswith(".go"):
             files.append(args.pop(0))
-        self.check(self.start(self.build(files, self.recipe.flags), self.top, args))
+        return self.start(self.build(files, flags), self.top, args)
+
+    def run(self):
+        self.check(self.build_and_start(self.recipe.flags))
 
     def runoutput(self):
-        made = self.start(self.build([self.item]), self.top, self.recipe.args)
+        made = self.build_and_start()
         source = self.place / "tmp__.go"
         source.write_text(made)
         self.check(self.start(self.build([source]), self.top))

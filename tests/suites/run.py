@@ -231,7 +231,9 @@ def finish(options, suite, title, data):
     if not data["complete"]:
         print("interrupted; go on with --resume")
     print(f"{counts['passed']} passed, {counts['failed']} failed")
-    return 130 if not data["complete"] else 1 if counts["failed"] else 0
+    if counts["passed"] == 0:
+        print("nothing passed: that is no success", file=sys.stderr)
+    return 130 if not data["complete"] else 1 if counts["failed"] or not counts["passed"] else 0
 
 
 if __name__ == "__main__":

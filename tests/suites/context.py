@@ -54,6 +54,7 @@ class Context:
         self._stopping = False
         # Short, because names of sockets are limited, and without links, because tests compare it with what getcwd says.
         self.scratch = pathlib.Path(os.path.realpath(tempfile.mkdtemp(prefix="suite-")))
+        self.scratch.chmod(0o755)
         if self.wrapper(system) and not (self.sudrun and os.access(self.sudrun, os.X_OK)):
             raise UsageError(f"{self.sudrun} is not there; build it, or name one with --sudrun")
         found = self.run([go, "env", "-json"], self.environment(NATIVE), 60)
@@ -88,8 +89,10 @@ class Context:
         return [self.go, *words]
 
     def place(self):
-        """A new empty directory for temporary files."""
-        return pathlib.Path(tempfile.mkdtemp(prefix="", dir=self.scratch))
+        """A new empty directory for temporary files, open to all as /tmp is: tests change their user."""
+        path = pathlib.Path(tempfile.mkdtemp(prefix="", dir=self.scratch))
+        path.chmod(0o1777)
+        return path
 
     def run(self, command, environment, seconds, cwd=None, together=False):
         """Runs a command to its end, or kills it and all it started when the time is up or the run is stopped."""

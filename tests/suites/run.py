@@ -230,9 +230,9 @@ def finish(options, suite, title, data):
             print(f"FAILED: {unit['name']} {test}")
     if not data["complete"]:
         print("interrupted; go on with --resume")
-    print(f"{counts['passed']} passed, {counts['failed']} failed")
     if counts["passed"] == 0:
-        print("nothing passed: that is no success", file=sys.stderr)
+        print("nothing passed: that is no success")
+    print(f"{counts['passed']} passed, {counts['failed']} failed")
     return 130 if not data["complete"] else 1 if counts["failed"] or not counts["passed"] else 0
 
 

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Runs every test suite of a build and prints `N passed, N failed` as its last line.
 
-Every suite is a Catch2 executable; what is counted are its test cases. A suite that is missing, crashes, hangs or
+Most suites are Catch2 executables; what is counted are their test cases. Others are Python programs that end with the
+same last line as this one. A suite that is missing, crashes, hangs or
 counts differently than it lists is a failure, never a gap. Nothing is run twice to make it pass.
 """
 import argparse
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -21,13 +23,14 @@ NOBODY = 65534
 
 
 class Suite:
-    def __init__(self, title, binary, *, arguments=(), environment=None, timeout=900, unprivileged=False):
+    def __init__(self, title, binary, *, arguments=(), environment=None, timeout=900, unprivileged=False, script=False):
         self.title = title
         self.binary = binary
         self.arguments = list(arguments)
         self.environment = environment or {}
         self.timeout = timeout
         self.unprivileged = unprivileged
+        self.script = script
 
 
 def suites(build, downloads):
@@ -47,6 +50,13 @@ def suites(build, downloads):
         Suite(f"go {newer.name.removeprefix('go-guest-')}", tests / "go" / "go_tests",
               environment={"SUDRUN_GO_GUEST": str(newer)}, timeout=1800),
         Suite("real programs", tests / "real" / "real_tests", timeout=2400),
+    ]
+    scripts = ROOT / "tests" / "suites"
+    found += [
+        Suite("suite runner", scripts / "suite_test.py", script=True, timeout=600),
+        Suite("go std, OS-facing", scripts / "run.py", script=True, timeout=1500,
+              arguments=["go-std", "--os", "freebsd", "--packages", "quick", "--sudrun", build / "runtime" / "sudrun",
+                         "--results", build / "suites" / "quick"]),
     ]
     if os.geteuid() == 0:
         found.append(Suite("guests, ordinary user", tests / "guest_tests", unprivileged=True, timeout=1800,
@@ -69,6 +79,9 @@ def run(suite, build, downloads, scratch):
         SUDRUN_GO_GUEST=str(build / "tests" / "go" / "go-guest"), SUDRUN_DOWNLOADS=str(downloads), TMPDIR=str(home),
         **suite.environment)
     command = [str(suite.binary), *suite.arguments, "-r", "xml", "-o", str(home / "report.xml")]
+    if suite.script:
+        command = [sys.executable, str(suite.binary), *map(str, suite.arguments)]
+        environment["TMPDIR"] = str(scratch)  # short: names of sockets are limited
     if suite.unprivileged:
         environment["HOME"] = str(home)
         os.chown(home, NOBODY, NOBODY)
@@ -90,7 +103,10 @@ def run(suite, build, downloads, scratch):
                 os.killpg(process.pid, signal.SIGKILL)
             status = process.wait()
     text = log.read_text(errors="replace")
-    passed, failed, failures, complete = read_report(home / "report.xml")
+    if suite.script:
+        passed, failed, failures, complete = read_last_line(text)
+    else:
+        passed, failed, failures, complete = read_report(home / "report.xml")
     if timed_out:
         failed += 1
         failures += f"the suite was still running after {suite.timeout} s\n{text}"
@@ -161,6 +177,15 @@ def read_report(path):
             failures.append(f"no report: {error}\n")
         complete = False
     return passed, failed, "".join(failures), complete
+
+
+def read_last_line(text):
+    """(passed, failed, text, complete) of what a script printed."""
+    found = re.search(r"^(\d+) passed, (\d+) failed\n\Z", text, re.M)
+    if not found:
+        return 0, 0, "", False
+    passed, failed = int(found.group(1)), int(found.group(2))
+    return passed, failed, text if failed else "", True
 
 
 def describe(case):

@@ -1,0 +1,65 @@
+"""From outcomes to a verdict: what is known to fail, what fails natively too, and what fails."""
+from known import covered
+from outcome import PACKAGE
+
+NATIVE_RUNS = 2  # a test that failed natively only once is no proof
+
+
+class Verdict:
+    def __init__(self, item, outcome):
+        self.item = item
+        self.outcome = outcome
+        self.failed = {}   # test: last words
+        self.known = {}    # test: last words
+        self.native = {}   # test: {"here": last words, "natively": [last words of each native run]}
+
+    @property
+    def label(self):
+        if self.failed:
+            return "FAIL"
+        return {"no tests": "none", "excluded": "skip"}.get(self.outcome.end, "ok")
+
+    @property
+    def excused(self):
+        return bool(self.known or self.native)
+
+    def summary(self):
+        outcome = self.outcome
+        if outcome.end in ("no tests", "excluded"):
+            return {"no tests": "built; has no tests", "excluded": f"excluded: {outcome.note}"}[outcome.end]
+        parts = [f"{outcome.count('pass')} passed"]
+        parts += [f"{outcome.count('skip')} skipped"] if outcome.count("skip") else []
+        parts += [f"{len(self.known)} known"] if self.known else []
+        parts += [f"{len(self.native)} fail natively too"] if self.native else []
+        parts += [f"{len(self.failed)} failed"] if self.failed else []
+        parts += [] if outcome.end in ("ok", "failed") else [outcome.end]
+        return ", ".join(parts)
+
+
+def judge(item, outcome, known, native_outcomes):
+    """`native_outcomes(item)` gives what native runs did, and is asked only if something else cannot explain a failure."""
+    verdict = Verdict(item, outcome)
+    listed = [test for package, test, _ in known if package == item]
+    open_tests = {}
+    for test, words in outcome.failures.items():
+        if covered(test, listed, outcome.failures):
+            verdict.known[test] = words
+        else:
+            open_tests[test] = words
+    if open_tests:
+        natives = native_outcomes(item)
+        for test, words in open_tests.items():
+            if natives and all(fails(native, test, outcome) for native in natives):
+                verdict.native[test] = {"here": words, "natively": [native.failures[test] for native in natives]}
+            else:
+                verdict.failed[test] = words
+    for test in listed:
+        if test not in outcome.failures:
+            what = {"pass": "passed", "skip": "was skipped"}.get(outcome.tests.get(test), "was not run")
+            verdict.failed[f"{test} (listed as known)"] = f"{test} is listed as known to fail, but it {what}"
+    return verdict
+
+
+def fails(native, test, outcome):
+    """True if the test failed in the native outcome as well; for a whole package, in the same way."""
+    return test in native.failures and (test != PACKAGE or native.end == outcome.end)

@@ -17,26 +17,6 @@ bool has_name(const Rows& rows, const std::string& name) {
   return std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.name == name; });
 }
 
-RoleModel read_role(const YamlValue& value, const TableModel& table) {
-  if (!value.is_scalar() || value.text().empty())
-    value.fail("`" + value.name() +
-               "` has no role; expected one, in quotes inside `{…}` if it has a `,` or a `?`");
-  RoleText text = parse_role(value.text());
-  if (!text.error.empty()) value.fail(text.error);
-  RoleModel& role = text.role;
-  role.where = value.where();
-  if (role.kind == RoleKind::flags && !has_name(table.flags, role.type))
-    value.fail("`" + role.type +
-               "` is not a role; expected a role of tables/README.md or a flag set of this table");
-  if (!has_type(role.kind)) return role;
-
-  const auto scalar = scalar_type_of(role.type);
-  const bool is_integer = scalar && scalar_size(*scalar) != 0 && *scalar < ScalarType::chars;
-  if (!is_integer && !has_name(table.structs, role.type))
-    value.fail("`" + role.type + "` is not a type; expected i8…u64 or a structure of this table");
-  return role;
-}
-
 /// True for roles whose value, or the value they point to, can be a count.
 bool counts(const RoleModel& role) {
   switch (role.kind) {
@@ -94,6 +74,8 @@ std::vector<ArgModel> read_args(const YamlValue& value, const TableModel& table)
     ArgModel arg{item.key.name(), read_role(item.value, table), item.key.where()};
     if (arg.role.kind == RoleKind::none)
       item.value.fail("`none` is not a role of arguments; expected `returns: none`");
+    if (arg.role.kind == RoleKind::length || arg.role.kind == RoleKind::signal_set)
+      item.value.fail("`" + item.value.text() + "` is not a role of arguments; expected it in fields only");
     args.push_back(std::move(arg));
   }
   check_counts(args, table);
@@ -148,6 +130,27 @@ void read_action(const YamlMap& row, CallModel& call, const TableModel& table) {
 }
 
 }  // namespace
+
+RoleModel read_role(const YamlValue& value, const TableModel& table) {
+  if (!value.is_scalar() || value.text().empty())
+    value.fail("`" + value.name() +
+               "` has no role; expected one, in quotes inside `{…}` if it has a `,` or a `?`");
+  RoleText text = parse_role(value.text());
+  if (!text.error.empty()) value.fail(text.error);
+  RoleModel& role = text.role;
+  role.where = value.where();
+  if (role.kind == RoleKind::flags && !has_name(table.flags, role.type))
+    value.fail("`" + role.type +
+               "` is not a role; expected a role of tables/README.md or a flag set of this table");
+  if (!has_type(role.kind)) return role;
+
+  const auto scalar = scalar_type_of(role.type);
+  const bool is_integer = scalar && scalar_size(*scalar) != 0 && *scalar < ScalarType::chars;
+  const bool is_records = role.kind == RoleKind::in_records || role.kind == RoleKind::out_records;
+  if ((!is_integer || is_records) && !has_name(table.structs, role.type))
+    value.fail("`" + role.type + "` is not a type; expected i8…u64 or a structure of this table");
+  return role;
+}
 
 CallModel read_call(const YamlMap::Item& item, const TableModel& table) {
   const YamlMap row = item.value.map();

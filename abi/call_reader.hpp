@@ -6,6 +6,10 @@
 
 namespace sudrun::abi {
 
+/// Reads a role against what `table` already holds. Counting and deciding arguments, and variants, are only
+/// names until the table is frozen.
+RoleModel read_role(const YamlValue& value, const TableModel& table);
+
 /// Reads and checks one row against what `table` already holds: its errors, flag sets and structures.
 CallModel read_call(const YamlMap::Item& item, const TableModel& table);
 

@@ -150,6 +150,8 @@ int Marshaller::argument(unsigned index, Word& word) noexcept {
     case RoleKind::inout_buf:
     case RoleKind::in_array:
     case RoleKind::out_array:
+    case RoleKind::in_records:
+    case RoleKind::out_records:
       return range(index, word);
     case RoleKind::in_sockaddr:
     case RoleKind::out_sockaddr:
@@ -296,21 +298,23 @@ std::uint32_t element_size(const Table& table, const Role& role) noexcept {
   }
 }
 
-std::optional<std::uint64_t> count_of(const Entry& entry, const Frame& frame, unsigned index,
-                                      Host& host) noexcept {
-  const std::uint8_t count = entry.args[index].count;
-  if (count & kLiteralCount) return count & ~unsigned{kLiteralCount};
-  const Role& counter = entry.args[count];
-  const Word word = frame.args[count];
-  if (!is_pointer(counter.kind)) return narrow(counter, word);
+std::optional<std::uint64_t> number_of(const Role& role, Word word, Host& host) noexcept {
+  if (!is_pointer(role.kind)) return narrow(role, word);
   if (word == 0) return 0;
 
   // A pointer to the count: socklen_t* and the like.
-  const ScalarType type = is_scalar_param(counter) ? scalar_param(counter) : ScalarType::u32;
+  const ScalarType type = is_scalar_param(role) ? scalar_param(role) : ScalarType::u32;
   std::array<std::byte, 8> bytes{};
   if (!Host::in_guest(guest_addr(word), scalar_size(type))) return std::nullopt;
   if (!host.read(guest_addr(word), bytes.data(), scalar_size(type))) return std::nullopt;
   return load(bytes.data(), type);
+}
+
+std::optional<std::uint64_t> count_of(const Entry& entry, const Frame& frame, unsigned index,
+                                      Host& host) noexcept {
+  const std::uint8_t count = entry.args[index].count;
+  if (count & kLiteralCount) return count & ~unsigned{kLiteralCount};
+  return number_of(entry.args[count], frame.args[count], host);
 }
 
 int struct_to_native(const Table& table, const StructLayout& layout, const std::byte* guest,

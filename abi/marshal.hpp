@@ -28,6 +28,8 @@ int check_vector(Host& host, GuestAddr at, std::uint64_t count) noexcept;
 /// pointer where the counting argument is one. Nothing if that pointer cannot be read.
 std::optional<std::uint64_t> count_of(const Entry& entry, const Frame& frame, unsigned index,
                                       Host& host) noexcept;
+/// The number that an argument of `role` is, or points to. Nothing if that cannot be read.
+std::optional<std::uint64_t> number_of(const Role& role, Word word, Host& host) noexcept;
 /// Bytes of one element of a structure or array role, in guest form.
 std::uint32_t element_size(const Table& table, const Role& role) noexcept;
 /// `word` as an argument of `role`: 32-bit roles sign- or zero-extended as C does, others unchanged.

@@ -68,6 +68,17 @@ class Personality {
   /// A signal for the guest was caught on the host (for event queues). Async-signal-safe.
   virtual void signal_arrived(int native_signal) noexcept { static_cast<void>(native_signal); }
 
+  /// Where a path of numbers leads in the ABI's numbered tree (sysctl): the name of the deepest node that has
+  /// one, and how many of the numbers it stands for. For traces.
+  struct NodeName {
+    std::string_view text;
+    std::size_t depth = 0;
+  };
+  virtual NodeName node_name(std::span<const std::int32_t> path) const noexcept {
+    static_cast<void>(path);
+    return {};
+  }
+
   /// Around fork: take and release every lock of the personality, so that the child finds them free.
   virtual void before_fork() noexcept = 0;
   virtual void after_fork_in_parent() noexcept = 0;

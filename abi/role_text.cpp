@@ -11,7 +11,7 @@ namespace sudrun::abi {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, RoleKind>, 22> kPlain{{
+constexpr std::array<std::pair<std::string_view, RoleKind>, 24> kPlain{{
     {"int", RoleKind::int_},     {"uint", RoleKind::uint_},    {"long", RoleKind::long_},
     {"ulong", RoleKind::ulong_}, {"size", RoleKind::size},     {"ssize", RoleKind::ssize},
     {"off", RoleKind::off},      {"hex", RoleKind::hex},       {"pid", RoleKind::pid},
@@ -19,24 +19,29 @@ constexpr std::array<std::pair<std::string_view, RoleKind>, 22> kPlain{{
     {"dev", RoleKind::dev},      {"mode", RoleKind::mode},     {"fd", RoleKind::fd},
     {"dirfd", RoleKind::dirfd},  {"signal", RoleKind::signal}, {"path", RoleKind::path},
     {"cstr", RoleKind::cstr},    {"strv", RoleKind::strv},     {"ptr", RoleKind::ptr},
-    {"none", RoleKind::none},
+    {"none", RoleKind::none},    {"length", RoleKind::length}, {"signal_set", RoleKind::signal_set},
 }};
 
 struct Parameterised {
   std::string_view name;
   RoleKind kind;
-  RoleKind array;  ///< with two parameters; none: takes one
+  RoleKind array;  ///< with two parameters; none: takes one; the same as `kind`: takes two
 };
 // An array that is read and written is `in_array`: it is passed on as it is, and shown before and after.
-constexpr std::array<Parameterised, 8> kParameterised{{
+constexpr std::array<Parameterised, 13> kParameterised{{
     {"in", RoleKind::in_struct, RoleKind::in_array},
     {"out", RoleKind::out_struct, RoleKind::out_array},
     {"inout", RoleKind::inout_struct, RoleKind::in_array},
     {"in_buf", RoleKind::in_buf, RoleKind::none},
     {"out_buf", RoleKind::out_buf, RoleKind::none},
     {"inout_buf", RoleKind::inout_buf, RoleKind::none},
+    {"in_records", RoleKind::in_records, RoleKind::in_records},
+    {"out_records", RoleKind::out_records, RoleKind::out_records},
+    {"mib", RoleKind::mib, RoleKind::none},
+    {"bits", RoleKind::bits, RoleKind::none},
     {"in_sockaddr", RoleKind::in_sockaddr, RoleKind::none},
     {"out_sockaddr", RoleKind::out_sockaddr, RoleKind::none},
+    {"variant", RoleKind::variant, RoleKind::variant},
 }};
 
 std::string_view trimmed(std::string_view text) noexcept {
@@ -60,7 +65,7 @@ std::vector<std::string> split(std::string_view text) {
 bool is_pointer_role(RoleKind kind) noexcept {
   return kind >= RoleKind::path && kind <= RoleKind::out_sockaddr;
 }
-bool has_type(RoleKind kind) noexcept { return kind >= RoleKind::in_struct && kind <= RoleKind::out_array; }
+bool has_type(RoleKind kind) noexcept { return kind >= RoleKind::in_struct && kind <= RoleKind::out_records; }
 bool has_count(RoleKind kind) noexcept {
   return (kind >= RoleKind::in_buf && kind <= RoleKind::inout_buf) ||
          (kind >= RoleKind::in_array && kind <= RoleKind::out_sockaddr);
@@ -113,9 +118,10 @@ RoleText parse_role(std::string_view text) {
   const auto known = std::find_if(kParameterised.begin(), kParameterised.end(),
                                   [&](const Parameterised& p) { return p.name == name; });
   if (known == kParameterised.end()) {
-    return error("`" + std::string(name) +
-                 "(…)` is not a role; expected one of in, out, inout, in_buf, out_buf, "
-                 "inout_buf, in_sockaddr, out_sockaddr");
+    return error(
+        "`" + std::string(name) +
+        "(…)` is not a role; expected one of in, out, inout, in_buf, out_buf, inout_buf, in_records, "
+        "out_records, mib, bits, in_sockaddr, out_sockaddr, variant");
   }
   const std::vector<std::string> parts = split(text.substr(open + 1, text.size() - open - 2));
   const bool is_array = parts.size() == 2 && known->array != RoleKind::none;
@@ -123,14 +129,19 @@ RoleText parse_role(std::string_view text) {
     return error("`" + whole + "` has " + std::to_string(parts.size()) + " parameters; expected " +
                  (known->array == RoleKind::none ? "the counting argument" : "a structure and a count"));
   }
+  if (known->kind == known->array && !is_array)
+    return error("`" + whole + "` has 1 parameter; expected two, " +
+                 (known->kind == RoleKind::variant ? "a variant and the argument that decides"
+                                                   : "a structure and the number of bytes"));
   for (const std::string& part : parts) {
     if (!is_identifier(part) && !parse_integer(part))
       return error("`" + part + "` in `" + whole +
                    "` is not a name; expected letters, digits and underscores");
   }
   role.kind = is_array ? known->array : known->kind;
-  if (has_type(role.kind)) role.type = parts[0];
-  if (has_count(role.kind)) role.count = parts.back();
+  role.written = is_array && name == "inout";
+  if (has_type(role.kind) || role.kind == RoleKind::variant) role.type = parts[0];
+  if (has_count(role.kind) || role.kind == RoleKind::variant) role.count = parts.back();
   return result;
 }
 

@@ -40,7 +40,10 @@ void flatten(const TableModel& table, const StructModel& structure, const Prefix
     const std::string name = prefix.name + field.name;
     const unsigned offset = prefix.offset + field.offset;
     if (field.struct_type.empty()) {
-      leaves.push_back({name, native, {offset, field.type, field.count, field.flags}, field.where});
+      leaves.push_back({name,
+                        native,
+                        {offset, field.type, field.count, field.flags, field.role, prefix.name},
+                        field.where});
       continue;
     }
     flatten(table, *find_struct(table, field.struct_type),

@@ -15,6 +15,8 @@ struct FlatField {
   ScalarType type = ScalarType::u8;
   unsigned count = 1;
   std::string flags;
+  RoleModel role;
+  std::string prefix;  ///< what stands before the names of the fields it shares a structure with
 };
 
 struct MatchedField {

@@ -14,6 +14,8 @@ using detail::BlockHeader;
 using detail::FlagSetRecord;
 using detail::SignalRecord;
 using detail::StructRecord;
+using detail::VariantCase;
+using detail::VariantRecord;
 
 template <typename T>
 std::span<const T> view(const std::byte* base, Area area) noexcept {
@@ -32,6 +34,7 @@ bool areas_inside(const BlockHeader& h) noexcept {
          inside<std::uint64_t>(h, h.constants) && inside<std::uint32_t>(h, h.handlers) &&
          inside<FlagSetRecord>(h, h.flag_sets) && inside<FlagValue>(h, h.flag_values) &&
          inside<StructRecord>(h, h.structs) && inside<Field>(h, h.fields) &&
+         inside<VariantRecord>(h, h.variants) && inside<VariantCase>(h, h.cases) &&
          inside<std::uint16_t>(h, h.errno_to_guest) && inside<std::uint32_t>(h, h.errno_names) &&
          inside<SignalRecord>(h, h.signals) && inside<std::uint16_t>(h, h.signal_to_guest) &&
          inside<char>(h, h.strings);
@@ -57,6 +60,33 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
   for (const auto& value : view<FlagValue>(base, h.flag_values)) {
     if (!is_string(value.name)) return false;
   }
+  const auto role_inside = [&](const Role& role) {
+    if (!is_bool(role.nullable) || !is_bool(role.written)) return false;
+    switch (role.kind) {
+      case RoleKind::in_struct:
+      case RoleKind::out_struct:
+      case RoleKind::inout_struct:
+      case RoleKind::in_array:
+      case RoleKind::out_array:
+        return role.param >= kScalarParam ? role.param - kScalarParam <= static_cast<int>(ScalarType::pad)
+                                          : role.param < h.structs.count;
+      case RoleKind::in_records:
+      case RoleKind::out_records:
+        return role.param < h.structs.count;
+      case RoleKind::flags:
+        return role.param < h.flag_sets.count;
+      case RoleKind::variant:
+        return role.param < h.variants.count;
+      default:
+        return role.kind <= RoleKind::none;
+    }
+  };
+  for (const auto& variant : view<VariantRecord>(base, h.variants)) {
+    if (variant.first > h.cases.count || variant.count > h.cases.count - variant.first) return false;
+  }
+  for (const auto& one : view<VariantCase>(base, h.cases)) {
+    if (!is_bool(one.otherwise) || !role_inside(one.role)) return false;
+  }
   for (const auto& layout : view<StructRecord>(base, h.structs)) {
     if (!is_string(layout.name) || layout.first > h.fields.count ||
         layout.count > h.fields.count - layout.first)
@@ -66,7 +96,7 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
           field.native_type > ScalarType::pad ||
           field.guest_offset + field.count * scalar_size(field.guest_type) > layout.guest_size)
         return false;
-      if (!is_bool(field.has_native)) return false;
+      if (!is_bool(field.has_native) || !role_inside(field.role)) return false;
       if (field.has_native &&
           field.native_offset + field.native_count * scalar_size(field.native_type) > layout.native_size)
         return false;
@@ -82,22 +112,6 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
   for (const std::uint8_t reg : convention.args) {
     if (reg >= kRegisters) return false;
   }
-  const auto role_inside = [&](const Role& role) {
-    if (!is_bool(role.nullable)) return false;
-    switch (role.kind) {
-      case RoleKind::in_struct:
-      case RoleKind::out_struct:
-      case RoleKind::inout_struct:
-      case RoleKind::in_array:
-      case RoleKind::out_array:
-        return role.param >= kScalarParam ? role.param - kScalarParam <= static_cast<int>(ScalarType::pad)
-                                          : role.param < h.structs.count;
-      case RoleKind::flags:
-        return role.param < h.flag_sets.count;
-      default:
-        return role.kind <= RoleKind::none;
-    }
-  };
   for (const Entry& entry : view<Entry>(base, h.entries)) {
     if (!is_bool(entry.interrupt_fails) || !is_bool(entry.pass_through)) return false;
     if (entry.argc > kMaxArgs || entry.native_argc > entry.native_args.size() || !role_inside(entry.returns))
@@ -276,6 +290,16 @@ StructLayout Table::struct_layout(std::string_view name) const noexcept {
   const auto structs = view<StructRecord>(base_, header().structs);
   for (unsigned i = 0; i < structs.size(); ++i) {
     if (string(structs[i].name) == name) return struct_layout(i);
+  }
+  return {};
+}
+
+Role Table::variant(const Role& role, std::uint64_t decider) const noexcept {
+  const BlockHeader& h = header();
+  if (role.kind != RoleKind::variant || role.param >= h.variants.count) return {};
+  const VariantRecord& variant = view<VariantRecord>(base_, h.variants)[role.param];
+  for (const VariantCase& one : view<VariantCase>(base_, h.cases).subspan(variant.first, variant.count)) {
+    if (one.otherwise || detail::same_enum(decider, one.value)) return one.role;
   }
   return {};
 }

@@ -48,9 +48,16 @@ enum class RoleKind : std::uint8_t {
   inout_struct,
   in_array,
   out_array,
+  in_records,
+  out_records,
+  mib,
+  bits,
   in_sockaddr,
   out_sockaddr,
   flags,
+  variant,
+  signal_set,
+  length,
   none,
 };
 
@@ -59,16 +66,17 @@ inline constexpr std::uint16_t kScalarParam = 0xff00;
 inline constexpr std::uint8_t kLiteralCount = 0x80;
 
 /// Parameters by kind.
-/// `*_struct`, `*_array`: `param` is the struct index, or kScalarParam | ScalarType.
-/// `*_buf`, `*_array`, `*_sockaddr`: `count` is the index of the argument that counts or points to the count,
-/// or kLiteralCount | the count itself. `flags`: `param` is the flag set index, `count` the argument's width,
-/// 32 or 64.
+/// `*_struct`, `*_array`, `*_records`: `param` is the struct index, or kScalarParam | ScalarType.
+/// `*_buf`, `*_array`, `*_records`, `mib`, `bits`, `*_sockaddr`: `count` is the index of the argument that
+/// counts or points to the count, or kLiteralCount | the count itself. `flags`: `param` is the flag set
+/// index, `count` the argument's width, 32 or 64. `variant`: `param` is the variant's index, `count` the
+/// index of the argument that decides. In a structure's field an argument is a field of the same structure.
 struct Role {
   RoleKind kind = RoleKind::none;
   bool nullable = false;
   std::uint16_t param = 0;
   std::uint8_t count = 0;
-  std::uint8_t reserved = 0;
+  bool written = false;  ///< `in_array`: the call writes there too, or where the elements point to
 };
 
 enum class ScalarType : std::uint8_t { i8, i16, i32, i64, u8, u16, u32, u64, chars, pad };
@@ -164,7 +172,8 @@ struct Field {
   ScalarType native_type;
   std::uint16_t flagset;  ///< 0xffff: none
   bool has_native;
-  std::array<std::uint8_t, 3> reserved;
+  std::uint8_t reserved;
+  Role role;  ///< for traces; none: by type and flags
 };
 
 /// A structure in both forms.
@@ -247,6 +256,9 @@ class Table {
   StructLayout struct_layout(unsigned index) const noexcept;
   StructLayout struct_layout(std::string_view name) const noexcept;
   unsigned struct_count() const noexcept;
+  /// What `role`, a variant, is where the deciding argument is `decider`. Kind `none` if nothing is said of
+  /// that.
+  Role variant(const Role& role, std::uint64_t decider) const noexcept;
 
   /// Errno both ways. Every native errno has a guest form.
   int errno_to_guest(int native_errno) const noexcept;

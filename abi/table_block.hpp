@@ -8,7 +8,7 @@
 namespace sudrun::abi::detail {
 
 inline constexpr std::uint64_t kBlockMagic = 0x4c42'5452'4455'5300;  // "\0SUDRTBL"
-inline constexpr std::uint32_t kBlockVersion = 1;
+inline constexpr std::uint32_t kBlockVersion = 2;
 inline constexpr std::uint16_t kNoRow = 0xffff;
 
 /// `count` elements at `offset` bytes from the start of the block.
@@ -36,6 +36,19 @@ struct StructRecord {
   std::array<std::uint8_t, 3> reserved;
 };
 
+/// A variant as one call or structure uses it.
+struct VariantRecord {
+  std::uint32_t first;  ///< index into the area of VariantCase
+  std::uint32_t count;
+};
+
+struct VariantCase {
+  std::uint64_t value;
+  Role role;
+  bool otherwise;  ///< whatever the value
+  std::uint8_t reserved;
+};
+
 struct SignalRecord {
   std::uint32_t name;    ///< 0: no such signal
   std::uint16_t native;  ///< 0: no counterpart
@@ -57,6 +70,7 @@ struct BlockHeader {
   Area constants, handlers;     ///< uint64, string offset
   Area flag_sets, flag_values;  ///< FlagSetRecord, FlagValue
   Area structs, fields;         ///< StructRecord, Field
+  Area variants, cases;         ///< VariantRecord, VariantCase
   Area errno_to_guest;          ///< uint16 by native errno
   Area errno_names;             ///< string offset by guest errno
   Area signals;                 ///< SignalRecord by guest signal
@@ -81,8 +95,10 @@ static_assert(std::has_unique_object_representations_v<FlagValue>);
 static_assert(std::has_unique_object_representations_v<Field>);
 static_assert(std::has_unique_object_representations_v<FlagSetRecord>);
 static_assert(std::has_unique_object_representations_v<StructRecord>);
+static_assert(std::has_unique_object_representations_v<VariantRecord>);
+static_assert(std::has_unique_object_representations_v<VariantCase>);
 static_assert(std::has_unique_object_representations_v<SignalRecord>);
 static_assert(std::has_unique_object_representations_v<NoteId>);
-static_assert(sizeof(Entry) == 116 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 20);
+static_assert(sizeof(Entry) == 116 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 24);
 
 }  // namespace sudrun::abi::detail

@@ -19,8 +19,12 @@ using detail::BlockHeader;
 using detail::FlagSetRecord;
 using detail::SignalRecord;
 using detail::StructRecord;
+using detail::VariantCase;
+using detail::VariantRecord;
 
 constexpr std::size_t kMaxConstants = 128;
+constexpr std::size_t kMaxFields = 127;  // of a structure; Role::count
+constexpr unsigned kMaxVariantDepth = 8;
 constexpr int kMaxNativeSignal = 64;
 constexpr std::uint16_t kNoFlagSet = 0xffff;
 
@@ -55,6 +59,7 @@ bool is_plain_word(RoleKind kind) noexcept {
     case RoleKind::hex:
     case RoleKind::dev:
     case RoleKind::ptr:
+    case RoleKind::variant:
       return true;
     default:
       return false;
@@ -97,7 +102,10 @@ class Freezer {
   void structs();
   void calls();
   Entry entry(const CallModel& call);
-  Role role(const RoleModel& model, const std::vector<ArgModel>& args) const;
+  Role role(const RoleModel& model, const std::vector<std::string>& names);
+  std::uint8_t reference(const RoleModel& model, const std::vector<std::string>& names) const;
+  std::uint16_t variant(const RoleModel& model, const std::vector<std::string>& names);
+  std::uint64_t case_value(const VariantModel& variant, const VariantModel::Case& one) const;
   void action(const CallModel& call, Entry& entry);
   void native_action(const CallModel& call, Entry& entry);
   void check_native_role(const CallModel& call, const ArgModel& arg, std::size_t& scratch,
@@ -115,6 +123,9 @@ class Freezer {
   std::map<std::string, std::uint16_t> handler_index_;
   std::vector<MatchedStruct> structs_;
   std::vector<std::uint8_t> flag_widths_;
+  std::vector<VariantRecord> variants_;
+  std::vector<VariantCase> cases_;
+  unsigned variant_depth_ = 0;
 };
 
 std::vector<std::byte> Freezer::freeze() {
@@ -125,6 +136,8 @@ std::vector<std::byte> Freezer::freeze() {
   structs();
   calls();
   header_.constants = block_.area(constants_);
+  header_.variants = block_.area(variants_);
+  header_.cases = block_.area(cases_);
   header_.handlers = block_.area(handler_offsets_);
   return block_.finish(header_);
 }
@@ -305,6 +318,11 @@ void Freezer::structs() {
     record.guest_size = matched.guest_size;
     record.native_size = matched.native_size;
     record.identical = matched.identical ? 1 : 0;
+    std::vector<std::string> names;
+    for (const MatchedField& row : matched.fields) names.push_back(row.name);
+    if (names.size() > kMaxFields)
+      fail(guest_.structs[records.size()].where,
+           "`" + matched.name + "` has too many fields; expected at most 127");
     for (const MatchedField& row : matched.fields) {
       Field field{};
       field.name = block_.string(row.name);
@@ -318,6 +336,9 @@ void Freezer::structs() {
         field.native_count = static_cast<std::uint16_t>(row.native->count);
       }
       field.flagset = row.guest.flags.empty() ? kNoFlagSet : row_index(guest_.flags, row.guest.flags);
+      RoleModel model = row.guest.role;
+      if (!model.count.empty() && !parse_integer(model.count)) model.count.insert(0, row.guest.prefix);
+      field.role = role(model, names);
       fields.push_back(field);
     }
     records.push_back(record);
@@ -326,10 +347,60 @@ void Freezer::structs() {
   header_.fields = block_.area(fields);
 }
 
-Role Freezer::role(const RoleModel& model, const std::vector<ArgModel>& args) const {
+/// Index of the argument or field that `model` counts with or is decided by, or the literal count.
+std::uint8_t Freezer::reference(const RoleModel& model, const std::vector<std::string>& names) const {
+  const auto found = std::find(names.begin(), names.end(), model.count);
+  if (found != names.end()) return static_cast<std::uint8_t>(found - names.begin());
+  const auto literal = parse_integer(model.count);
+  if (!literal || literal->negative || literal->magnitude >= kLiteralCount || model.kind == RoleKind::variant)
+    fail(model.where, "`" + model.count + "` is not an argument or field there; expected the name of one");
+  return static_cast<std::uint8_t>(kLiteralCount | literal->magnitude);
+}
+
+std::uint64_t Freezer::case_value(const VariantModel& variant, const VariantModel::Case& one) const {
+  if (variant.by == "signals") {
+    if (const SignalModel* const signal = find_row(guest_.signals, one.value))
+      return static_cast<std::uint64_t>(signal->value);
+    fail(one.where, "`" + one.value + "` is not a signal; expected one of this table");
+  }
+  if (!variant.by.empty()) {
+    if (const FlagValueModel* const value = find_row(find_row(guest_.flags, variant.by)->values, one.value))
+      return value->value;
+    fail(one.where, "`" + one.value + "` is not in `" + variant.by + "`; expected a value of that set");
+  }
+  const auto number = parse_integer(one.value);
+  if (!number) fail(one.where, "`" + one.value + "` is not a number; expected one, or `default`");
+  return number->negative ? 0 - number->magnitude : number->magnitude;
+}
+
+/// The record of a variant as one call or structure uses it: its roles may refer to arguments there.
+std::uint16_t Freezer::variant(const RoleModel& model, const std::vector<std::string>& names) {
+  const VariantModel* const found = find_row(guest_.variants, model.type);
+  if (found == nullptr)
+    fail(model.where, "`" + model.type + "` is not in `variants`; expected one of this table");
+  if (++variant_depth_ > kMaxVariantDepth)
+    fail(found->where, "`" + found->name + "` contains itself; expected roles that end");
+  std::vector<VariantCase> cases;
+  for (const VariantModel::Case& one : found->cases) {
+    VariantCase row{};
+    row.otherwise = one.value == "default";
+    row.value = row.otherwise ? 0 : case_value(*found, one);
+    row.role = role(one.role, names);
+    cases.push_back(row);
+  }
+  --variant_depth_;
+  std::stable_sort(cases.begin(), cases.end(),
+                   [](const VariantCase& a, const VariantCase& b) { return a.otherwise < b.otherwise; });
+  variants_.push_back({static_cast<std::uint32_t>(cases_.size()), static_cast<std::uint32_t>(cases.size())});
+  cases_.insert(cases_.end(), cases.begin(), cases.end());
+  return static_cast<std::uint16_t>(variants_.size() - 1);
+}
+
+Role Freezer::role(const RoleModel& model, const std::vector<std::string>& names) {
   Role role;
   role.kind = model.kind;
   role.nullable = model.nullable;
+  role.written = model.written;
   if (model.kind == RoleKind::flags) {
     role.param = row_index(guest_.flags, model.type);
     role.count = flag_widths_[role.param];
@@ -339,12 +410,8 @@ Role Freezer::role(const RoleModel& model, const std::vector<ArgModel>& args) co
     role.param = scalar ? static_cast<std::uint16_t>(kScalarParam | static_cast<unsigned>(*scalar))
                         : row_index(guest_.structs, model.type);
   }
-  if (has_count(model.kind)) {
-    const ArgModel* const counter = find_row(args, model.count);
-    role.count = counter != nullptr
-                     ? static_cast<std::uint8_t>(counter - args.data())
-                     : static_cast<std::uint8_t>(kLiteralCount | parse_integer(model.count)->magnitude);
-  }
+  if (model.kind == RoleKind::variant) role.param = variant(model, names);
+  if (has_count(model.kind) || model.kind == RoleKind::variant) role.count = reference(model, names);
   return role;
 }
 
@@ -362,6 +429,11 @@ std::uint8_t Freezer::constant(std::uint64_t value, const CallModel& call) {
 void Freezer::check_native_role(const CallModel& call, const ArgModel& arg, std::size_t& scratch,
                                 std::size_t& largest) const {
   const RoleModel& model = arg.role;
+  if (model.kind == RoleKind::mib || model.kind == RoleKind::bits ||
+      (model.kind == RoleKind::variant && !identity_)) {
+    fail(model.where, "that role is for traces and not carried to a native call; expected a handler for `" +
+                          call.name + "`");
+  }
   if (model.kind == RoleKind::in_sockaddr || model.kind == RoleKind::out_sockaddr) {
     if (!identity_)
       fail(model.where,
@@ -459,9 +531,11 @@ Entry Freezer::entry(const CallModel& call) {
   entry.support = call.support;
   entry.interrupt_fails = call.interrupt_fails;
   entry.argc = static_cast<std::uint8_t>(call.args.size());
-  entry.returns = role(call.returns, call.args);
+  std::vector<std::string> names;
+  for (const ArgModel& arg : call.args) names.push_back(arg.name);
+  entry.returns = role(call.returns, names);
   for (std::size_t i = 0; i < call.args.size(); ++i) {
-    entry.args[i] = role(call.args[i].role, call.args);
+    entry.args[i] = role(call.args[i].role, names);
     entry.arg_names[i] = block_.string(call.args[i].name);
   }
   action(call, entry);

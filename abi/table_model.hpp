@@ -40,8 +40,9 @@ class TableError : public std::runtime_error {
 struct RoleModel {
   RoleKind kind = RoleKind::none;
   bool nullable = false;
-  std::string type;   ///< structure, scalar type or flag set
-  std::string count;  ///< name of the counting argument, or a number
+  bool written = false;  ///< an `inout` array
+  std::string type;      ///< structure, scalar type, flag set or variant
+  std::string count;     ///< name of the counting or deciding argument, or a number
   Where where;
 };
 
@@ -115,7 +116,21 @@ struct FieldModel {
   unsigned count = 1;
   unsigned offset = 0;
   std::string flags;  ///< flag set, or empty
+  RoleModel role;     ///< what traces show it as, or none
   NativeName native;
+  Where where;
+};
+
+/// What an argument is, depending on the value of another. For traces only.
+struct VariantModel {
+  struct Case {
+    std::string value;  ///< a name in `by`, a number, or `default`
+    RoleModel role;
+    Where where;
+  };
+  std::string name;
+  std::string by;  ///< flag set, `signals`, or empty: numbers
+  std::vector<Case> cases;
   Where where;
 };
 
@@ -152,6 +167,7 @@ struct TableModel {
   std::vector<SignalModel> signals;
   std::vector<FlagSetModel> flags;
   std::vector<StructModel> structs;
+  std::vector<VariantModel> variants;
   std::vector<CallModel> calls;  ///< by number
 };
 

@@ -59,6 +59,8 @@ class Reader {
   void flag_value(const YamlMap::Item& item, FlagSetModel& set);
   void structure(const YamlMap::Item& item);
   void field(const YamlMap::Item& item, StructModel& structure);
+  void field_role(const YamlValue& value, FieldModel& field);
+  void variant(const YamlMap::Item& item);
   unsigned field_size(const FieldModel& field) const;
   void calls(const YamlMap& map);
 
@@ -69,7 +71,7 @@ class Reader {
 void Reader::read() {
   const YamlMap top = root_.map();
   top.allow_only({"abi", "title", "personality", "source", "identify", "convention", "errno",
-                  "errno_from_native", "signals", "flags", "structs", "calls"});
+                  "errno_from_native", "signals", "flags", "structs", "variants", "calls"});
   const YamlValue& abi = top.require("abi");
   model_.abi = abi.text();
   if (model_.abi.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos)
@@ -89,6 +91,9 @@ void Reader::read() {
   }
   if (const YamlValue* const structs = top.find("structs")) {
     for (const YamlMap::Item& item : structs->map().items()) structure(item);
+  }
+  if (const YamlValue* const variants = top.find("variants")) {
+    for (const YamlMap::Item& item : variants->map().items()) variant(item);
   }
   calls(top.require("calls").map());
 }
@@ -329,7 +334,7 @@ void Reader::field(const YamlMap::Item& item, StructModel& structure) {
   row.where = item.key.where();
   if (item.value.is_map()) {
     const YamlMap fields = item.value.map();
-    fields.allow_only({"at", "flags", "native", "note"});
+    fields.allow_only({"at", "flags", "role", "native", "note"});
     check_note(fields);
     field_type(fields.require("at"), row, model_.structs);
     row.native = native_name_or_none(fields);
@@ -341,6 +346,7 @@ void Reader::field(const YamlMap::Item& item, StructModel& structure) {
       if (!row.struct_type.empty() || row.count != 1)
         flags->fail("`" + row.name + "` is not an integer; expected `flags` on integer fields only");
     }
+    if (const YamlValue* const role = fields.find("role")) field_role(*role, row);
   } else {
     field_type(item.value, row, model_.structs);
   }
@@ -357,6 +363,31 @@ void Reader::field(const YamlMap::Item& item, StructModel& structure) {
     }
   }
   structure.fields.push_back(std::move(row));
+}
+
+void Reader::field_role(const YamlValue& value, FieldModel& field) {
+  field.role = read_role(value, model_);
+  if (!field.struct_type.empty() || (field.count != 1 && field.role.kind != RoleKind::signal_set))
+    value.fail("`" + field.name +
+               "` is not a number; expected `role` on numbers and pointers, or `signal_set` on bytes");
+}
+
+void Reader::variant(const YamlMap::Item& item) {
+  const YamlMap map = item.value.map();
+  map.allow_only({"by", "cases", "note"});
+  check_note(map);
+  VariantModel variant;
+  variant.name = item.key.identifier();
+  variant.where = item.key.where();
+  if (const YamlValue* const by = map.find("by")) {
+    variant.by = by->identifier();
+    if (variant.by != "signals" && std::none_of(model_.flags.begin(), model_.flags.end(),
+                                                [&](const auto& set) { return set.name == variant.by; }))
+      by->fail("`" + variant.by + "` is not in `flags`; expected a flag set of this table, or `signals`");
+  }
+  for (const YamlMap::Item& row : map.require("cases").map().items())
+    variant.cases.push_back({row.key.name(), read_role(row.value, model_), row.key.where()});
+  model_.variants.push_back(std::move(variant));
 }
 
 void Reader::structure(const YamlMap::Item& item) {

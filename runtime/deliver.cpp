@@ -41,6 +41,7 @@ void GuestThread::act_on(const abi::SignalInfo& info) noexcept {
         process_.signals().is_ignored_by_default(info.signal))
       return;
     if ((kStopByDefault & sigbit(info.signal)) == 0) die(info);
+    if (Tracer* tracer = process_.tracer()) tracer->stopped(*this, info);
     native(SYS_kill, static_cast<std::uint64_t>(process_.pid()), SIGSTOP);
     return;
   }

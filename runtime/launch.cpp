@@ -245,6 +245,11 @@ void launch(const LaunchOptions& options) {
 
   process->thread_count() = 1;
   GuestThread thread(*process, inherited_mask);
+  // A trace tells what the program died of, and so must see it come.
+  thread.on_start([process](std::int64_t) {
+    if (process->tracer() != nullptr) process->signals().catch_deaths();
+    return true;
+  });
   if (const auto r = thread.run(guest.initial_registers(mapped.entry, built.stack_pointer), 0, {}); r != 0)
     throw LaunchError(kExitOwnFailure, "cannot arm the trap: " + error_text(static_cast<int>(-r)));
   thread.clear_tid();

@@ -85,7 +85,10 @@ void Process::after_fork_in_child(abi::Host& host) noexcept {
 }
 
 void Process::exit(int status) noexcept {
-  if (tracer_ != nullptr) tracer_->finish(sites_.count());
+  if (tracer_ != nullptr) {
+    tracer_->exited(status);
+    tracer_->finish(sites_.count());
+  }
   native(SYS_exit_group, static_cast<std::uint64_t>(status) & 0xff);
   __builtin_unreachable();
 }

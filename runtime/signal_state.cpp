@@ -68,7 +68,7 @@ void SignalState::install(int signal, const SignalAction& action) noexcept {
     if (action.disposition == Disposition::ignore ||
         (action.disposition == Disposition::by_default && is_ignored_by_default(signal)))
       host = plain(kIgnore);
-    else if (action.disposition == Disposition::by_default)
+    else if (action.disposition == Disposition::by_default && (deadly_ & sigbit(signal)) == 0)
       host = plain(kDefault);
     if (host.handler != catcher_address()) host.flags |= extra;
   }
@@ -104,6 +104,16 @@ void SignalState::watch(int signal) noexcept {
   const std::scoped_lock hold(lock_);
   watched_ |= sigbit(signal);
   install(signal, actions_[static_cast<unsigned>(signal)]);
+}
+
+void SignalState::catch_deaths() noexcept {
+  constexpr abi::NativeSigset kHarmless = sigbit(SIGCHLD) | sigbit(SIGURG) | sigbit(SIGWINCH) |
+                                          sigbit(SIGCONT) | sigbit(SIGTSTP) | sigbit(SIGTTIN) |
+                                          sigbit(SIGTTOU);
+  const std::scoped_lock hold(lock_);
+  deadly_ = ~(kHarmless | kUnblockable);
+  for (int signal = 1; signal < kSignalCount; ++signal)
+    if ((deadly_ & sigbit(signal)) != 0) install(signal, actions_[static_cast<unsigned>(signal)]);
 }
 
 void die_of_signal(int signal) noexcept {

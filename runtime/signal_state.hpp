@@ -33,6 +33,8 @@ class SignalState {
   abi::SignalAction take_for_delivery(int signal) noexcept;
   /// Catches `signal` on the host from now on, even where the guest ignores it or leaves it at its default.
   void watch(int signal) noexcept;
+  /// From now on signals that kill by default come to the runtime first. A guest thread must be armed.
+  void catch_deaths() noexcept;
   bool is_ignored_by_default(int signal) const noexcept {
     return (ignored_by_default_ & abi::sigbit(signal)) != 0;
   }
@@ -45,6 +47,7 @@ class SignalState {
   std::array<abi::SignalAction, kSignalCount> actions_{};
   abi::NativeSigset ignored_by_default_ = 0;
   abi::NativeSigset watched_ = 0;
+  abi::NativeSigset deadly_ = 0;  ///< caught even where the guest leaves them at their default
 };
 
 /// Restores the host's default action for `signal` and dies of it, so that the parent sees that death.

@@ -51,7 +51,7 @@ void GuestThread::serve_call() noexcept {
       site == CallSites::Kind::syscall && (result.is_native_error(abi::kRestartAlways) ||
                                            (result.is_native_error(EINTR) && should_restart(entry)));
   if (restarts) {
-    if (tracer != nullptr) tracer->restarting(*this, entry);
+    if (tracer != nullptr) tracer->restarting(*this, entry, *frame);
     context_.regs.rip -= kCallInstructionSize;
     return;
   }

@@ -16,12 +16,16 @@
 namespace sudrun::runtime {
 namespace {
 
-constexpr std::size_t kLine = 2048;
+constexpr std::size_t kLine = 4096;
 
 std::uint64_t now() noexcept {
   timespec t{};
   native(SYS_clock_gettime, CLOCK_MONOTONIC, word(&t));
   return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+abi::TracedCall traced(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame) noexcept {
+  return {thread.process().table(), entry, frame, thread, &thread.process().personality()};
 }
 
 }  // namespace
@@ -32,8 +36,8 @@ Tracer::Tracer(const abi::Table& table, Options options)
 Tracer::Mark Tracer::begin(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame) noexcept {
   if (options_.lines && entry.returns.kind == abi::RoleKind::none) {
     std::array<char, kLine> text;
-    const std::size_t n = abi::format_entry(text, table_, entry, frame, thread);
-    write_line(thread, {text.data(), n});
+    const std::size_t n = abi::format_entry(text, traced(thread, entry, frame));
+    write_line(thread.tid(), {text.data(), n});
   }
   return {options_.summary ? now() : 0};
 }
@@ -48,8 +52,8 @@ void Tracer::end(GuestThread& thread, const abi::Entry& entry, const abi::Frame&
   }
   if (options_.lines && entry.returns.kind != abi::RoleKind::none) {
     std::array<char, kLine> text;
-    const std::size_t n = abi::format_exit(text, table_, entry, frame, result, thread);
-    write_line(thread, {text.data(), n});
+    const std::size_t n = abi::format_exit(text, traced(thread, entry, frame), result);
+    write_line(thread.tid(), {text.data(), n});
   }
 }
 
@@ -59,13 +63,11 @@ Tracer::Count& Tracer::count_of(const abi::Entry& entry) noexcept {
   return position < entries.size() ? counts_[position] : unknown_;
 }
 
-void Tracer::restarting(GuestThread& thread, const abi::Entry& entry) noexcept {
+void Tracer::restarting(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame) noexcept {
   if (!options_.lines) return;
-  std::array<char, 96> text;
-  const auto name = table_.string(entry.name);
-  const int n = std::snprintf(text.data(), text.size(), "%.*s(...) = ? (interrupted, to be restarted)",
-                              static_cast<int>(name.size()), name.data());
-  write_line(thread, {text.data(), std::min(static_cast<std::size_t>(n), text.size() - 1)});
+  std::array<char, kLine> text;
+  const std::size_t n = abi::format_restart(text, traced(thread, entry, frame));
+  write_line(thread.tid(), {text.data(), n});
 }
 
 void Tracer::forget() noexcept {
@@ -73,40 +75,48 @@ void Tracer::forget() noexcept {
     counts_[i].calls = counts_[i].errors = counts_[i].nanoseconds = 0;
 }
 
-void Tracer::signal(GuestThread& thread, const abi::SignalInfo& info) noexcept {
+void Tracer::write_signal(GuestThread& thread, const char* format, const abi::SignalInfo& info) noexcept {
   if (!options_.lines) return;
-  std::array<char, 96> text;
-  const auto name = table_.signal_name(table_.signal_to_guest(info.signal));
-  const int n =
-      std::snprintf(text.data(), text.size(), "--- %.*s ---", static_cast<int>(name.size()), name.data());
-  write_line(thread, {text.data(), static_cast<std::size_t>(n)});
+  std::array<char, 192> signal, text;
+  const std::size_t length = abi::format_signal(signal, table_, info);
+  const int n = std::snprintf(text.data(), text.size(), format, static_cast<int>(length), signal.data());
+  write_line(thread.tid(), {text.data(), std::min(static_cast<std::size_t>(n), text.size() - 1)});
+}
+
+void Tracer::signal(GuestThread& thread, const abi::SignalInfo& info) noexcept {
+  write_signal(thread, "--- %.*s ---", info);
+}
+
+void Tracer::stopped(GuestThread& thread, const abi::SignalInfo& info) noexcept {
+  write_signal(thread, "--- stopped by %.*s ---", info);
 }
 
 void Tracer::killed(GuestThread& thread, const abi::SignalInfo& info) noexcept {
-  if (options_.lines) {
-    std::array<char, 96> text;
-    const auto name = table_.signal_name(table_.signal_to_guest(info.signal));
-    const int n = std::snprintf(text.data(), text.size(), "+++ killed by %.*s +++",
-                                static_cast<int>(name.size()), name.data());
-    write_line(thread, {text.data(), static_cast<std::size_t>(n)});
-  }
+  write_signal(thread, "+++ killed by %.*s +++", info);
   finish(thread.process().sites().count());
+}
+
+void Tracer::exited(int status) noexcept {
+  if (!options_.lines) return;
+  std::array<char, 64> text;
+  const int n = std::snprintf(text.data(), text.size(), "+++ exited with %d +++", status & 0xff);
+  write_line(static_cast<int>(native(SYS_gettid)), {text.data(), static_cast<std::size_t>(n)});
 }
 
 void Tracer::executing(GuestThread& thread, const char* path) noexcept {
   if (options_.lines) {
     std::array<char, kLine> text;
     const int n = std::snprintf(text.data(), text.size(), "+++ executes %s +++", path);
-    write_line(thread, {text.data(), std::min(static_cast<std::size_t>(n), text.size() - 1)});
+    write_line(thread.tid(), {text.data(), std::min(static_cast<std::size_t>(n), text.size() - 1)});
   }
   finish(thread.process().sites().count());
 }
 
 // One write per line, so that lines of threads and processes do not mix.
-void Tracer::write_line(GuestThread& thread, std::string_view text) noexcept {
+void Tracer::write_line(int tid, std::string_view text) noexcept {
   std::array<char, kLine + 32> line;
-  const int n = std::snprintf(line.data(), line.size(), "[%d] %.*s\n", thread.tid(),
-                              static_cast<int>(text.size()), text.data());
+  const int n =
+      std::snprintf(line.data(), line.size(), "[%d] %.*s\n", tid, static_cast<int>(text.size()), text.data());
   if (reader_gone_.load(std::memory_order_relaxed)) return;
   if (!write_quietly(options_.descriptor, line.data(),
                      std::min(static_cast<std::size_t>(n), line.size() - 1)))

@@ -31,9 +31,12 @@ class Tracer {
   void end(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame, const abi::Result& result,
            Mark mark) noexcept;
   /// The call was interrupted and will be made again: nothing is counted.
-  void restarting(GuestThread& thread, const abi::Entry& entry) noexcept;
+  void restarting(GuestThread& thread, const abi::Entry& entry, const abi::Frame& frame) noexcept;
+  /// A signal's handler is about to run.
   void signal(GuestThread& thread, const abi::SignalInfo& info) noexcept;
+  void stopped(GuestThread& thread, const abi::SignalInfo& info) noexcept;
   void killed(GuestThread& thread, const abi::SignalInfo& info) noexcept;
+  void exited(int status) noexcept;
   /// The process is about to become another program.
   void executing(GuestThread& thread, const char* path) noexcept;
   /// In the child after fork: what the parent counted is the parent's.
@@ -45,7 +48,8 @@ class Tracer {
   struct Count {
     std::atomic<std::uint64_t> calls{0}, errors{0}, nanoseconds{0};
   };
-  void write_line(GuestThread& thread, std::string_view text) noexcept;
+  void write_line(int tid, std::string_view text) noexcept;
+  void write_signal(GuestThread& thread, const char* format, const abi::SignalInfo& info) noexcept;
   Count& count_of(const abi::Entry& entry) noexcept;
   const abi::Table& table_;
   Options options_;

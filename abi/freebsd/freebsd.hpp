@@ -37,7 +37,8 @@ class FreeBsd final : public Personality {
   bool push_signal_frame(Host& host, const SignalInfo& info, const SignalAction& action,
                          NativeSigset old_mask) noexcept override;
   void adjust_fault(SignalInfo& info) const noexcept override;
-  int bad_stack_signal() const noexcept override { return 4; }  // sendsig(): SIGILL
+  int bad_stack_signal() const noexcept override { return 4; }                     // sendsig(): SIGILL
+  NodeName node_name(std::span<const std::int32_t> path) const noexcept override;  // sysctl.cpp
   void signal_arrived(int native_signal) noexcept override;
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;

@@ -147,4 +147,11 @@ constexpr HandlerEntry kHandlers[] = {
 
 std::span<const HandlerEntry> sysctl_handlers() noexcept { return kHandlers; }
 
+Personality::NodeName FreeBsd::node_name(std::span<const std::int32_t> path) const noexcept {
+  for (std::size_t depth = path.size(); depth != 0; --depth) {
+    if (const SysctlNode* const node = exact_sysctl(path.first(depth))) return {node->name, depth};
+  }
+  return {};
+}
+
 }  // namespace sudrun::abi::freebsd

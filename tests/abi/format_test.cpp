@@ -25,12 +25,14 @@ struct Fixture {
   std::string line(Word number, std::initializer_list<Word> args, const Result& result,
                    std::size_t room = 1024) {
     std::string text(room, '#');
-    text.resize(format_exit(text, *table, table->entry(number), frame(number, args), result, host));
+    const Frame made = frame(number, args);
+    text.resize(format_exit(text, {*table, table->entry(number), made, host}, result));
     return text;
   }
   std::string entry_line(Word number, std::initializer_list<Word> args) {
     std::string text(1024, '#');
-    text.resize(format_entry(text, *table, table->entry(number), frame(number, args), host));
+    const Frame made = frame(number, args);
+    text.resize(format_entry(text, {*table, table->entry(number), made, host}));
     return text;
   }
 };
@@ -129,11 +131,11 @@ TEST_CASE_METHOD(Fixture, "structures show their fields") {
 }
 
 TEST_CASE_METHOD(Fixture, "arrays and vectors of strings are cut") {
-  const Word iov = host.allocate(6 * 16);
-  std::memset(host.at(iov, 96), 0, 96);
+  const Word iov = host.allocate(std::size_t{9} * 16);
+  std::memset(host.at(iov, 144), 0, 144);
   CHECK(line(121, {1, iov, 1}, Result::ok(0)) == "writev(1, [{iov_base=0, iov_len=0}], 1) = 0");
-  const std::string many = line(121, {1, iov, 6}, Result::ok(0));
-  CHECK(many.ends_with("{iov_base=0, iov_len=0}, ...], 6) = 0"));
+  const std::string many = line(121, {1, iov, 9}, Result::ok(0));
+  CHECK(many.ends_with("{iov_base=0, iov_len=0}, ...], 9) = 0"));
   const Word pair = host.allocate(8);
   host.store<std::int32_t>(pair, 3);
   host.store<std::int32_t>(pair + 4, 4);
@@ -143,8 +145,11 @@ TEST_CASE_METHOD(Fixture, "arrays and vectors of strings are cut") {
   const Word a = host.string("a"), b = host.string("b");
   host.store(argv, std::array<Word, 3>{a, b, 0});
   CHECK(line(59, {a, argv, 0}, Result::untouched()) == R"(execve("a", ["a", "b"], NULL) = ?)");
-  host.store(argv, std::array<Word, 6>{a, a, a, a, b, 0});
-  CHECK(line(59, {a, argv, 0}, Result::untouched()) == R"(execve("a", ["a", "a", "a", "a", ...], NULL) = ?)");
+  const Word long_argv = host.allocate(40 * sizeof(Word));
+  for (Word i = 0; i < 40; ++i) host.store(long_argv + i * sizeof(Word), i < 33 ? a : 0);
+  const std::string vector = line(59, {a, long_argv, 0}, Result::untouched());
+  CHECK(vector.ends_with(R"("a", "a", ...], NULL) = ?)"));
+  CHECK(std::count(vector.begin(), vector.end(), ',') == 34);
   host.store(argv, std::array<Word, 3>{a, 0xdead000, 0});
   CHECK(line(59, {a, argv, 0}, Result::untouched()) == R"(execve("a", ["a", 0xdead000], NULL) = ?)");
 }

@@ -591,6 +591,17 @@ TEST_CASE("every flag has the value of the headers") {
   check_set("sigaltstack_flags", {
                                      V(SS_ONSTACK) V(SS_DISABLE){"SS_AUTODISARM", 0x80000000},
                                  });
+  check_set("siginfo_code", {V(SI_USER) V(SI_QUEUE) V(SI_TIMER) V(SI_MESGQ) V(SI_ASYNCIO) V(SI_SIGIO)
+                                 V(SI_TKILL) V(SI_KERNEL)});
+  check_set("sigill_code", {V(ILL_ILLOPC) V(ILL_ILLOPN) V(ILL_ILLADR) V(ILL_ILLTRP) V(ILL_PRVOPC)
+                                V(ILL_PRVREG) V(ILL_COPROC) V(ILL_BADSTK)});
+  check_set("sigfpe_code", {V(FPE_INTDIV) V(FPE_INTOVF) V(FPE_FLTDIV) V(FPE_FLTOVF) V(FPE_FLTUND)
+                                V(FPE_FLTRES) V(FPE_FLTINV) V(FPE_FLTSUB)});
+  check_set("sigsegv_code", {V(SEGV_MAPERR) V(SEGV_ACCERR) V(SEGV_BNDERR) V(SEGV_PKUERR)});
+  check_set("sigbus_code", {V(BUS_ADRALN) V(BUS_ADRERR) V(BUS_OBJERR) V(BUS_MCEERR_AR) V(BUS_MCEERR_AO)});
+  check_set("sigtrap_code", {V(TRAP_BRKPT) V(TRAP_TRACE) V(TRAP_BRANCH) V(TRAP_HWBKPT)});
+  check_set("sigchld_code",
+            {V(CLD_EXITED) V(CLD_KILLED) V(CLD_DUMPED) V(CLD_TRAPPED) V(CLD_STOPPED) V(CLD_CONTINUED)});
   check_set("signalfd_flags", {V(SFD_CLOEXEC) V(SFD_NONBLOCK)});
   check_set("socket_domain",
             {V(AF_UNSPEC) V(AF_UNIX) V(AF_LOCAL) V(AF_INET) V(AF_AX25) V(AF_IPX) V(AF_APPLETALK) V(AF_NETROM)

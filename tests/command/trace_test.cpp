@@ -44,14 +44,77 @@ TEST_CASE("a trace shows signals, errors by name and unsupported calls", "[trace
   const Outcome unknown = run_sudrun({"--trace", guest("calls"), "unknown_numbers"});
   INFO(unknown);
   CHECK_THAT(unknown.err, Catch::Contains("ENOSYS"));
-  // A signal nobody catches ends the process before its line is written, but what came before it is there.
-  const Outcome killed = run_sudrun({"--trace", guest("death"), "signal", "15"});
-  INFO(killed);
-  CHECK(killed.killed_by(15));
-  CHECK_THAT(killed.err, Catch::Contains("write(1, \"before"));
+}
+
+TEST_CASE("a trace ends with how the program ended", "[trace]") {
+  const Outcome exited = run_sudrun({"--trace", guest("death"), "exit", "7"});
+  INFO(exited);
+  CHECK(exited.exited(7));
+  CHECK_THAT(lines_of(exited.err).back(), Catch::EndsWith("+++ exited with 7 +++"));
   const Outcome crashed = run_sudrun({"--trace", guest("death"), "null"});
   INFO(crashed);
-  CHECK_THAT(crashed.err, Catch::Contains("+++ killed by SIGSEGV"));
+  CHECK_THAT(crashed.err, Catch::Contains("+++ killed by SIGSEGV {code=SEGV_MAPERR, addr=NULL} +++"));
+  // Signals that nobody catches, to the process and to one thread of it.
+  for (const auto& [number, name] :
+       {std::pair{"15", "SIGTERM"}, {"30", "SIGUSR1"}, {"14", "SIGALRM"}, {"65", "SIGRT65"}}) {
+    for (const char* how : {"signal", "thread"}) {
+      const Outcome killed = run_sudrun({"--trace", guest("death"), how, number});
+      INFO(killed);
+      CHECK(killed.signal != 0);
+      CHECK_THAT(killed.err, Catch::Contains("write(1, \"before"));
+      CHECK_THAT(killed.err, Catch::Contains("+++ killed by " + std::string(name) + " {code="));
+    }
+  }
+  for (const char* ignored : {"20", "28", "29"}) {
+    const Outcome outcome = run_sudrun({"--trace", guest("death"), "signal", ignored});
+    INFO(outcome);
+    CHECK(outcome.exited(0));
+    CHECK_THAT(outcome.err, !Catch::Contains("killed by"));
+  }
+}
+
+TEST_CASE("a trace shows what structures hold", "[trace]") {
+  const auto trace_of = [](const char* test_case) {
+    const TemporaryDirectory directory;
+    Command command = sudrun_command({"--trace", "--output=trace", guest("traced"), test_case});
+    command.cwd = directory.path();
+    const Outcome outcome = run(command);
+    INFO(outcome);
+    CHECK(outcome.exited(0));
+    return read_file(directory / "trace");
+  };
+  const std::string files = trace_of("structures");
+  INFO(files);
+  CHECK_THAT(files,
+             Catch::Contains(R"([{iov_base="abcd", iov_len=4}, {iov_base="efgh", iov_len=4}], 2) = 8)"));
+  CHECK_THAT(files,
+             Catch::Contains(R"([{iov_base="abcd", iov_len=4}, {iov_base="efgh", iov_len=8}], 2) = 8)"));
+  CHECK_THAT(files, Catch::Contains("st_mode=S_IFREG|S_IRUSR|S_IWUSR,"));
+  CHECK_THAT(files,
+             Catch::Contains("F_SETLK, {l_start=0, l_len=10, l_pid=0, l_type=F_WRLCK, l_whence=SEEK_SET"));
+  CHECK_THAT(files, Catch::Contains("F_GETFL, 0) = O_RDWR"));
+  CHECK_THAT(files, Catch::Contains(R"(d_type=DT_DIR, d_namlen=1, d_name="."})"));
+  const std::string events = trace_of("events");
+  INFO(events);
+  CHECK_THAT(events, Catch::Contains("filter=EVFILT_READ, flags=EV_ADD, fflags=0, data=0"));
+  CHECK_THAT(events, Catch::Contains("kevent(5, NULL, 0, [{ident=3, filter=EVFILT_READ"));
+  CHECK_THAT(events, Catch::Contains("poll([{fd=3, events=POLLIN, revents=POLLIN}], 1, 1000) = 1"));
+  CHECK_THAT(events, Catch::Contains("select(64, [3], NULL, NULL, {tv_sec=0, tv_usec=0}) = 1"));
+  CHECK_THAT(events,
+             Catch::Contains("_umtx_op([7], UMTX_OP_WAIT_UINT_PRIVATE, 7, 16, {tv_sec=0, tv_nsec=1000000})"));
+  const std::string messages = trace_of("messages");
+  INFO(messages);
+  CHECK_THAT(messages, Catch::Contains(R"(msg_iov=[{iov_base="hello", iov_len=5}])"));
+  CHECK_THAT(messages, Catch::Contains(R"(msg_iov=[{iov_base="hello", iov_len=32}])"));
+  CHECK_THAT(messages, Catch::Contains("SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0"));
+  CHECK_THAT(messages, Catch::Contains("{sa_family=AF_INET, port=0, addr=127.0.0.1}"));
+  const std::string signals = trace_of("signal_lines");
+  INFO(signals);
+  CHECK_THAT(signals, Catch::Contains("sa_flags=SA_RESTART|SA_SIGINFO, sa_mask=["));
+  CHECK_THAT(signals, Catch::Contains("SIG_BLOCK, [SIGTERM], NULL) = 0"));
+  CHECK_THAT(signals, Catch::Contains("--- SIGUSR1 {code=SI_USER, pid="));
+  CHECK_THAT(signals, Catch::Contains("{uc_sigmask=[SIGTERM], mc_rip=0x"));
+  CHECK_THAT(signals, Catch::Contains("{ended_by=EXITED, code=3}"));
 }
 
 TEST_CASE("-o sends trace and summary to a file", "[trace]") {

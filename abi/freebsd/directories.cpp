@@ -37,7 +37,9 @@ Result read_directory(Call& call, int fd, GuestAddr to, Word size, GuestAddr bas
   if (is_error(start)) return Result::of(directory_error(start));
 
   std::array<std::byte, kNativeBuffer> native;
-  const Word wanted = std::min<Word>(size, native.size());
+  // Old records are shorter than native ones: a small buffer may have room for more than its size natively.
+  constexpr Word largest_record = 280;
+  const Word wanted = std::min<Word>(std::max(size, largest_record), native.size());
   const NativeResult got = host.call(SYS_getdents64, word(fd), word(native.data()), wanted);
   DirentRun run;
   if (got > 0) {

@@ -89,6 +89,11 @@ Result duplicated(Call& call, int from, NativeResult to) noexcept;
 /// dup2 and its relatives: `to` is closed properly before it is replaced.
 Result duplicate_to(Call& call, int from, int to, bool cloexec) noexcept;
 
+// devfd.cpp
+/// The descriptor a path is another name of, if it is one; `follow`: symbolic links count.
+std::optional<int> descriptor_named(Host& host, GuestAddr path, bool follow) noexcept;
+/// What opening such a path does: another descriptor, if the access asked for is there.
+Result open_descriptor(Call& call, int fd, unsigned flags) noexcept;
 // fcntl.cpp
 Result do_fcntl(Call& call) noexcept;
 // sendfile.cpp

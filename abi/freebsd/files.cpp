@@ -136,6 +136,10 @@ Result open_file(Call& call, int dirfd, GuestAddr path, unsigned flags, unsigned
   const unsigned access = flags & kOpenAccessMode;
   if (exec ? access != 0 : access == kOpenAccessMode) return Result::fail(EINVAL);
 
+  if (const auto named = descriptor_named(host, path, (flags & kOpenNofollow) == 0);
+      named && (flags & (kOpenPath | kOpenExec | kOpenResolveBeneath)) == 0)
+    return open_descriptor(call, *named, flags);
+
   constexpr unsigned handled = kOpenShlock | kOpenExlock | kOpenExec | kOpenTtyInit | kOpenVerify |
                                kOpenResolveBeneath | kOpenEmptyPath;
   const auto native = self(call).vocabulary().open_flags.to_native(flags & ~handled);
@@ -152,7 +156,9 @@ Result open_file(Call& call, int dirfd, GuestAddr path, unsigned flags, unsigned
     char first = 0;
     if (!host.get(path, first)) return Result::fail(EFAULT);
     if (first == '\0') {
-      if (dirfd != kCwd && (dirfd < 0 || host.is_hidden(dirfd))) return Result::fail(EBADF);
+      if (dirfd != kCwd &&
+          (dirfd < 0 || host.is_hidden(dirfd) || is_error(host.call(SYS_fcntl, word(dirfd), F_GETFD))))
+        return Result::fail(EBADF);
       request.path = dirfd == kCwd ? word(".") : descriptor.word();
       request.native &= ~O_NOFOLLOW;
     }
@@ -312,6 +318,8 @@ Result do_posix_fallocate(Call& call) noexcept {
 }
 
 Result do_posix_fadvise(Call& call) noexcept {
+  if (call.i64(1) < 0 || call.i64(2) < 0 || call.i64(1) > INT64_MAX - call.i64(2))
+    return errno_as_value(call, -EINVAL);
   // Advice has the same numbers natively.
   return errno_as_value(
       call, call.host.call(SYS_fadvise64, word(call.i32(0)), call.word(1), call.word(2), word(call.i32(3))));

@@ -84,6 +84,10 @@ std::string YamlValue::text() const {
   return node_.Scalar();
 }
 
+std::string YamlValue::text_or_empty() const {
+  return node_.IsScalar() && node_.Scalar().empty() ? std::string() : text();
+}
+
 std::string YamlValue::identifier() const {
   std::string name = text();
   if (!is_identifier(name)) fail("`" + name + "` is not a name; expected letters, digits and underscores");

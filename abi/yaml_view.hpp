@@ -33,7 +33,8 @@ class YamlValue {
   /// All of these throw TableError if the value is something else.
   YamlMap map() const;
   std::vector<YamlValue> list() const;
-  std::string text() const;        ///< any scalar that is not empty
+  std::string text() const;  ///< any scalar that is not empty
+  std::string text_or_empty() const;
   std::string identifier() const;  ///< letters, digits, underscores
   bool boolean() const;            ///< true | false
   std::int64_t integer(std::int64_t min, std::int64_t max) const;

@@ -62,6 +62,12 @@ int put_format(SysctlOutput& out, std::span<const int> oid) noexcept {
   return error != 0 ? error : out.append(std::string_view(node->format));
 }
 
+int put_description(SysctlOutput& out, std::span<const int> oid) noexcept {
+  const SysctlNode* node = find_sysctl(oid);
+  if (node == nullptr || *node->about == '\0') return ENOENT;
+  return out.append(std::string_view(node->about));
+}
+
 int about_the_tree(Host& host, const SysctlRequest& request, SysctlOutput& out) noexcept {
   const auto subject = request.oid.subspan(2);
   if (!is_null(request.new_value) && request.oid[1] != kName2Oid) return EPERM;
@@ -77,6 +83,7 @@ int about_the_tree(Host& host, const SysctlRequest& request, SysctlOutput& out) 
     case kOidFormat:
       return put_format(out, subject);
     case kOidDescription:
+      return put_description(out, subject);
     case kOidLabel:
       return ENOENT;  // no node has one
     default:
@@ -95,10 +102,10 @@ int run_sysctl(Host& host, std::string_view release, const SysctlRequest& reques
   } else {
     const SysctlNode* node = find_sysctl(request.oid);
     if (node == nullptr) return ENOENT;
-    if (!is_null(request.new_value)) return EPERM;  // nothing here is the guest's to change
-    if (node->provider == nullptr) return EISDIR;
     const auto args = request.oid.subspan(node->depth);
     if (!args.empty() && node->type != CtlType::node) return ENOTDIR;
+    if (node->provider == nullptr) return EISDIR;
+    if (!is_null(request.new_value)) return EPERM;  // nothing here is an ordinary process's to change
     SysctlQuery query{host, release, *node, args, out};
     error = node->provider(query);
   }

@@ -60,6 +60,53 @@ static_assert(offsetof(KinfoProc, runtime) == 328 && offsetof(KinfoProc, stat) =
 static_assert(offsetof(KinfoProc, comm) == 447 && offsetof(KinfoProc, tdev) == 560);
 static_assert(offsetof(KinfoProc, numthreads) == 596 && offsetof(KinfoProc, rusage) == 608);
 
+struct KinfoFile {  // struct kinfo_file; addresses within the kernel and rights are left zero
+  static constexpr std::int32_t kVnode = 1, kSocket = 2, kPipe = 3, kFifo = 4, kPts = 10;  // KF_TYPE_
+  static constexpr std::int32_t kRead = 1, kWrite = 2, kAppend = 4, kNonblock = 0x20;      // KF_FLAG_
+  std::int32_t structsize, type, fd, ref_count, flags, pad0;
+  std::int64_t offset;
+  struct File {
+    std::int32_t vnode_type, spare[3];
+    std::uint64_t spare64[30];
+    std::uint64_t fsid, rdev, fileid, size;
+    std::uint32_t fsid_freebsd11, rdev_freebsd11;
+    std::uint16_t mode, pad0;
+    std::uint32_t pad1;
+  };
+  struct Socket {
+    std::int32_t send_queue, domain, type, protocol;
+    std::byte local[128], peer[128];
+    std::uint64_t control_blocks[3];
+    std::uint32_t state[2];
+  };
+  union {
+    File file;
+    Socket socket;
+  };
+  std::uint16_t status, pad1;
+  std::int32_t spare1;
+  std::uint64_t rights[2], rights_spare;
+  char path[1024];
+};
+
+static_assert(sizeof(KinfoFile) == 1392 && offsetof(KinfoFile, file) == 32 &&
+              offsetof(KinfoFile, status) == 336 && offsetof(KinfoFile, path) == 368);
+
+struct KinfoVmentry {  // struct kinfo_vmentry
+  std::int32_t structsize, type;
+  std::uint64_t start, end, offset, vn_fileid;
+  std::uint32_t vn_fsid_freebsd11;
+  std::int32_t flags, resident, private_resident, protection, ref_count, shadow_count, vn_type;
+  std::uint64_t vn_size;
+  std::uint32_t vn_rdev_freebsd11;
+  std::uint16_t vn_mode, status;
+  std::uint64_t vn_fsid, vn_rdev;
+  std::int32_t spare[8];
+  char path[1024];
+};
+static_assert(sizeof(KinfoVmentry) == 1160 && offsetof(KinfoVmentry, path) == 136 &&
+              offsetof(KinfoVmentry, protection) == 56);
+
 struct PsStrings {  // struct ps_strings
   std::uint64_t argv;
   std::uint32_t argc;

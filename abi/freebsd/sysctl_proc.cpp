@@ -7,55 +7,16 @@
 #include <cerrno>
 #include <cstdio>
 
-#include <dirent.h>
-
-#include "abi/freebsd/host_file.hpp"
-#include "abi/freebsd/sysctl_layout.hpp"
-#include "abi/freebsd/sysctl_tree.hpp"
+#include "abi/freebsd/sysctl_proc.hpp"
 
 namespace sudrun::abi::freebsd {
 
 namespace {
 
+using namespace proc;
+
 constexpr std::int64_t kTicksPerSecond = 100;  // USER_HZ, part of Linux's ABI
 constexpr std::int64_t kPageSize = 4096;
-
-struct Path {
-  char text[64];
-};
-
-Path proc_path(int pid, const char* file) noexcept {
-  Path path{};
-  std::snprintf(path.text, sizeof path.text, "/proc/%d/%s", pid, file);
-  return path;
-}
-
-int native_error(NativeResult result) noexcept {
-  return result == -ENOENT ? ESRCH : static_cast<int>(-result);
-}
-
-/// Calls visit(number) for every entry of a directory whose name is a number. Stops at the first error.
-template <typename Visit>
-int for_each_number(Host& host, const char* directory, Visit visit) noexcept {
-  const NativeResult fd = host.call(SYS_openat, static_cast<Word>(AT_FDCWD),
-                                    reinterpret_cast<Word>(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (is_error(fd)) return native_error(fd);
-  alignas(8) char buffer[2048];
-  int error = 0;
-  while (error == 0) {
-    const NativeResult got =
-        host.call(SYS_getdents64, static_cast<Word>(fd), reinterpret_cast<Word>(buffer), sizeof buffer);
-    if (got <= 0) break;
-    for (NativeResult at = 0; at < got && error == 0;) {
-      const auto* entry = reinterpret_cast<const dirent64*>(buffer + at);
-      at += entry->d_reclen;
-      const std::int64_t number = leading_number(entry->d_name, -1);
-      if (number > 0) error = visit(static_cast<int>(number));
-    }
-  }
-  host.call(SYS_close, static_cast<Word>(fd));
-  return error;
-}
 
 char guest_state(char native) noexcept {
   switch (native) {
@@ -106,6 +67,22 @@ Ids read_ids(std::string_view line) noexcept {
 }
 
 void copy_name(std::string_view name, std::span<char> to) noexcept { name.copy(to.data(), to.size() - 1); }
+
+/// kern.proc.pgrp and the like: only the processes whose value is the one asked for.
+bool is_wanted(const SysctlQuery& q, const KinfoProc& info) noexcept {
+  switch (q.node.oid().back()) {
+    case 2:  // KERN_PROC_PGRP
+      return info.pgid == q.args[0];
+    case 3:  // KERN_PROC_SESSION
+      return info.sid == q.args[0];
+    case 5:  // KERN_PROC_UID
+      return static_cast<int>(info.uid) == q.args[0];
+    case 6:  // KERN_PROC_RUID
+      return static_cast<int>(info.ruid) == q.args[0];
+    default:
+      return true;
+  }
+}
 
 /// Appends the record of a process, or of one thread of it.
 int put_process(SysctlQuery& q, int pid, int tid) noexcept {
@@ -178,54 +155,12 @@ int put_process(SysctlQuery& q, int pid, int tid) noexcept {
   info.svgid = gid.saved;
   info.ngroups = 1;
   info.groups[0] = gid.effective;
-  return q.out.put(info);
+  return is_wanted(q, info) ? q.out.put(info) : 0;
 }
 
 /// Room for processes born between asking for the size and asking for the list.
 int put_slack(SysctlQuery& q) noexcept {
   return q.out.sizing() ? q.out.append(nullptr, 5 * sizeof(KinfoProc)) : 0;
-}
-
-bool is_self(Host& host, int pid) noexcept { return pid == -1 || pid == host.pid(); }
-
-int put_string(SysctlQuery& q, GuestAddr at) noexcept {
-  char piece[1024];
-  for (;;) {
-    const NativeResult length = q.host.read_string(at, piece);
-    if (length >= 0) return q.out.append(piece, static_cast<std::size_t>(length) + 1);
-    if (length != -ENAMETOOLONG || !q.host.read(at, piece, sizeof piece)) return EFAULT;
-    if (const int error = q.out.append(piece, sizeof piece); error != 0) return error;
-    at = at + sizeof piece;
-  }
-}
-
-/// The guest's own arguments, from where its ps_strings says they are.
-int put_own_args(SysctlQuery& q, Word stack_top) noexcept {
-  PsStrings strings{};
-  if (!q.host.get(guest_addr(stack_top - sizeof strings), strings)) return EFAULT;
-  int error = 0;
-  for (std::uint32_t i = 0; i < strings.argc && error == 0; ++i) {
-    Word argument = 0;
-    if (!q.host.get(guest_addr(strings.argv + i * sizeof(Word)), argument)) return EFAULT;
-    error = put_string(q, guest_addr(argument));
-  }
-  return error;
-}
-
-int copy_host_file(SysctlQuery& q, const char* path) noexcept {
-  const NativeResult fd = q.host.call(SYS_openat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path),
-                                      O_RDONLY | O_CLOEXEC);
-  if (is_error(fd)) return native_error(fd);
-  char buffer[1024];
-  int error = 0;
-  for (;;) {
-    const NativeResult got =
-        q.host.call(SYS_read, static_cast<Word>(fd), reinterpret_cast<Word>(buffer), sizeof buffer);
-    if (got <= 0 || error != 0) break;
-    error = q.out.append(buffer, static_cast<std::size_t>(got));
-  }
-  q.host.call(SYS_close, static_cast<Word>(fd));
-  return error;
 }
 
 }  // namespace
@@ -244,8 +179,9 @@ int sysctl_proc_pathname(SysctlQuery& q) noexcept {
 
 int sysctl_proc_args(SysctlQuery& q) noexcept {
   if (q.args.size() != 1) return EINVAL;
-  const Word stack_top = q.host.stack_top();
-  if (is_self(q.host, q.args[0]) && stack_top != 0) return put_own_args(q, stack_top);
+  PsStrings strings{};
+  if (is_self(q.host, q.args[0]) && own_strings(q.host, strings))
+    return put_strings(q, strings.argv, strings.argc);
   return copy_host_file(q, proc_path(q.args[0] == -1 ? q.host.pid() : q.args[0], "cmdline").text);
 }
 
@@ -266,7 +202,8 @@ int sysctl_proc_threads(SysctlQuery& q) noexcept {
 }
 
 int sysctl_proc_all(SysctlQuery& q) noexcept {
-  if (!q.args.empty()) return EINVAL;
+  const bool selects = q.node.oid().back() != 0 && q.node.oid().back() != 8;  // KERN_PROC_ALL, _PROC
+  if (q.args.size() != (selects ? 1 : 0)) return EINVAL;
   const int error = for_each_number(q.host, "/proc", [&](int pid) {
     const int failed = put_process(q, pid, pid);
     return failed == ESRCH ? 0 : failed;  // it has ended since

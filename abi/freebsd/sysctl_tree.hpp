@@ -29,6 +29,7 @@ enum class CtlType : std::uint32_t {
   u32 = 0xf,
 };
 inline constexpr std::uint32_t kCtlRead = 0x8000'0000;
+inline constexpr std::uint32_t kCtlWrite = 0x4000'0000;
 inline constexpr std::uint32_t kCtlSkip = 0x0100'0000;
 inline constexpr std::uint32_t kCtlMpSafe = 0x0004'0000;
 
@@ -81,16 +82,19 @@ struct SysctlNode {
   SysctlProvider provider = nullptr;  ///< null: an inner node
   std::int64_t value = 0;             ///< for providers that answer a constant
   const char* text = "";              ///< a constant string, or a host file's path
+  const char* about = "";             ///< one line for people
   bool hidden = false;                ///< not listed by the "next" query
+  bool writable = false;              ///< by the superuser
 
   std::span<const int> oid() const noexcept { return {number.data(), depth}; }
   std::string_view last_name() const noexcept { return name.substr(name.rfind('.') + 1); }
   std::uint32_t kind() const noexcept {
-    return static_cast<std::uint32_t>(type) | kCtlRead | kCtlMpSafe | (hidden ? kCtlSkip : 0);
+    return static_cast<std::uint32_t>(type) | kCtlRead | kCtlMpSafe | (hidden ? kCtlSkip : 0) |
+           (writable || provider == nullptr ? kCtlWrite : 0);
   }
 };
 
-/// Every node, in no particular order.
+/// Every node of tables/freebsd-sysctl.yaml, in the order of numbers; written by freeze-sysctl.
 std::span<const SysctlNode> sysctl_nodes() noexcept;
 
 /// The node a name leads to, or the deepest that swallows the rest of it as arguments; null if there is none.
@@ -107,6 +111,17 @@ int sysctl_proc_args(SysctlQuery& query) noexcept;
 int sysctl_proc_info(SysctlQuery& query) noexcept;
 int sysctl_proc_all(SysctlQuery& query) noexcept;
 int sysctl_proc_threads(SysctlQuery& query) noexcept;
+int sysctl_proc_env(SysctlQuery& query) noexcept;  // sysctl_process.cpp
+int sysctl_proc_auxv(SysctlQuery& query) noexcept;
+int sysctl_proc_rlimit(SysctlQuery& query) noexcept;
+int sysctl_proc_ps_strings(SysctlQuery& query) noexcept;
+int sysctl_proc_umask(SysctlQuery& query) noexcept;
+int sysctl_proc_osrel(SysctlQuery& query) noexcept;
+int sysctl_proc_groups(SysctlQuery& query) noexcept;
+int sysctl_proc_cwd(SysctlQuery& query) noexcept;
+int sysctl_proc_filedesc(SysctlQuery& query) noexcept;
+int sysctl_proc_nfds(SysctlQuery& query) noexcept;
+int sysctl_proc_vmmap(SysctlQuery& query) noexcept;
 int sysctl_route(SysctlQuery& query) noexcept;  // sysctl_route.cpp
 
 /// One call: what __sysctl(2) does once its arguments have been fetched. `room` is what the guest's oldlenp

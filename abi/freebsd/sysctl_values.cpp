@@ -166,17 +166,50 @@ int last_pid(SysctlQuery& q) noexcept {
       clamp32(leading_number(text.substr(std::min(text.rfind(' '), text.size())), q.host.pid())));
 }
 
-int cpu_time(SysctlQuery& q) noexcept {
-  char buffer[512];
-  std::string_view text = text_after(read_host_file(q.host, "/proc/stat", buffer), "cpu ");
+namespace {
+
+/// A line of /proc/stat behind its name, as CP_USER, CP_NICE, CP_SYS, CP_INTR, CP_IDLE.
+int put_cpu_states(SysctlQuery& q, std::string_view text) noexcept {
   std::int64_t ticks[7]{};  // user nice system idle iowait irq softirq
   for (std::int64_t& tick : ticks) {
+    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
     tick = leading_number(text, 0);
     text = text.substr(std::min(text.find(' '), text.size()));
-    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   }
   const std::int64_t states[5] = {ticks[0], ticks[1], ticks[2], ticks[5] + ticks[6], ticks[3] + ticks[4]};
-  return q.out.put(states);  // CP_USER, CP_NICE, CP_SYS, CP_INTR, CP_IDLE
+  return q.out.put(states);
+}
+
+/// The start of /proc/stat: as many processors as there is room for.
+struct KernelStat {
+  explicit KernelStat(Host& host) noexcept : text(read_host_file(host, "/proc/stat", buffer)) {}
+  char buffer[32768];
+  std::string_view text;
+};
+
+}  // namespace
+
+int cpu_time(SysctlQuery& q) noexcept {
+  char buffer[512];
+  return put_cpu_states(q, text_after(read_host_file(q.host, "/proc/stat", buffer), "cpu "));
+}
+
+int cpu_times(SysctlQuery& q) noexcept {
+  const KernelStat stat(q.host);
+  std::string_view text = stat.text;
+  int error = 0;
+  for (std::size_t at = 0; error == 0 && (at = text.find("\ncpu")) != std::string_view::npos;) {
+    text.remove_prefix(at + 4);
+    error = put_cpu_states(q, text.substr(std::min(text.find(' '), text.size())));
+  }
+  return error;
+}
+
+int kernel_counter(SysctlQuery& q) noexcept {
+  constexpr std::string_view kLines[] = {"\nctxt ", "\nintr ", "\nsoftirq "};
+  const KernelStat stat(q.host);
+  const auto count = leading_number(text_after(stat.text, kLines[q.node.value]), 0);
+  return q.out.put(static_cast<std::uint32_t>(count));
 }
 
 int cpu_count(SysctlQuery& q) noexcept {

@@ -26,7 +26,9 @@ int user_stack(SysctlQuery& query) noexcept;
 int open_files(SysctlQuery& query) noexcept;
 int last_pid(SysctlQuery& query) noexcept;
 int cpu_time(SysctlQuery& query) noexcept;
-int cpu_count(SysctlQuery& query) noexcept;  // value: added to the count
+int cpu_times(SysctlQuery& query) noexcept;       // of each processor
+int kernel_counter(SysctlQuery& query) noexcept;  // value: 0 context switches, 1 interrupts, 2 soft ones
+int cpu_count(SysctlQuery& query) noexcept;       // value: added to the count
 int cpu_model(SysctlQuery& query) noexcept;
 int cpu_frequency(SysctlQuery& query) noexcept;  // value: unit in Hz
 int page_sizes(SysctlQuery& query) noexcept;

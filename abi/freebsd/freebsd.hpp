@@ -4,6 +4,7 @@
 // tables/freebsd-amd64.yaml; the code here is what is left.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "abi/personality.hpp"
@@ -36,6 +37,7 @@ class FreeBsd final : public Personality {
                          NativeSigset old_mask) noexcept override;
   void adjust_fault(SignalInfo& info) const noexcept override;
   int bad_stack_signal() const noexcept override { return 4; }  // sendsig(): SIGILL
+  int spare_signal() const noexcept override { return 59; }     // the table leaves SIGRTMIN+25 free
   void signal_arrived(int native_signal) noexcept override;
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;
@@ -44,6 +46,9 @@ class FreeBsd final : public Personality {
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
   const Table& table() const noexcept { return *table_; }
   KqueueRegistry& kqueues() noexcept { return *kqueues_; }
+  /// Whether the process has changed its ids since it was executed (issetugid(2)).
+  bool changed_credentials() const noexcept { return changed_credentials_.load(); }
+  void note_changed_credentials() noexcept { changed_credentials_.store(true); }
 
   /// Must be called before the guest's descriptor `fd` is closed or replaced (close, dup2, closefrom…).
   void descriptor_closing(Host& host, int fd) noexcept;
@@ -55,24 +60,26 @@ class FreeBsd final : public Personality {
   Vocabulary vocabulary_;
   GuestAddr trampoline_{};
   std::unique_ptr<KqueueRegistry> kqueues_;
+  std::atomic<bool> changed_credentials_{false};
 };
 
 inline FreeBsd& self(Call& call) noexcept { return static_cast<FreeBsd&>(call.personality); }
 
 // One array per area; each file keeps its array next to its handlers.
-std::span<const HandlerEntry> file_handlers() noexcept;     // files.cpp: open, close, dup, fcntl…
-std::span<const HandlerEntry> stat_handlers() noexcept;     // stat.cpp: stat, statfs, directories
-std::span<const HandlerEntry> socket_handlers() noexcept;   // sockets.cpp
-std::span<const HandlerEntry> ioctl_handlers() noexcept;    // ioctl.cpp: ioctl, posix_openpt
-std::span<const HandlerEntry> kqueue_handlers() noexcept;   // kqueue_calls.cpp
-std::span<const HandlerEntry> poll_handlers() noexcept;     // poll.cpp: poll, select
-std::span<const HandlerEntry> sysctl_handlers() noexcept;   // sysctl.cpp
-std::span<const HandlerEntry> time_handlers() noexcept;     // time.cpp
-std::span<const HandlerEntry> umtx_handlers() noexcept;     // umtx.cpp
-std::span<const HandlerEntry> system_handlers() noexcept;   // system.cpp: limits, ids, cpuset, sysarch…
-std::span<const HandlerEntry> thread_handlers() noexcept;   // threads.cpp
-std::span<const HandlerEntry> signal_handlers() noexcept;   // signals.cpp
-std::span<const HandlerEntry> memory_handlers() noexcept;   // memory.cpp
-std::span<const HandlerEntry> process_handlers() noexcept;  // process.cpp: fork, exec, wait, exit
+std::span<const HandlerEntry> credential_handlers() noexcept;  // credentials.cpp: user and group ids
+std::span<const HandlerEntry> file_handlers() noexcept;        // files.cpp: open, close, dup, fcntl…
+std::span<const HandlerEntry> stat_handlers() noexcept;        // stat.cpp: stat, statfs, directories
+std::span<const HandlerEntry> socket_handlers() noexcept;      // sockets.cpp
+std::span<const HandlerEntry> ioctl_handlers() noexcept;       // ioctl.cpp: ioctl, posix_openpt
+std::span<const HandlerEntry> kqueue_handlers() noexcept;      // kqueue_calls.cpp
+std::span<const HandlerEntry> poll_handlers() noexcept;        // poll.cpp: poll, select
+std::span<const HandlerEntry> sysctl_handlers() noexcept;      // sysctl.cpp
+std::span<const HandlerEntry> time_handlers() noexcept;        // time.cpp
+std::span<const HandlerEntry> umtx_handlers() noexcept;        // umtx.cpp
+std::span<const HandlerEntry> system_handlers() noexcept;      // system.cpp: limits, ids, cpuset, sysarch…
+std::span<const HandlerEntry> thread_handlers() noexcept;      // threads.cpp
+std::span<const HandlerEntry> signal_handlers() noexcept;      // signals.cpp
+std::span<const HandlerEntry> memory_handlers() noexcept;      // memory.cpp
+std::span<const HandlerEntry> process_handlers() noexcept;     // process.cpp: fork, exec, wait, exit
 
 }  // namespace sudrun::abi::freebsd

@@ -4,7 +4,9 @@
 // allocates nothing. Tests implement the interface over plain memory.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <ctime>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -52,8 +54,24 @@ class Host {
                             Word a5 = 0) noexcept = 0;
   /// Makes Linux call `number` on the guest's behalf: returns -EINTR, without blocking, if a signal for the
   /// guest is or becomes pending at any moment before the kernel has begun to wait (no lost wake-ups).
+  /// Signals that run no handler do not interrupt it; relative times that Linux does not count down itself
+  /// begin anew after them (see call_timed).
   virtual NativeResult call_interruptible(long number, Word a0 = 0, Word a1 = 0, Word a2 = 0, Word a3 = 0,
                                           Word a4 = 0, Word a5 = 0) noexcept = 0;
+
+  /// call_interruptible() for a call that takes the time to wait as a `timespec` of the runtime's: `left`,
+  /// one of the arguments, is brought up to date before the call is made anew after a signal the guest does
+  /// not see.
+  virtual NativeResult call_timed(long number, timespec& left, Word a0 = 0, Word a1 = 0, Word a2 = 0,
+                                  Word a3 = 0, Word a4 = 0, Word a5 = 0) noexcept {
+    static_cast<void>(left);
+    return call_interruptible(number, a0, a1, a2, a3, a4, a5);
+  }
+  /// Makes Linux call `number` in every thread of the guest, for state that Linux keeps per thread and the
+  /// guest's system per process. If it fails it has changed nothing. Pointers are to memory of the runtime's.
+  virtual NativeResult call_in_all_threads(long number, Word a0 = 0, Word a1 = 0, Word a2 = 0) noexcept {
+    return call(number, a0, a1, a2);
+  }
 
   // --- guest memory -------------------------------------------------------------------------------------
   /// True if the range lies in the guest's part of the address space; says nothing about it being mapped.
@@ -123,6 +141,9 @@ class Host {
   /// In a fork's child it starts out null. The default forgets it, which will do for tests.
   virtual void set_clear_tid_address(GuestAddr address) noexcept { static_cast<void>(address); }
   virtual unsigned thread_count() noexcept = 0;
+  /// Words the personality keeps for this thread: zero when it starts, copied by fork.
+  using ThreadWords = std::array<Word, 4>;
+  ThreadWords& thread_words() noexcept { return thread_words_; }
   /// Forks. Returns the child's pid, and 0 in the child, where only the calling guest thread is left.
   /// `wait_for_exec`: vfork; the parent sleeps until the child has executed or ended.
   virtual NativeResult fork(bool wait_for_exec) noexcept = 0;
@@ -146,6 +167,9 @@ class Host {
 
  protected:
   ~Host() = default;
+
+ private:
+  ThreadWords thread_words_{};
 };
 
 }  // namespace sudrun::abi

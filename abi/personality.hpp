@@ -65,6 +65,8 @@ class Personality {
   virtual int bad_stack_signal() const noexcept { return 11; }
   /// Called before a fault's disposition is looked up: the guest's kernel may raise another signal for it.
   virtual void adjust_fault(SignalInfo& info) const noexcept { static_cast<void>(info); }
+  /// A native signal that stands for none of the guest's; the runtime may take it for itself. 0: none.
+  virtual int spare_signal() const noexcept { return 0; }
   /// A signal for the guest was caught on the host (for event queues). Async-signal-safe.
   virtual void signal_arrived(int native_signal) noexcept { static_cast<void>(native_signal); }
 

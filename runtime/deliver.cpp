@@ -37,12 +37,7 @@ void GuestThread::act_on(const abi::SignalInfo& info) noexcept {
   if (info.synchronous && (blocked || action.disposition != Disposition::handler)) die(info);
   if (action.disposition == Disposition::ignore) return;
   if (action.disposition == Disposition::by_default) {
-    if ((kIgnoredByDefault & sigbit(info.signal)) != 0 ||
-        process_.signals().is_ignored_by_default(info.signal))
-      return;
-    if ((kStopByDefault & sigbit(info.signal)) == 0) die(info);
-    if (Tracer* tracer = process_.tracer()) tracer->stopped(*this, info);
-    native(SYS_kill, static_cast<std::uint64_t>(process_.pid()), SIGSTOP);
+    act_by_default(info);
     return;
   }
   const abi::NativeSigset old_mask = has_temporary_mask_ ? saved_mask_ : mask_;
@@ -59,6 +54,42 @@ void GuestThread::act_on(const abi::SignalInfo& info) noexcept {
   mask_ |= action.mask | (action.no_defer ? 0 : sigbit(info.signal));
   mask_ &= ~kUnblockable;
   if (Tracer* tracer = process_.tracer()) tracer->signal(*this, info);
+}
+
+void GuestThread::act_by_default(const abi::SignalInfo& info) noexcept {
+  if ((kIgnoredByDefault & sigbit(info.signal)) != 0 || process_.signals().is_ignored_by_default(info.signal))
+    return;
+  if ((kStopByDefault & sigbit(info.signal)) == 0) die(info);
+  if (Tracer* tracer = process_.tracer()) tracer->stopped(*this, info);
+  native(SYS_kill, static_cast<std::uint64_t>(process_.pid()), SIGSTOP);
+}
+
+// In the host loop, after a call that may sleep has said EINTR: deals with what waits if the guest does not
+// run a handler for it, and opens the thread to signals again. True: make the call again, nothing has
+// happened that the guest could see. Nothing waits after the runtime's own signal, or after a stop.
+bool GuestThread::dismiss_pending() noexcept {
+  if (block_.pending == 0) return true;
+  const int signal = pending_.info.signal;
+  const abi::NativeSigset bit = sigbit(signal);
+  const bool blocked = (mask_ & bit) != 0;
+  const Disposition disposition = process_.signals().action(signal).disposition;
+  if (!blocked && disposition == Disposition::handler) return false;
+  const Pending taken = pending_;
+  block_.pending = 0;
+  if (blocked && (kSynchronous & bit) != 0) {
+    held_ |= bit;
+  } else if (blocked) {
+    requeue(taken);
+  } else {
+    process_.personality().signal_arrived(signal);
+    if (disposition == Disposition::by_default) act_by_default(taken.info);
+  }
+  // All signals have been blocked since it came. A temporary mask is for the native call to install: until
+  // then they stay so, as one that it blocks would only come back.
+  const abi::NativeSigset mask =
+      process_.signals().host_mask(has_temporary_mask_ ? ~abi::NativeSigset{0} : mask_);
+  native(SYS_rt_sigprocmask, SIG_SETMASK, word(&mask), 0, sizeof mask);
+  return true;
 }
 
 void GuestThread::deliver_pending() noexcept {

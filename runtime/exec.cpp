@@ -155,7 +155,8 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
 
     const std::vector<char*> arguments = pointers(plan.argv), environment = pointers(envp);
     // The new program inherits the guest's mask, and signals that wait here must not be lost with us.
-    const abi::NativeSigset all = host_mask(~abi::NativeSigset{0}), mask = host_mask(mask_);
+    const abi::NativeSigset all = process_.signals().host_mask(~abi::NativeSigset{0}),
+                            mask = process_.signals().host_mask(mask_);
     native(SYS_rt_sigprocmask, SIG_SETMASK, word(&all), 0, sizeof all);
     if (block_.pending != 0) {
       block_.pending = 0;

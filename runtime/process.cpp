@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "runtime/gate.hpp"
+#include "runtime/thread.hpp"
 #include "runtime/trace.hpp"
 
 namespace sudrun::runtime {
@@ -47,7 +48,7 @@ Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> pers
       trap_(trap),
       pid_(static_cast<int>(native(SYS_getpid))) {
   personality_->bind(table_);
-  signals_.initialise(ignored_by_default(table_));
+  signals_.initialise(ignored_by_default(table_), personality_->spare_signal());
 }
 
 Process::~Process() = default;
@@ -61,6 +62,7 @@ bool Process::first_report(abi::Word number) noexcept {
 }
 
 void Process::before_fork() noexcept {
+  threads_.lock().lock();
   personality_->before_fork();
   signals_.lock().lock();
   addresses_.lock().lock();
@@ -72,16 +74,19 @@ void Process::after_fork_in_parent() noexcept {
   addresses_.lock().unlock();
   signals_.lock().unlock();
   personality_->after_fork_in_parent();
+  threads_.lock().unlock();
 }
 
-void Process::after_fork_in_child(abi::Host& host) noexcept {
+void Process::after_fork_in_child(GuestThread& survivor) noexcept {
   sites_.lock().unlock();
   addresses_.lock().unlock();
   signals_.lock().unlock();
   pid_ = static_cast<int>(native(SYS_getpid));
   thread_count_ = 1;
   if (tracer_ != nullptr) tracer_->forget();
-  personality_->after_fork_in_child(host);
+  personality_->after_fork_in_child(survivor);
+  threads_.reset(survivor);
+  threads_.lock().unlock();
 }
 
 void Process::exit(int status) noexcept {

@@ -14,9 +14,11 @@
 #include "runtime/call_sites.hpp"
 #include "runtime/descriptors.hpp"
 #include "runtime/signal_state.hpp"
+#include "runtime/thread_list.hpp"
 
 namespace sudrun::runtime {
 
+class GuestThread;
 class Tracer;
 
 /// What a new sudrun, started for a program the guest executes, must be told.
@@ -36,6 +38,7 @@ class Process {
   TrapMode trap_mode() const noexcept { return trap_; }
   SignalState& signals() noexcept { return signals_; }
   AddressSpace& addresses() noexcept { return addresses_; }
+  ThreadList& threads() noexcept { return threads_; }
   HiddenDescriptors& hidden() noexcept { return hidden_; }
   CallSites& sites() noexcept { return sites_; }
   abi::Handler handler(unsigned index) const noexcept { return handlers_[index]; }
@@ -56,7 +59,7 @@ class Process {
 
   void before_fork() noexcept;
   void after_fork_in_parent() noexcept;
-  void after_fork_in_child(abi::Host& host) noexcept;
+  void after_fork_in_child(GuestThread& survivor) noexcept;
 
   /// Ends the process with `status` after what tracing owes its reader.
   [[noreturn]] void exit(int status) noexcept;
@@ -67,6 +70,7 @@ class Process {
   std::vector<abi::Handler> handlers_;
   TrapMode trap_;
   SignalState signals_;
+  ThreadList threads_;
   AddressSpace addresses_;
   HiddenDescriptors hidden_;
   CallSites sites_;

@@ -104,6 +104,11 @@ void report_wrong_instruction(GuestThread& thread) noexcept {
   say_code(thread, rip);
 }
 
+void report_disagreement(GuestThread& thread, long number) noexcept {
+  say("sudrun: native call %ld succeeded in thread %d and failed in others; the process cannot go on\n",
+      number, thread.tid());
+}
+
 void report_internal_fault(GuestThread& thread, const abi::SignalInfo& info,
                            const abi::Registers& host) noexcept {
   say("sudrun: internal error: signal %d in the runtime at rip 0x%lx (gate at %p), address 0x%lx; please "

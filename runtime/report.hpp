@@ -15,6 +15,8 @@ void report_unsupported(GuestThread& thread, abi::Word number) noexcept;
 void report_crash(GuestThread& thread, const abi::SignalInfo& info) noexcept;
 /// A system-call instruction of another processor mode (int 0x80, sysenter).
 void report_wrong_instruction(GuestThread& thread) noexcept;
+/// Native call `number`, made in all threads, has failed in some.
+void report_disagreement(GuestThread& thread, long number) noexcept;
 /// The runtime itself has faulted, with `host` as its registers: a bug of ours.
 void report_internal_fault(GuestThread& thread, const abi::SignalInfo& info,
                            const abi::Registers& host) noexcept;

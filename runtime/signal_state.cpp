@@ -37,19 +37,26 @@ KernelSigaction plain(std::uint64_t handler) noexcept {
 std::uint64_t catcher_address() noexcept { return reinterpret_cast<std::uint64_t>(&sudrun_trap_entry); }
 
 // One catcher for all signals, on the thread's trap stack. SA_NODEFER: the mask in force is always one we
-// chose. Never SA_RESTART: the runtime decides what restarts. While a catcher runs no further asynchronous
-// signal comes in; a trap (SIGSYS), however, runs a whole call and stays interruptible.
-KernelSigaction catcher(int signal, std::uint64_t extra) noexcept {
+// chose. Never SA_RESTART, except for the runtime's own signal: the runtime decides what restarts. While a
+// catcher runs no further asynchronous signal comes in; a trap (SIGSYS), however, runs a whole call and stays
+// interruptible.
+KernelSigaction catcher(abi::NativeSigset mask, std::uint64_t extra) noexcept {
   return {catcher_address(), SA_SIGINFO | SA_ONSTACK | SA_NODEFER | kRestorerFlag | extra, &sudrun_restorer,
-          signal == SIGSYS ? 0 : host_mask(~abi::NativeSigset{0})};
+          mask};
 }
 
 }  // namespace
 
-void SignalState::initialise(abi::NativeSigset ignored_by_default) noexcept {
+void SignalState::initialise(abi::NativeSigset ignored_by_default, int own) noexcept {
   ignored_by_default_ = ignored_by_default;
+  own_ = own;
+  if (own != 0) {
+    never_blocked_ |= sigbit(own);
+    const KernelSigaction host = catcher(host_mask(~abi::NativeSigset{0}), SA_RESTART);
+    host_action(own, &host, nullptr);
+  }
   for (int signal = 1; signal < kSignalCount; ++signal) {
-    if (((kUnblockable >> (signal - 1)) & 1) != 0) continue;
+    if (((kUnblockable >> (signal - 1)) & 1) != 0 || signal == own) continue;
     KernelSigaction now{};
     if (host_action(signal, nullptr, &now) != 0) continue;
     if (now.handler == kIgnore && signal != SIGSYS)
@@ -63,7 +70,7 @@ void SignalState::install(int signal, const SignalAction& action) noexcept {
   std::uint64_t extra = 0;
   if (action.no_cld_stop) extra |= SA_NOCLDSTOP;
   if (action.no_cld_wait) extra |= SA_NOCLDWAIT;
-  KernelSigaction host = catcher(signal, extra);
+  KernelSigaction host = catcher(signal == SIGSYS ? 0 : host_mask(~abi::NativeSigset{0}), extra);
   if (((kSynchronous | watched_) & sigbit(signal)) == 0) {
     if (action.disposition == Disposition::ignore ||
         (action.disposition == Disposition::by_default && is_ignored_by_default(signal)))

@@ -16,14 +16,16 @@ inline constexpr abi::NativeSigset kSynchronous =
     abi::sigbit(4) | abi::sigbit(5) | abi::sigbit(7) | abi::sigbit(8) | abi::sigbit(11) | abi::sigbit(31);
 inline constexpr abi::NativeSigset kUnblockable = abi::sigbit(9) | abi::sigbit(19);
 
-/// A mask as the host may have it.
-constexpr abi::NativeSigset host_mask(abi::NativeSigset guest) noexcept { return guest & ~kSynchronous; }
-
 class SignalState {
  public:
   /// Takes over what the process inherited (ignored signals) and installs the catchers that are always
   /// there. `ignored_by_default`: signals whose guest default is to be ignored while the host's is not.
-  void initialise(abi::NativeSigset ignored_by_default) noexcept;
+  /// `own`: a signal the guest has no use for, which the runtime takes for itself; 0: none.
+  void initialise(abi::NativeSigset ignored_by_default, int own) noexcept;
+
+  /// A mask as the host may have it.
+  abi::NativeSigset host_mask(abi::NativeSigset guest) const noexcept { return guest & ~never_blocked_; }
+  int own_signal() const noexcept { return own_; }
 
   /// Disposition of `signal` (1…64). Async-signal-safe.
   abi::SignalAction action(int signal) noexcept;
@@ -46,6 +48,8 @@ class SignalState {
   SpinLock lock_;
   std::array<abi::SignalAction, kSignalCount> actions_{};
   abi::NativeSigset ignored_by_default_ = 0;
+  abi::NativeSigset never_blocked_ = kSynchronous;
+  int own_ = 0;
   abi::NativeSigset watched_ = 0;
   abi::NativeSigset deadly_ = 0;  ///< caught even where the guest leaves them at their default
 };

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <mutex>
 #include <semaphore>
 #include <system_error>
 #include <vector>
@@ -21,8 +22,8 @@ constexpr std::size_t kHostStack = 256 * 1024;
 /// Blocks every asynchronous signal of the calling host thread for a scope.
 class SignalsBlocked {
  public:
-  SignalsBlocked() noexcept {
-    const abi::NativeSigset all = host_mask(~abi::NativeSigset{0});
+  explicit SignalsBlocked(const SignalState& signals) noexcept {
+    const abi::NativeSigset all = signals.host_mask(~abi::NativeSigset{0});
     native(SYS_rt_sigprocmask, SIG_SETMASK, word(&all), word(&saved_), sizeof all);
   }
   ~SignalsBlocked() { native(SYS_rt_sigprocmask, SIG_SETMASK, word(&saved_), 0, sizeof saved_); }
@@ -76,6 +77,7 @@ void* thread_main(void* argument) {
   });
   thread->run(start.regs, start.fs_base, xstate);
   thread->clear_tid();
+  thread->leave_process();
   thread.reset();
   thread_ended(process);
   return nullptr;
@@ -98,8 +100,9 @@ void GuestThread::clear_tid() noexcept {
 }
 
 abi::NativeResult GuestThread::spawn_thread(const abi::ThreadStart& start) noexcept {
-  const SignalsBlocked quiet;
+  const SignalsBlocked quiet(process_.signals());
   try {
+    const std::scoped_lock hold(process_.threads().lock());
     Birth birth{process_, start, mask_, {}, std::binary_semaphore{0}, 0};
     if (start.keep_xstate) birth.xstate.assign(context_.xstate.begin(), context_.xstate.end());
     pthread_attr_t attributes;
@@ -118,7 +121,7 @@ abi::NativeResult GuestThread::spawn_thread(const abi::ThreadStart& start) noexc
 }
 
 abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
-  const SignalsBlocked quiet;
+  const SignalsBlocked quiet(process_.signals());
   process_.before_fork();
   // Made and closed under the fork lock: a child of another thread's would keep the pipe open.
   int gone[2] = {-1, -1};

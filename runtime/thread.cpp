@@ -82,9 +82,10 @@ Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
   return Result::fail(ENOSYS);
 }
 
-// A call that was interrupted is made again unless a handler without SA_RESTART runs, or the call is one that
-// is never restarted. A signal that came before the kernel saw the call came before the call: its handler
-// runs first, then the call is made. (Under a temporary mask that signal is what the call was waiting for.)
+// Of a call that a handler has interrupted (dismiss_pending() sees to all else): it is made again unless a
+// handler without SA_RESTART runs, or the call is one that is never restarted. A signal that came before the
+// kernel saw the call came before the call: its handler runs first, then the call is made. (Under a temporary
+// mask that signal is what the call was waiting for.)
 bool GuestThread::should_restart(const Entry& entry) noexcept {
   if (block_.not_entered && !has_temporary_mask_) return true;
   if (block_.pending == 0) return !entry.interrupt_fails;
@@ -108,7 +109,32 @@ NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, 
 
 NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
                                              Word a5) noexcept {
-  return sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);
+  for (;;) {
+    block_.not_entered = false;
+    const NativeResult result = sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);
+    if (result != -EINTR || number == SYS_close || !dismiss_pending()) return result;
+  }
+}
+
+NativeResult GuestThread::call_timed(long number, timespec& left, Word a0, Word a1, Word a2, Word a3, Word a4,
+                                     Word a5) noexcept {
+  constexpr long kSecond = 1'000'000'000;
+  const auto now = [] {
+    timespec time{};
+    native(SYS_clock_gettime, CLOCK_MONOTONIC, word(&time));
+    return time;
+  };
+  const timespec begun = now(), whole = left;
+  for (;;) {
+    block_.not_entered = false;
+    const NativeResult result = sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);
+    if (result != -EINTR || !dismiss_pending()) return result;
+    const timespec time = now();
+    left = {whole.tv_sec - (time.tv_sec - begun.tv_sec), whole.tv_nsec - (time.tv_nsec - begun.tv_nsec)};
+    if (left.tv_nsec < 0) left = {left.tv_sec - 1, left.tv_nsec + kSecond};
+    if (left.tv_nsec >= kSecond) left = {left.tv_sec + 1, left.tv_nsec - kSecond};
+    if (left.tv_sec < 0) left = {};
+  }
 }
 
 Word GuestThread::choose_address(std::uint64_t size, std::uint64_t alignment) noexcept {

@@ -54,6 +54,9 @@ class GuestThread final : public abi::Host {
   void on_start(StartHook hook) { start_hook_ = std::move(hook); }
   /// After run(): does what set_clear_tid_address() asked for.
   void clear_tid() noexcept;
+  /// After run(), before the object goes: the thread is no longer one of the guest's.
+  void leave_process() noexcept;
+  ThreadLink& link() noexcept { return link_; }
 
   Process& process() noexcept { return process_; }
   std::span<const CallRecord> recent_calls() const noexcept { return recent_; }
@@ -64,6 +67,10 @@ class GuestThread final : public abi::Host {
                          abi::Word a5) noexcept override;
   abi::NativeResult call_interruptible(long number, abi::Word a0, abi::Word a1, abi::Word a2, abi::Word a3,
                                        abi::Word a4, abi::Word a5) noexcept override;
+  abi::NativeResult call_timed(long number, timespec& left, abi::Word a0, abi::Word a1, abi::Word a2,
+                               abi::Word a3, abi::Word a4, abi::Word a5) noexcept override;
+  abi::NativeResult call_in_all_threads(long number, abi::Word a0, abi::Word a1,
+                                        abi::Word a2) noexcept override;
   bool read(abi::GuestAddr from, void* to, std::size_t size) noexcept override;
   bool write(abi::GuestAddr to, const void* from, std::size_t size) noexcept override;
   abi::NativeResult read_string(abi::GuestAddr from, std::span<char> buffer) noexcept override;
@@ -81,7 +88,9 @@ class GuestThread final : public abi::Host {
   abi::NativeSigset signal_mask() noexcept override { return mask_; }
   void set_signal_mask(abi::NativeSigset mask) noexcept override { mask_ = mask & ~kUnblockable; }
   void set_temporary_mask(abi::NativeSigset mask) noexcept override;
-  abi::NativeSigset native_mask(abi::NativeSigset mask) noexcept override { return host_mask(mask); }
+  abi::NativeSigset native_mask(abi::NativeSigset mask) noexcept override {
+    return process_.signals().host_mask(mask);
+  }
   abi::NativeSigset pending_signals() noexcept override;
   void watch_signal(int signal) noexcept override { process_.signals().watch(signal); }
   abi::AltStack& alt_stack() noexcept override { return alt_stack_; }
@@ -114,6 +123,9 @@ class GuestThread final : public abi::Host {
   bool should_restart(const abi::Entry& entry) noexcept;
   void leave() noexcept;
 
+  // thread_list.cpp
+  void make_shared_call() noexcept;
+
   // trap_unsafe.cpp: contexts.
   void enter_guest() noexcept;
   void load_frame(ucontext_t* frame, std::uint64_t fs) noexcept;
@@ -128,9 +140,12 @@ class GuestThread final : public abi::Host {
   void deliver_pending() noexcept;
   void deliver_unmasked() noexcept;
   void requeue(const Pending& pending) noexcept;
+  bool dismiss_pending() noexcept;
+  void act_by_default(const abi::SignalInfo& info) noexcept;
   [[noreturn]] void die(const abi::SignalInfo& info) noexcept;
 
   Process& process_;
+  ThreadLink link_;
   ThreadBlock block_{};
   abi::Context context_;
   ucontext_t* frame_ = nullptr;           ///< the suspended guest, while in the runtime or leaving it

@@ -15,8 +15,10 @@
 #include <boost/context/protected_fixedsize_stack.hpp>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <system_error>
 
+#include "abi/siginfo.hpp"
 #include "runtime/gate.hpp"
 #include "runtime/report.hpp"
 #include "runtime/thread.hpp"
@@ -78,31 +80,16 @@ extern "C" [[gnu::visibility("hidden"), gnu::used]] Resume sudrun_catch(int sign
 }
 
 abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) noexcept {
+  const bool fault = raw.si_code > 0 && ((kSynchronous >> (raw.si_signo - 1)) & 1) != 0;
+  if (!fault) return abi::decode_sent(raw);
   abi::SignalInfo info;
   info.signal = raw.si_signo;
   info.code = raw.si_code;
   info.error = raw.si_errno;
-  const bool fault = raw.si_code > 0 && ((kSynchronous >> (raw.si_signo - 1)) & 1) != 0;
-  if (fault) {
-    info.synchronous = true;
-    info.address = word(raw.si_addr);
-    info.trap_number = static_cast<int>(frame.uc_mcontext.gregs[REG_TRAPNO]);
-    info.fault_code = static_cast<abi::Word>(frame.uc_mcontext.gregs[REG_ERR]);
-  } else if (raw.si_code == SI_TIMER) {
-    info.timer_id = raw.si_timerid;
-    info.overrun = raw.si_overrun;
-    info.value = word(raw.si_value.sival_ptr);
-  } else if (raw.si_signo == SIGIO && raw.si_code > 0) {
-    info.band = raw.si_band;
-    info.fd = raw.si_fd;
-  } else {
-    info.pid = raw.si_pid;
-    info.uid = raw.si_uid;
-    if (raw.si_signo == SIGCHLD && raw.si_code > 0)
-      info.status = raw.si_status;
-    else
-      info.value = word(raw.si_value.sival_ptr);
-  }
+  info.synchronous = true;
+  info.address = word(raw.si_addr);
+  info.trap_number = static_cast<int>(frame.uc_mcontext.gregs[REG_TRAPNO]);
+  info.fault_code = static_cast<abi::Word>(frame.uc_mcontext.gregs[REG_ERR]);
   return info;
 }
 
@@ -127,7 +114,7 @@ std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
   native(SYS_arch_prctl, ARCH_GET_FS, word(&block_.host_fs));
   native(SYS_arch_prctl, ARCH_SET_GS, word(&block_));
   tid_ = static_cast<int>(native(SYS_gettid));
-  const abi::NativeSigset all_but_traps = host_mask(~abi::NativeSigset{0});
+  const abi::NativeSigset all_but_traps = process_.signals().host_mask(~abi::NativeSigset{0});
   native(SYS_rt_sigprocmask, SIG_SETMASK, word(&all_but_traps), 0, sizeof all_but_traps);
   if (const auto r = arm_thread(process_.trap_mode(), block_); r != 0) return r;
 
@@ -142,6 +129,7 @@ std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
   context_.regs = start;
   context_.fs_base = fs_base;
   reset_xstate(xstate);
+  process_.threads().add(*this);
   if (start_hook_ && !start_hook_(tid_)) finishing_ = true;
   leave();
   while (guest = std::move(guest).resume(), guest) {
@@ -149,12 +137,18 @@ std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
     leave();
   }
 
-  // The guest's context has ended; no catcher may run on this thread from here on.
+  // The guest's context has ended. All signals are blocked but the traps, which nothing raises any more, and
+  // the runtime's own, whose catcher finds its way as long as %gs is set.
   disarm_thread(process_.trap_mode());
   const stack_t none{nullptr, SS_DISABLE, 0};
   native(SYS_sigaltstack, word(&none));
-  native(SYS_arch_prctl, ARCH_SET_GS, 0);
   return 0;
+}
+
+void GuestThread::leave_process() noexcept {
+  const std::scoped_lock hold(process_.threads().lock());
+  process_.threads().remove(*this);
+  native(SYS_arch_prctl, ARCH_SET_GS, 0);
 }
 
 // Runs on the guest fiber. The signal raised here makes the kernel build the frame the guest starts from;
@@ -178,7 +172,7 @@ void GuestThread::load_frame(ucontext_t* frame, std::uint64_t fs) noexcept {
 
 void GuestThread::store_frame() noexcept {
   std::memcpy(frame_->uc_mcontext.gregs, &context_.regs, sizeof context_.regs);
-  mask_of(*frame_) = host_mask(mask_);
+  mask_of(*frame_) = process_.signals().host_mask(mask_);
 }
 
 void GuestThread::reset_xstate(std::span<const std::byte> xstate) noexcept {
@@ -207,7 +201,7 @@ void GuestThread::leave() noexcept {
   for (;;) {
     if (finishing_) {
       std::memcpy(frame_->uc_mcontext.gregs, home_.data(), sizeof home_);
-      mask_of(*frame_) = host_mask(~abi::NativeSigset{0});
+      mask_of(*frame_) = process_.signals().host_mask(~abi::NativeSigset{0});
       return;
     }
     deliver_unmasked();
@@ -228,6 +222,10 @@ void GuestThread::leave() noexcept {
 
 Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs,
                            std::uint64_t selector, std::uint64_t side) noexcept {
+  if (signal == process_.signals().own_signal()) {
+    make_shared_call();
+    return resume_with(fs, static_cast<Selector>(selector), static_cast<Side>(side));
+  }
   const auto rip = static_cast<std::uint64_t>(frame->uc_mcontext.gregs[REG_RIP]);
   const bool at_entry =
       between(rip, reinterpret_cast<const char*>(&sudrun_trap_entry), sudrun_entry_window_end);
@@ -245,7 +243,7 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
     load_frame(frame_, context_.fs_base);
     deliver(decode_siginfo(*info, *frame));
     store_frame();
-    mask_of(*frame) = host_mask(~abi::NativeSigset{0});
+    mask_of(*frame) = process_.signals().host_mask(~abi::NativeSigset{0});
   } else {
     caught_in_runtime(signal, info, frame);
   }
@@ -295,7 +293,7 @@ void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* fra
     rip = static_cast<greg_t>(word(sudrun_interruptible_interrupted));
   }
   // One signal at a time waits here; the kernel keeps the others until the guest runs again.
-  mask_of(*frame) = host_mask(~abi::NativeSigset{0});
+  mask_of(*frame) = process_.signals().host_mask(~abi::NativeSigset{0});
 }
 
 }  // namespace sudrun::runtime

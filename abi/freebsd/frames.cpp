@@ -272,6 +272,24 @@ bool FreeBsd::push_signal_frame(Host& host, const SignalInfo& info, const Signal
   return true;
 }
 
+bool save_context(Host& host, const Table& table, GuestAddr at) noexcept {
+  const Context& context = host.context();
+  guest::Ucontext saved{};
+  saved.sigmask = guest_sigset(table, host.signal_mask());
+  guest::Mcontext& mc = saved.mcontext;
+  fill_registers(mc, context);
+  mc.rax = mc.rdx = 0;
+  mc.rflags &= ~kCarryFlag;
+  mc.fpformat = guest::kFpFormatNone;
+  mc.ownedfp = guest::kFpOwnedNone;
+  if (context.xstate.size() >= guest::kFxsaveSize) {
+    mc.fpformat = guest::kFpFormatXmm;
+    mc.ownedfp = guest::kFpOwnedFpu;
+    std::memcpy(mc.fpstate, context.xstate.data(), kReservedWords);
+  }
+  return host.write(at, &saved, offsetof(guest::Ucontext, link));  // UC_COPY_SIZE
+}
+
 Result restore_context(Host& host, const Table& table, GuestAddr at) noexcept {
   guest::Ucontext saved;
   if (!host.get(at, saved)) return Result::fail(EFAULT);

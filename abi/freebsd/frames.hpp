@@ -10,7 +10,11 @@ namespace sudrun::abi::freebsd {
 /// The kernel's siginfo as a FreeBSD program sees it. Async-signal-safe.
 guest::Siginfo guest_siginfo(const Table& table, const SignalInfo& info) noexcept;
 
-/// Makes the ucontext at `at` the thread's state: registers, extended state, mask (sigreturn(2)).
+/// Stores the calling thread's state as getcontext(2) does: resumed, the call returns 0. False: EFAULT.
+bool save_context(Host& host, const Table& table, GuestAddr at) noexcept;
+
+/// Makes the ucontext at `at` the thread's state: registers, extended state, mask (sigreturn(2),
+/// setcontext(2)).
 Result restore_context(Host& host, const Table& table, GuestAddr at) noexcept;
 
 }  // namespace sudrun::abi::freebsd

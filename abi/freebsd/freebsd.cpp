@@ -143,7 +143,10 @@ std::span<const std::byte> FreeBsd::trampoline() const noexcept {
 
 void FreeBsd::before_fork() noexcept { kqueues_->before_fork(); }
 void FreeBsd::after_fork_in_parent() noexcept { kqueues_->after_fork_in_parent(); }
-void FreeBsd::after_fork_in_child(Host& host) noexcept { kqueues_->after_fork_in_child(host); }
+void FreeBsd::after_fork_in_child(Host& host) noexcept {
+  host.thread_words() = {};  // robust lists are the parent's
+  kqueues_->after_fork_in_child(host);
+}
 
 void FreeBsd::descriptor_closing(Host& host, int fd) noexcept { kqueues_->on_close(host, fd); }
 

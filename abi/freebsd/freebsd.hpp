@@ -4,6 +4,7 @@
 // tables/freebsd-amd64.yaml; the code here is what is left.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "abi/personality.hpp"
@@ -39,6 +40,7 @@ class FreeBsd final : public Personality {
   void adjust_fault(SignalInfo& info) const noexcept override;
   int bad_stack_signal() const noexcept override { return 4; }                     // sendsig(): SIGILL
   NodeName node_name(std::span<const std::int32_t> path) const noexcept override;  // sysctl.cpp
+  int spare_signal() const noexcept override { return 59; }  // the table leaves SIGRTMIN+25 free
   void signal_arrived(int native_signal) noexcept override;
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;
@@ -47,6 +49,9 @@ class FreeBsd final : public Personality {
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
   const Table& table() const noexcept { return *table_; }
   KqueueRegistry& kqueues() noexcept { return *kqueues_; }
+  /// Whether the process has changed its ids since it was executed (issetugid(2)).
+  bool changed_credentials() const noexcept { return changed_credentials_.load(); }
+  void note_changed_credentials() noexcept { changed_credentials_.store(true); }
 
   /// Must be called before the guest's descriptor `fd` is closed or replaced (close, dup2, closefrom…).
   void descriptor_closing(Host& host, int fd) noexcept;
@@ -58,6 +63,7 @@ class FreeBsd final : public Personality {
   Vocabulary vocabulary_;
   GuestAddr trampoline_{};
   std::unique_ptr<KqueueRegistry> kqueues_;
+  std::atomic<bool> changed_credentials_{false};
 };
 
 inline FreeBsd& self(Call& call) noexcept { return static_cast<FreeBsd&>(call.personality); }
@@ -88,5 +94,6 @@ std::span<const HandlerEntry> at_handlers() noexcept;          // at_calls.cpp: 
 std::span<const HandlerEntry> event_file_handlers() noexcept;  // event_files.cpp: eventfd, inotify, kcmp…
 std::span<const HandlerEntry> privileged_handlers() noexcept;  // privileged.cpp: refused calls
 std::span<const HandlerEntry> kernel_handlers() noexcept;      // kernel.cpp: kld*, mod*, kenv, ntp_*
+std::span<const HandlerEntry> credential_handlers() noexcept;  // credentials.cpp: user and group ids
 
 }  // namespace sudrun::abi::freebsd

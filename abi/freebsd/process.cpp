@@ -15,6 +15,7 @@
 #include "abi/freebsd/frames.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/process.hpp"
+#include "abi/freebsd/umtx.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {
@@ -121,6 +122,7 @@ Result fexecve_call(Call& call) noexcept {
 }
 
 Result exit_call(Call& call) noexcept {
+  umtx_thread_ends(call.host);
   call.host.exit_process(call.i32(0) & 0xff);
   __builtin_unreachable();
 }

@@ -11,12 +11,15 @@
 #include "abi/freebsd/frames.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/machine_layout.hpp"
+#include "abi/freebsd/thread_id.hpp"
+#include "abi/siginfo.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {
 
 constexpr std::int32_t kOnStack = 0x1, kRestart = 0x2, kResetHand = 0x4, kNoCldStop = 0x8, kNoDefer = 0x10,
                        kNoCldWait = 0x20, kSigInfo = 0x40;
+constexpr std::int32_t kActionFlags = 0x7f;
 constexpr std::uint64_t kDefaultHandler = 0, kIgnoreHandler = 1;
 constexpr std::size_t kSetSize = sizeof(NativeSigset);
 
@@ -64,6 +67,7 @@ Result sigaction(Call& call) noexcept {
   const GuestAddr set_at = call.addr(1), old_at = call.addr(2);
   guest::Sigaction set{};
   if (!is_null(set_at) && !call.host.get(set_at, set)) return Result::fail(EFAULT);
+  if (set.handler > kIgnoreHandler && (set.flags & ~kActionFlags) != 0) return Result::fail(EINVAL);
   if (!is_null(set_at) && (*signal == SIGKILL || *signal == SIGSTOP) && set.handler != kDefaultHandler)
     return Result::fail(EINVAL);
 
@@ -119,58 +123,56 @@ Result sigpending(Call& call) noexcept {
   return call.host.put(call.addr(0), set) ? Result::ok(0) : Result::fail(EFAULT);
 }
 
-/// Waits for one of the set at `set_at`. Returns the guest's signal number or a negative native errno.
-NativeResult wait_for(Call& call, GuestAddr set_at, GuestAddr info_at, const timespec* timeout) noexcept {
+enum class Timeout : std::uint8_t { none, valid, invalid };
+
+/// Waits for one of the set at `set_at`. Returns the guest's signal number or a negative native errno. An
+/// invalid time is an error only if the call would have to wait.
+NativeResult wait_for(Call& call, GuestAddr set_at, GuestAddr info_at, Timeout kind, timespec left) noexcept {
   GuestSigset wanted{};
   if (!call.host.get(set_at, wanted)) return -EFAULT;
   const NativeSigset set =
       call.host.native_mask(native_sigset(call.table, wanted)) & ~(sigbit(SIGKILL) | sigbit(SIGSTOP));
   siginfo_t raw{};
-  const NativeResult r = call.host.call_interruptible(SYS_rt_sigtimedwait, pointer(&set), pointer(&raw),
-                                                      pointer(timeout), kSetSize);
+  const NativeResult r = call.host.call_timed(SYS_rt_sigtimedwait, left, pointer(&set), pointer(&raw),
+                                              kind == Timeout::none ? 0 : pointer(&left), kSetSize);
+  if (r == -EAGAIN && kind == Timeout::invalid) return -EINVAL;
   if (is_error(r)) return r;
-  if (!is_null(info_at)) {
-    SignalInfo info;
-    info.signal = raw.si_signo;
-    info.code = raw.si_code;
-    info.error = raw.si_errno;
-    info.pid = raw.si_pid;
-    info.uid = raw.si_uid;
-    if (raw.si_signo == SIGCHLD && raw.si_code > 0)
-      info.status = raw.si_status;
-    else
-      info.value = pointer(raw.si_value.sival_ptr);
-    if (!call.host.put(info_at, guest_siginfo(call.table, info))) return -EFAULT;
-  }
+  if (!is_null(info_at) && !call.host.put(info_at, guest_siginfo(call.table, decode_sent(raw))))
+    return -EFAULT;
   return call.table.signal_to_guest(raw.si_signo);
 }
 
 // Errors are the value of the call, not its failure.
 Result sigwait(Call& call) noexcept {
-  const NativeResult r = wait_for(call, call.addr(0), {}, nullptr);
-  if (r == -EINTR) return Result::fail(EINTR);
-  if (is_error(r)) return Result::ok(static_cast<Word>(call.table.errno_to_guest(static_cast<int>(-r))));
-  const auto signal = static_cast<std::int32_t>(r);
-  return call.host.put(call.addr(1), signal)
-             ? Result::ok(0)
-             : Result::ok(static_cast<Word>(call.table.errno_to_guest(EFAULT)));
+  const auto value = [&](int error) {
+    return Result::ok(static_cast<Word>(call.table.errno_to_guest(error)));
+  };
+  const NativeResult r = wait_for(call, call.addr(0), {}, Timeout::none, {});
+  if (is_error(r)) return value(static_cast<int>(-r));
+  return call.host.put(call.addr(1), static_cast<std::int32_t>(r)) ? Result::ok(0) : value(EFAULT);
 }
 
 Result sigwaitinfo(Call& call) noexcept {
-  return Result::of(wait_for(call, call.addr(0), call.addr(1), nullptr));
+  return Result::of(wait_for(call, call.addr(0), call.addr(1), Timeout::none, {}));
 }
 
 Result sigtimedwait(Call& call) noexcept {
   timespec timeout{};
-  const bool has_timeout = !is_null(call.addr(2));
-  if (has_timeout && !call.host.get(call.addr(2), timeout)) return Result::fail(EFAULT);
-  return Result::of(wait_for(call, call.addr(0), call.addr(1), has_timeout ? &timeout : nullptr));
+  if (is_null(call.addr(2))) return sigwaitinfo(call);
+  if (!call.host.get(call.addr(2), timeout)) return Result::fail(EFAULT);
+  Timeout kind = Timeout::valid;
+  if (timeout.tv_nsec < 0 || timeout.tv_nsec >= 1'000'000'000) kind = Timeout::invalid;
+  if (kind == Timeout::invalid || timeout.tv_sec < 0) timeout = {};
+  return Result::of(wait_for(call, call.addr(0), call.addr(1), kind, timeout));
 }
 
 Result sigqueue(Call& call) noexcept {
+  constexpr std::uint32_t kToThread = 0x8000'0000;  // __SIGQUEUE_TID
+  const bool to_thread = (call.u32(1) & kToThread) != 0;
+  const auto guest_signal = static_cast<int>(call.u32(1) & ~kToThread);
   int signal = 0;
-  if (call.i32(1) != 0) {
-    const auto native = signal_argument(call, call.i32(1));
+  if (guest_signal != 0) {
+    const auto native = signal_argument(call, guest_signal);
     if (!native || *native == 0) return Result::fail(EINVAL);
     signal = *native;
   }
@@ -180,6 +182,13 @@ Result sigqueue(Call& call) noexcept {
   info.si_pid = call.host.pid();
   info.si_uid = static_cast<uid_t>(call.host.call(SYS_getuid));
   info.si_value.sival_ptr = reinterpret_cast<void*>(call.word(2));
+  if (to_thread) {
+    const int tid = native_tid(call.i32(0));
+    if (tid == 0) return Result::fail(ESRCH);
+    return Result::of(call.host.call(SYS_rt_tgsigqueueinfo, static_cast<Word>(call.host.pid()),
+                                     static_cast<Word>(tid), static_cast<Word>(signal), pointer(&info)));
+  }
+  if (call.i32(0) <= 0) return Result::fail(EINVAL);  // to one process only
   return Result::of(call.host.call(SYS_rt_sigqueueinfo, static_cast<Word>(call.i32(0)),
                                    static_cast<Word>(signal), pointer(&info)));
 }
@@ -210,12 +219,31 @@ Result sigaltstack(Call& call) noexcept {
 
 Result sigreturn(Call& call) noexcept { return restore_context(call.host, call.table, call.addr(0)); }
 
+// The context of the call itself, which then returns 0 once more.
+Result getcontext(Call& call) noexcept {
+  if (is_null(call.addr(0))) return Result::fail(EINVAL);
+  return save_context(call.host, call.table, call.addr(0)) ? Result::ok() : Result::fail(EFAULT);
+}
+
+Result setcontext(Call& call) noexcept {
+  if (is_null(call.addr(0))) return Result::fail(EINVAL);
+  return restore_context(call.host, call.table, call.addr(0));
+}
+
+Result swapcontext(Call& call) noexcept {
+  if (is_null(call.addr(0)) || is_null(call.addr(1))) return Result::fail(EINVAL);
+  if (!save_context(call.host, call.table, call.addr(0))) return Result::fail(EFAULT);
+  return restore_context(call.host, call.table, call.addr(1));
+}
+
 constexpr std::array kHandlers{
-    HandlerEntry{"sigaction", sigaction},   HandlerEntry{"sigaltstack", sigaltstack},
-    HandlerEntry{"sigpending", sigpending}, HandlerEntry{"sigprocmask", sigprocmask},
-    HandlerEntry{"sigqueue", sigqueue},     HandlerEntry{"sigreturn", sigreturn},
-    HandlerEntry{"sigsuspend", sigsuspend}, HandlerEntry{"sigtimedwait", sigtimedwait},
-    HandlerEntry{"sigwait", sigwait},       HandlerEntry{"sigwaitinfo", sigwaitinfo},
+    HandlerEntry{"getcontext", getcontext},   HandlerEntry{"setcontext", setcontext},
+    HandlerEntry{"sigaction", sigaction},     HandlerEntry{"sigaltstack", sigaltstack},
+    HandlerEntry{"sigpending", sigpending},   HandlerEntry{"sigprocmask", sigprocmask},
+    HandlerEntry{"sigqueue", sigqueue},       HandlerEntry{"sigreturn", sigreturn},
+    HandlerEntry{"sigsuspend", sigsuspend},   HandlerEntry{"sigtimedwait", sigtimedwait},
+    HandlerEntry{"sigwait", sigwait},         HandlerEntry{"sigwaitinfo", sigwaitinfo},
+    HandlerEntry{"swapcontext", swapcontext},
 };
 
 }  // namespace

@@ -3,7 +3,6 @@
 // Facts: FreeBSD 15.0 sys/kern/kern_prot.c, kern_resource.c, kern_uuid.c,
 // sys/amd64/amd64/sys_machdep.c, sys/x86/include/sysarch.h, sys/sys/resource.h, sys/sys/uuid.h.
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <ctime>
@@ -72,80 +71,6 @@ Result getdtablesize(Call& call) noexcept {
 }
 
 // --- identities -----------------------------------------------------------------------------------------
-
-constexpr std::size_t kGroupsMax = 1024;  // NGROUPS_MAX + 1
-
-Result getgroups(Call& call) noexcept {
-  const int room = call.i32(0);
-  if (room < 0) return Result::fail(EINVAL);
-  std::array<std::uint32_t, kGroupsMax> groups{};
-  const NativeResult count =
-      call.host.call(SYS_getgroups, room == 0 ? 0 : groups.size(), reinterpret_cast<Word>(groups.data()));
-  if (is_error(count) || room == 0) return Result::of(count);
-  if (count > room) return Result::fail(EINVAL);
-  const bool stored =
-      call.host.write(call.addr(1), groups.data(), static_cast<std::size_t>(count) * sizeof groups[0]);
-  return stored ? Result::of(count) : Result::fail(EFAULT);
-}
-
-/// Up to FreeBSD 14 the first group is the effective one.
-Result freebsd14_getgroups(Call& call) noexcept {
-  const int room = call.i32(0);
-  if (room < 0) return Result::fail(EINVAL);
-  std::array<std::uint32_t, kGroupsMax> groups{};
-  const NativeResult others =
-      call.host.call(SYS_getgroups, groups.size() - 1, reinterpret_cast<Word>(&groups[1]));
-  if (is_error(others)) return Result::of(others);
-  const NativeResult effective = call.host.call(SYS_getegid);
-  groups[0] = static_cast<std::uint32_t>(effective);
-  auto end = groups.begin() + 1 + others;
-  end = std::remove(groups.begin() + 1, end, groups[0]);
-  const auto count = static_cast<std::size_t>(end - groups.begin());
-  if (room == 0) return Result::ok(count);
-  if (count > static_cast<std::size_t>(room)) return Result::fail(EINVAL);
-  return call.host.write(call.addr(1), groups.data(), count * sizeof groups[0]) ? Result::ok(count)
-                                                                                : Result::fail(EFAULT);
-}
-
-/// Reads the list both setgroups calls take.
-int read_groups(Call& call, std::array<std::uint32_t, kGroupsMax>& groups, std::size_t& count) noexcept {
-  const int given = call.i32(0);
-  if (given < 0 || static_cast<std::size_t>(given) > groups.size()) return EINVAL;
-  count = static_cast<std::size_t>(given);
-  return call.host.read(call.addr(1), groups.data(), count * sizeof groups[0]) ? 0 : EFAULT;
-}
-
-Result setgroups(Call& call) noexcept {
-  std::array<std::uint32_t, kGroupsMax> groups{};
-  std::size_t count = 0;
-  if (const int error = read_groups(call, groups, count); error != 0) return Result::fail(error);
-  return Result::of(call.host.call(SYS_setgroups, count, reinterpret_cast<Word>(groups.data())));
-}
-
-Result freebsd14_setgroups(Call& call) noexcept {
-  std::array<std::uint32_t, kGroupsMax> groups{};
-  std::size_t count = 0;
-  if (const int error = read_groups(call, groups, count); error != 0) return Result::fail(error);
-  if (count == 0) return Result::of(call.host.call(SYS_setgroups, 0, 0));
-  const NativeResult set = call.host.call(SYS_setgroups, count - 1, reinterpret_cast<Word>(&groups[1]));
-  if (is_error(set)) return Result::of(set);
-  return Result::of(call.host.call(SYS_setresgid, ~Word{0}, groups[0], ~Word{0}));
-}
-
-/// getresuid and getresgid, any of whose pointers may be null.
-Result get_ids(Call& call, long native_call) noexcept {
-  std::uint32_t id[3]{};
-  const NativeResult got = call.host.call(native_call, reinterpret_cast<Word>(&id[0]),
-                                          reinterpret_cast<Word>(&id[1]), reinterpret_cast<Word>(&id[2]));
-  if (is_error(got)) return Result::of(got);
-  for (unsigned i = 0; i < 3; ++i)
-    if (!is_null(call.addr(i)) && !call.host.put(call.addr(i), id[i])) return Result::fail(EFAULT);
-  return Result::ok();
-}
-Result getresuid(Call& call) noexcept { return get_ids(call, SYS_getresuid); }
-Result getresgid(Call& call) noexcept { return get_ids(call, SYS_getresgid); }
-
-Result issetugid(Call&) noexcept { return Result::ok(0); }
 
 /// The name before ":x:UID:" in the password file, or nothing.
 std::string_view name_of_user(std::string_view passwords, std::uint32_t uid) noexcept {
@@ -278,13 +203,6 @@ constexpr HandlerEntry kHandlers[] = {
     {"getrlimit", getrlimit},
     {"setrlimit", setrlimit},
     {"getdtablesize", getdtablesize},
-    {"getgroups", getgroups},
-    {"setgroups", setgroups},
-    {"freebsd14_getgroups", freebsd14_getgroups},
-    {"freebsd14_setgroups", freebsd14_setgroups},
-    {"getresuid", getresuid},
-    {"getresgid", getresgid},
-    {"issetugid", issetugid},
     {"getlogin", getlogin},
     {"setlogin", setlogin},
     {"getloginclass", getloginclass},

@@ -41,6 +41,7 @@ Result thr_new(Call& call) noexcept {
 }
 
 Result thr_exit(Call& call) noexcept {
+  umtx_thread_ends(call.host);
   const GuestAddr state = call.addr(0);
   if (!is_null(state)) {
     const std::int64_t terminated = 1;

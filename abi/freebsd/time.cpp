@@ -7,6 +7,7 @@
 #include <span>
 
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/thread_id.hpp"
@@ -55,16 +56,18 @@ std::optional<int> waiting_clock(Call& call, unsigned guest) noexcept {
 }
 
 /// Sleeps; on interruption the remaining time is stored, unless `remaining` is null or the time is absolute.
-/// It goes through memory of our own because an interruption before the kernel sleeps leaves all of it.
+/// Linux writes what is left over the time itself, which is ours: an interruption before it sleeps leaves
+/// all.
 int sleep_for(Call& call, int clock, int flags, GuestAddr wanted, GuestAddr remaining) noexcept {
   timespec time{};
   if (!call.host.get(wanted, time)) return EFAULT;
-  timespec left = time;
-  const NativeResult slept =
-      call.host.call_interruptible(SYS_clock_nanosleep, static_cast<Word>(clock), static_cast<Word>(flags),
-                                   reinterpret_cast<Word>(&time), reinterpret_cast<Word>(&left));
+  if (time.tv_nsec < 0 || time.tv_nsec >= 1'000'000'000) return EINVAL;
+  if (time.tv_sec < 0) return 0;
+  const Word at = reinterpret_cast<Word>(&time);
+  const NativeResult slept = call.host.call_interruptible(SYS_clock_nanosleep, static_cast<Word>(clock),
+                                                          static_cast<Word>(flags), at, at);
   if (slept == -EINTR && (flags & TIMER_ABSTIME) == 0 && !is_null(remaining) &&
-      !call.host.put(remaining, left))
+      !call.host.put(remaining, time))
     return EFAULT;
   return static_cast<int>(-slept);
 }
@@ -80,18 +83,21 @@ Result clock_nanosleep(Call& call) noexcept {
   const auto clock = waiting_clock(call, call.u32(0));
   const int flags = call.i32(1);
   int error = EINVAL;
-  if (clock && (flags & ~TIMER_ABSTIME) == 0)
+  if (clock && (*clock == CLOCK_PROCESS_CPUTIME_ID || *clock == CLOCK_THREAD_CPUTIME_ID))
+    error = *clock == CLOCK_PROCESS_CPUTIME_ID ? ENOTSUP : EINVAL;
+  else if (clock && (flags & ~TIMER_ABSTIME) == 0)
     error = sleep_for(call, *clock, flags, call.addr(2), call.addr(3));
   return Result::ok(static_cast<Word>(error == 0 ? 0 : call.table.errno_to_guest(error)));
 }
 
 Result ktimer_create(Call& call) noexcept {
-  const auto clock = waiting_clock(call, call.u32(0));
-  if (!clock) return Result::fail(EINVAL);
+  const bool has_event = !is_null(call.addr(1));
+  GuestSigevent guest{};
+  if (has_event && !call.host.get(call.addr(1), guest)) return Result::fail(EFAULT);
+  const auto clock = self(call).vocabulary().clock_id.to_native(call.u32(0));
+  if (!clock || (*clock != CLOCK_REALTIME && *clock != CLOCK_MONOTONIC)) return Result::fail(EINVAL);
   NativeSigevent event;
-  if (!is_null(call.addr(1))) {
-    GuestSigevent guest{};
-    if (!call.host.get(call.addr(1), guest)) return Result::fail(EFAULT);
+  if (has_event) {
     event.value = guest.value;
     event.thread_id = native_tid(guest.thread_id);
     switch (guest.notify) {
@@ -113,7 +119,7 @@ Result ktimer_create(Call& call) noexcept {
     }
   }
   std::int32_t id = 0;
-  const Word event_at = is_null(call.addr(1)) ? 0 : reinterpret_cast<Word>(&event);
+  const Word event_at = !has_event ? 0 : reinterpret_cast<Word>(&event);
   const NativeResult made =
       call.host.call(SYS_timer_create, static_cast<Word>(*clock), event_at, reinterpret_cast<Word>(&id));
   if (is_error(made)) return Result::of(made);
@@ -127,8 +133,7 @@ Result ktimer_delete(Call& call) noexcept {
 }
 
 Result ktimer_settime(Call& call) noexcept {
-  const int flags = call.i32(1);
-  if ((flags & ~TIMER_ABSTIME) != 0) return Result::fail(EINVAL);
+  const int flags = call.i32(1) & TIMER_ABSTIME;  // others mean nothing
   itimerspec value{}, old{};
   if (!call.host.get(call.addr(2), value)) return Result::fail(EFAULT);
   const NativeResult set =
@@ -148,6 +153,31 @@ Result ktimer_gettime(Call& call) noexcept {
 
 Result ktimer_getoverrun(Call& call) noexcept {
   return Result::of(call.host.call(SYS_timer_getoverrun, static_cast<Word>(call.i32(0))));
+}
+
+NativeResult interval_timer(Call& call, long number, const itimerval* set, itimerval* old) noexcept {
+  const auto which = self(call).vocabulary().itimer_which.to_native(call.u32(0));
+  if (!which) return -EINVAL;
+  if (set == nullptr) return call.host.call(number, *which, reinterpret_cast<Word>(old));
+  return call.host.call(number, *which, reinterpret_cast<Word>(set), reinterpret_cast<Word>(old));
+}
+
+Result get_interval_timer(Call& call, GuestAddr to) noexcept {
+  itimerval value{};
+  const NativeResult got = interval_timer(call, SYS_getitimer, nullptr, &value);
+  if (is_error(got)) return Result::of(got);
+  return call.host.put(to, value) ? Result::ok() : Result::fail(EFAULT);
+}
+
+Result getitimer(Call& call) noexcept { return get_interval_timer(call, call.addr(1)); }
+
+Result setitimer(Call& call) noexcept {
+  if (is_null(call.addr(1))) return get_interval_timer(call, call.addr(2));
+  itimerval value{}, old{};
+  if (!call.host.get(call.addr(1), value)) return Result::fail(EFAULT);
+  const NativeResult set = interval_timer(call, SYS_setitimer, &value, &old);
+  if (is_error(set)) return Result::of(set);
+  return is_null(call.addr(2)) || call.host.put(call.addr(2), old) ? Result::ok() : Result::fail(EFAULT);
 }
 
 /// Clock ids of other processes and threads are native ones: all negative, and the table's clock_id set
@@ -184,6 +214,8 @@ constexpr HandlerEntry kHandlers[] = {
     {"ktimer_getoverrun", ktimer_getoverrun},
     {"clock_getcpuclockid2", clock_getcpuclockid2},
     {"adjtime", adjtime},
+    {"setitimer", setitimer},
+    {"getitimer", getitimer},
 };
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "abi/freebsd/thread_id.hpp"
 #include "abi/freebsd/umtx_futex.hpp"
 #include "abi/freebsd/umtx_layout.hpp"
+#include "abi/freebsd/umtx_robust.hpp"
 
 namespace sudrun::abi::freebsd {
 
@@ -43,7 +44,9 @@ std::uint32_t own_id(Host& host) noexcept { return static_cast<std::uint32_t>(ow
 
 /// Mutexes without a priority ceiling. Priority inheritance differs only in what it refuses: the priority
 /// itself is not lent.
-int lock_plain(Host& host, GuestAddr mutex, bool inherit, LockMode mode, const Deadline& deadline) noexcept {
+int lock_plain(Host& host, GuestAddr mutex, std::uint32_t flags, LockMode mode,
+               const Deadline& deadline) noexcept {
+  const bool inherit = (flags & kPrioInherit) != 0;
   const std::uint32_t id = own_id(host);
   int error = 0;
   bool slept = false;
@@ -86,14 +89,15 @@ int lock_plain(Host& host, GuestAddr mutex, bool inherit, LockMode mode, const D
       if (marked == Cas::fault) return EFAULT;
       if (marked == Cas::changed) continue;
     }
-    error = sleep_on(host, mutex, owner | kContested, deadline);
+    error = sleep_for_owner(host, mutex, flags, owner | kContested, deadline);
     slept = true;
   }
 }
 
 /// Mutexes with a priority ceiling: free means kContested, so that every lock is a call. The ceiling is
 /// checked; the thread's priority is not raised to it.
-int lock_ceiling(Host& host, GuestAddr mutex, LockMode mode, const Deadline& deadline) noexcept {
+int lock_ceiling(Host& host, GuestAddr mutex, std::uint32_t flags, LockMode mode,
+                 const Deadline& deadline) noexcept {
   const std::uint32_t id = own_id(host);
   int error = 0;
   for (;;) {
@@ -113,7 +117,7 @@ int lock_ceiling(Host& host, GuestAddr mutex, LockMode mode, const Deadline& dea
     if (owner == kNotRecoverable) return ENOTRECOVERABLE;
     if (mode != LockMode::lock) return EBUSY;
     if (error != 0) return error;
-    error = sleep_on(host, mutex, owner, deadline);
+    error = sleep_for_owner(host, mutex, flags, owner, deadline);
   }
 }
 
@@ -122,24 +126,27 @@ int mutex_lock(Host& host, GuestAddr mutex, LockMode mode, const Deadline& deadl
   if (!host.load32(mutex + offsetof(Umutex, flags), flags)) return EFAULT;
   switch (flags & (kPrioInherit | kPrioProtect)) {
     case 0:
-      return lock_plain(host, mutex, false, mode, deadline);
     case kPrioInherit:
-      return lock_plain(host, mutex, true, mode, deadline);
+      return lock_plain(host, mutex, flags, mode, deadline);
     case kPrioProtect:
-      return lock_ceiling(host, mutex, mode, deadline);
+      return lock_ceiling(host, mutex, flags, mode, deadline);
     default:
       return EINVAL;
   }
 }
 
-int mutex_unlock(Host& host, GuestAddr mutex) noexcept {
+/// `dies`: the owner ends without having unlocked.
+int mutex_unlock(Host& host, GuestAddr mutex, bool dies) noexcept {
   std::uint32_t flags = 0;
   if (!host.load32(mutex + offsetof(Umutex, flags), flags)) return EFAULT;
   const std::uint32_t protocol = flags & (kPrioInherit | kPrioProtect);
   if (protocol == (kPrioInherit | kPrioProtect)) return EINVAL;
-  const bool lost = (flags & kNonConsistent) != 0;  // nobody may have it any more: all must learn of it
-  const std::uint32_t free =
-      (lost ? kNotRecoverable : kUnowned) | (protocol == kPrioProtect ? kContested : 0);
+  // Nobody may have it any more, and all must learn of it.
+  const bool lost = !dies && (flags & kNonConsistent) != 0;
+  const std::uint32_t free = (dies   ? kOwnerDead
+                              : lost ? kNotRecoverable
+                                     : kUnowned) |
+                             (protocol == kPrioProtect ? kContested : 0);
 
   std::uint32_t owner = 0;
   if (!host.load32(mutex, owner)) return EFAULT;
@@ -229,7 +236,7 @@ int cv_wait(Host& host, GuestAddr cv, GuestAddr mutex, const Deadline& deadline)
   std::uint32_t seen = 0, before = 0;
   if (!host.load32(signals, seen)) return EFAULT;
   if (!update(host, cv, before, [](std::uint32_t v) { return v + 1 == 0 ? 1 : v + 1; })) return EFAULT;
-  if (const int error = mutex_unlock(host, mutex); error != 0) return error;
+  if (const int error = mutex_unlock(host, mutex, false); error != 0) return error;
   return sleep_on(host, signals, seen, deadline);
 }
 
@@ -437,13 +444,6 @@ int wake_many(Host& host, GuestAddr list, Word count) noexcept {
   return 0;
 }
 
-/// Accepted, not acted on: a thread that ends without unlocking leaves its robust mutexes locked.
-int robust_lists(Host& host, GuestAddr params, Word size) noexcept {
-  RobustLists lists{};
-  if (size > sizeof lists) return EINVAL;
-  return host.read(params, &lists, size) ? 0 : EFAULT;
-}
-
 Result finish(int error, OnSignal on_signal) noexcept {
   if (error == 0) return Result::ok();
   if (error != EINTR || on_signal == OnSignal::as_it_comes) return Result::fail(error);
@@ -493,6 +493,9 @@ Result timed(Host& host, const FlagSet& clocks, const UmtxRequest& r, Op op) noe
 }
 
 }  // namespace
+
+int unlock_of_dying(Host& host, GuestAddr mutex) noexcept { return mutex_unlock(host, mutex, true); }
+
 }  // namespace umtx
 
 Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& r) noexcept {
@@ -522,7 +525,7 @@ Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& r) noexcept
     case Op::mutex_trylock:
       return done(mutex_lock(host, r.object, LockMode::try_once, Deadline{}));
     case Op::mutex_unlock:
-      return done(mutex_unlock(host, r.object));
+      return done(mutex_unlock(host, r.object, false));
     case Op::mutex_wake:
       return done(mutex_wake(host, r.object));
     case Op::mutex_wake2:

@@ -18,6 +18,10 @@ struct UmtxRequest {
 /// Carries out one request; `clocks` is the table's clock_id set.
 Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& request) noexcept;
 
+/// What the kernel does for a thread that ends: its robust mutexes are marked as left by a dead owner. Called
+/// on that thread, while its memory is still there.
+void umtx_thread_ends(Host& host) noexcept;
+
 /// Wakes up to `count` threads asleep in UMTX_OP_WAIT* on `word` (what thr_exit does to its state word).
 /// Returns how many were woken, or a negative errno.
 NativeResult umtx_wake(Host& host, GuestAddr word, int count) noexcept;

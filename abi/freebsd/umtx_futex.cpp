@@ -71,6 +71,22 @@ int Deadline::read(Host& host, const FlagSet& clocks, GuestAddr size, GuestAddr 
   return set(host, clocks, value);
 }
 
+Deadline Deadline::within(Host& host, std::int64_t ms) const noexcept {
+  Deadline nearer = *this;
+  if (!limited_) nearer.clock_ = CLOCK_MONOTONIC;
+  const Timespec end = add(now(host, nearer.clock_), {ms / 1000, ms % 1000 * 1'000'000});
+  const bool sooner = end.sec < end_.sec || (end.sec == end_.sec && end.nsec < end_.nsec);
+  if (!limited_ || sooner) nearer.end_ = end;
+  nearer.limited_ = true;
+  return nearer;
+}
+
+bool Deadline::has_passed(Host& host) const noexcept {
+  if (!limited_) return false;
+  const Timespec rest = left(end_, now(host, clock_));
+  return rest.sec == 0 && rest.nsec == 0;
+}
+
 Timespec Deadline::remaining(Host& host) const noexcept { return left(end_, now(host, clock_)); }
 
 int sleep_on(Host& host, GuestAddr word, std::uint32_t expected, const Deadline& deadline,

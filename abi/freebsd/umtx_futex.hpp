@@ -55,6 +55,9 @@ class Deadline {
 
   bool limited() const noexcept { return limited_; }
   bool relative() const noexcept { return relative_; }
+  /// No later than `ms` milliseconds from now.
+  Deadline within(Host& host, std::int64_t ms) const noexcept;
+  bool has_passed(Host& host) const noexcept;
   /// What is left of a relative time.
   Timespec remaining(Host& host) const noexcept;
 

@@ -3,7 +3,9 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,7 +43,7 @@ class Finished:
 class Context:
     """Systems are rows of systems.json: the Go name of the system, and the words to put before a program's name."""
 
-    def __init__(self, system, *, go="go", sudrun=None, sudrun_options=(), systems=HERE / "systems.json"):
+    def __init__(self, system, *, results, go="go", sudrun=None, sudrun_options=(), systems=HERE / "systems.json"):
         self.systems = json.loads(pathlib.Path(systems).read_text())
         if system not in self.systems:
             raise UsageError(f"unknown system `{system}`; there are: {', '.join(self.systems)}")
@@ -53,6 +55,7 @@ class Context:
         self._lock = threading.Lock()
         self._stopping = False
         # Short, because names of sockets are limited, and without links, because tests compare it with what getcwd says.
+        self.goroots, self.bin = {}, None
         self.scratch = pathlib.Path(os.path.realpath(tempfile.mkdtemp(prefix="suite-")))
         self.scratch.chmod(0o755)
         if self.wrapper(system) and not (self.sudrun and os.access(self.sudrun, os.X_OK)):
@@ -62,6 +65,42 @@ class Context:
             raise UsageError(f"`{go} env` fails: {found.stderr.strip()}")
         self.go_env = json.loads(found.stdout)
         self.goroot = pathlib.Path(self.go_env["GOROOT"])
+        self.bin = self.make_exec_command() if self.wrapper(system) else None
+        self.goroots = {NATIVE: self.goroot}
+        self.goroots[system] = self.complete_goroot(pathlib.Path(results).resolve() / "goroot")
+
+    def complete_goroot(self, directory):
+        """A GOROOT as a Go for the system has it: before Go 1.20 with the compiled standard library, which tests read.
+
+        Where the installed one lacks it, one is made in `directory`: links, and that library.
+        """
+        row = self.systems[self.system]
+        compiled = pathlib.Path("pkg") / f"{row['goos']}_{row['goarch']}"
+        if self.minor >= 20 or (self.goroot / compiled).is_dir() or not (self.goroot / "pkg").is_dir():
+            return self.goroot
+        made = directory / f"{self.go_env['GOVERSION']}-{compiled.name}"
+        mark = made / "is-complete"
+        if mark.exists() and mark.read_text() == str(self.goroot):
+            return made
+        shutil.rmtree(made, ignore_errors=True)
+        (made / "pkg").mkdir(parents=True)
+        for source in self.goroot.iterdir():
+            if source.name != "pkg":
+                (made / source.name).symlink_to(source.resolve())
+        for source in (self.goroot / "pkg").iterdir():
+            (made / "pkg" / source.name).symlink_to(source.resolve())
+        environment = dict(self.environment(self.system), GOROOT=str(made))
+        done = self.run(self.go_command("install", "std"), environment, 3600)
+        if done.status != 0:
+            raise UsageError(f"`go install std` fails: {done.stderr.strip()}")
+        mark.write_text(str(self.goroot))
+        return made
+
+    @property
+    def minor(self):
+        """Go's minor version; development versions count as new."""
+        found = re.match(r"go1\.(\d+)", self.go_env["GOVERSION"])
+        return int(found.group(1)) if found else 1000
 
     def wrapper(self, system):
         """The words that start a program of the system here."""
@@ -69,6 +108,16 @@ class Context:
         if not words:
             return []
         return [word.replace("{sudrun}", str(self.sudrun)) for word in words] + self.sudrun_options
+
+    def make_exec_command(self):
+        """A directory with go_<system>_<machine>_exec, by which child `go run` and `go test` find the wrapper."""
+        row = self.systems[self.system]
+        directory = self.scratch / "bin"
+        directory.mkdir()
+        command = directory / f"go_{row['goos']}_{row['goarch']}_exec"
+        command.write_text(f"#!/bin/sh\nexec {' '.join(shlex.quote(word) for word in self.wrapper(self.system))} \"$@\"\n")
+        command.chmod(0o755)
+        return directory
 
     def exec_option(self, system):
         words = self.wrapper(system)
@@ -80,6 +129,10 @@ class Context:
         kept = {name: value for name, value in os.environ.items()
                 if not name.startswith(("GO", "CGO_", "SUDRUN_")) or name in
                 ("GOPATH", "GOCACHE", "GOPROXY", "GOSUMDB", "GOMODCACHE", "GOTOOLCHAIN", "GOROOT")}
+        if self.bin and system == self.system:
+            kept["PATH"] = f"{self.bin}:{kept.get('PATH', os.defpath)}"
+        if system in self.goroots and self.goroots[system] != self.goroot:
+            kept["GOROOT"] = str(self.goroots[system])
         kept.update(GOOS=row["goos"], GOARCH=row["goarch"], GOFLAGS="", TMPDIR=str(place or self.scratch))
         if not os.path.isdir(kept.get("HOME", "")):
             kept["HOME"] = str(self.scratch)
@@ -136,6 +189,9 @@ class Context:
 
     def identity(self):
         """What an earlier result must have in common with this run to count for it."""
-        digest = hashlib.sha256(self.sudrun.read_bytes()).hexdigest() if self.wrapper(self.system) else ""
-        return {"sudrun": digest, "options": self.sudrun_options, "go": self.go_env["GOVERSION"], "goroot": str(self.goroot),
+        digest = hashlib.sha256()
+        if self.wrapper(self.system):
+            for path in [self.sudrun, *sorted(self.sudrun.parent.glob("libsudrun*.so"))]:
+                digest.update(path.read_bytes())
+        return {"sudrun": digest.hexdigest(), "options": self.sudrun_options, "go": self.go_env["GOVERSION"], "goroot": str(self.goroot),
                 "system": self.systems[self.system]}

@@ -127,8 +127,7 @@ def tags_of(context, system):
     native = system == "linux"
     if native and context.go_env["CGO_ENABLED"] == "1":
         tags.add("cgo")
-    minor = int(re.match(r"go1\.(\d+)", context.go_env["GOVERSION"]).group(1))
-    if minor < 20:
+    if context.minor < 20:
         tags.discard("unix")  # test/run.go does not know it before
     return tags
 
@@ -138,7 +137,7 @@ class Program:
 
     def __init__(self, context, item, system, minutes, place):
         self.context, self.system, self.minutes, self.place = context, system, minutes, place
-        self.top = context.goroot / "test"
+        self.top = context.goroots[system] / "test"
         self.item = item
         self.path = self.top / item
         self.source = self.path.read_text(errors="replace")
@@ -146,7 +145,7 @@ class Program:
         self.recipe = Recipe(self.source)
         self.environment = context.environment(system, place)
         self.environment["GOENV"] = "off"
-        self.environment["PATH"] = f"{context.goroot}/bin:{self.environment.get('PATH', '')}"
+        self.environment["PATH"] = f"{context.goroots[system]}/bin:{self.environment.get('PATH', '')}"
         if self.recipe.experiment:
             self.environment["GOEXPERIMENT"] = self.recipe.experiment
 

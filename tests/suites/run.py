@@ -189,7 +189,7 @@ def main(argv=None):
     context = None
     try:
         known = read_known(HERE / options.suite / f"{options.os}.known")
-        context = Context(options.os, go=options.go, sudrun=options.sudrun, sudrun_options=options.sudrun_option)
+        context = Context(options.os, results=options.results, go=options.go, sudrun=options.sudrun, sudrun_options=options.sudrun_option)
         names = suite.items(context, patterns_of(options.packages, options.suite, suite))
         if options.list:
             print("\n".join(names))

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -338,10 +339,14 @@ class WithFakeGo(unittest.TestCase):
         rows = json.loads((HERE / "systems.json").read_text())
         rows["plan10"] = {"title": "Plan 10", "goos": "plan10", "goarch": "amd64", "wrapper": ["{sudrun}", "--os=plan10"]}
         (self.fake / "systems.json").write_text(json.dumps(rows))
-        made = Context("plan10", go=str(self.go), sudrun=self.sudrun, systems=self.fake / "systems.json")
-        self.addCleanup(made.scratch.rmdir)
+        made = Context("plan10", results=self.fake, go=str(self.go), sudrun=self.sudrun, systems=self.fake / "systems.json")
+        self.addCleanup(shutil.rmtree, made.scratch)
         self.assertEqual(made.exec_option("plan10"), ["-exec", f"{self.sudrun} --os=plan10"])
-        self.assertEqual(made.environment("plan10")["GOOS"], "plan10")
+        environment = made.environment("plan10")
+        self.assertEqual(environment["GOOS"], "plan10")
+        for_children = shutil.which("go_plan10_amd64_exec", path=environment["PATH"])
+        self.assertIn(f"exec {self.sudrun} --os=plan10", pathlib.Path(for_children).read_text())
+        self.assertIsNone(shutil.which("go_plan10_amd64_exec", path=made.environment("linux")["PATH"]))
 
     def test_wrong_use_has_its_own_status(self):
         self.assertEqual(self.suite("--packages", "nowhere")[0], 2)
@@ -390,8 +395,8 @@ class WithFakeGo(unittest.TestCase):
         self.assertFalse(left.exists())
 
     def test_a_time_limit_of_the_runner_kills_and_is_told(self):
-        made = Context("freebsd", go=str(self.go), sudrun=self.sudrun)
-        self.addCleanup(made.scratch.rmdir)
+        made = Context("freebsd", results=self.fake, go=str(self.go), sudrun=self.sudrun)
+        self.addCleanup(shutil.rmtree, made.scratch)
         finished = made.run(["sleep", "60"], dict(os.environ), 0.2)
         self.assertTrue(finished.killed)
         self.assertLess(finished.seconds, 20)

@@ -134,6 +134,8 @@ class Context:
         if system in self.goroots and self.goroots[system] != self.goroot:
             kept["GOROOT"] = str(self.goroots[system])
         kept.update(GOOS=row["goos"], GOARCH=row["goarch"], GOFLAGS="", TMPDIR=str(place or self.scratch))
+        if system != NATIVE:
+            kept["CGO_ENABLED"] = "0"  # go's own choice when it builds for another system; what it builds must know
         if not os.path.isdir(kept.get("HOME", "")):
             kept["HOME"] = str(self.scratch)
         return kept

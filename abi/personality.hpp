@@ -68,6 +68,9 @@ class Personality {
   /// A signal for the guest was caught on the host (for event queues). Async-signal-safe.
   virtual void signal_arrived(int native_signal) noexcept { static_cast<void>(native_signal); }
 
+  /// A call failed with the native EPIPE, and the SIGPIPE that came with it has not been delivered yet.
+  virtual void pipe_broke(Call& call) noexcept { static_cast<void>(call); }
+
   /// Around fork: take and release every lock of the personality, so that the child finds them free.
   virtual void before_fork() noexcept = 0;
   virtual void after_fork_in_parent() noexcept = 0;

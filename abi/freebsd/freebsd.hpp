@@ -37,6 +37,7 @@ class FreeBsd final : public Personality {
   void adjust_fault(SignalInfo& info) const noexcept override;
   int bad_stack_signal() const noexcept override { return 4; }  // sendsig(): SIGILL
   void signal_arrived(int native_signal) noexcept override;
+  void pipe_broke(Call& call) noexcept override;
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;
   void after_fork_in_child(Host& host) noexcept override;

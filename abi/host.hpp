@@ -131,6 +131,8 @@ class Host {
   /// Makes `signal` pending for this thread again after it has been taken from the kernel. What a sender said
   /// with it is lost.
   virtual void hold_signal(int signal) noexcept { static_cast<void>(signal); }
+  /// Takes back `signal`, which the native call just made has sent to this thread.
+  virtual void discard_signal(int signal) noexcept { static_cast<void>(signal); }
   /// Delivers `info` to this thread when the current call ends, as if the processor had raised it.
   virtual void raise_fault(const SignalInfo& info) noexcept = 0;
 

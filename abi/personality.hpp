@@ -81,6 +81,9 @@ class Personality {
     return {};
   }
 
+  /// A call failed with the native EPIPE, and the SIGPIPE that came with it has not been delivered yet.
+  virtual void pipe_broke(Call& call) noexcept { static_cast<void>(call); }
+
   /// Around fork: take and release every lock of the personality, so that the child finds them free.
   virtual void before_fork() noexcept = 0;
   virtual void after_fork_in_parent() noexcept = 0;

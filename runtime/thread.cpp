@@ -46,6 +46,10 @@ void GuestThread::serve_call() noexcept {
   block_.not_entered = false;
   const Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
   const Result result = carry_out(entry, *frame);
+  if (result.is_native_error(EPIPE)) {
+    abi::Call call{*this, process_.personality(), table, entry, *frame};
+    process_.personality().pipe_broke(call);
+  }
   // Made again by going back over the instruction, and so only where it is known to stand.
   const bool restarts =
       site == CallSites::Kind::syscall && (result.is_native_error(abi::kRestartAlways) ||
@@ -162,6 +166,16 @@ abi::NativeSigset GuestThread::pending_signals() noexcept {
   // Signals that came in while this call runs are pending only if the guest has them blocked.
   const abi::NativeSigset waiting = block_.pending != 0 ? sigbit(pending_.info.signal) : 0;
   return (kernel | held_ | waiting) & mask_;
+}
+
+void GuestThread::discard_signal(int signal) noexcept {
+  if (block_.pending != 0 && pending_.info.signal == signal) {
+    block_.pending = 0;
+    return;
+  }
+  const abi::NativeSigset only = sigbit(signal);  // blocked, or kept back by another that is pending here
+  const std::uint64_t at_once[2] = {0, 0};
+  native(SYS_rt_sigtimedwait, word(&only), 0, word(&at_once), sizeof only);
 }
 
 void GuestThread::raise_fault(const abi::SignalInfo& info) noexcept {

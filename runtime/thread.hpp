@@ -95,6 +95,7 @@ class GuestThread final : public abi::Host {
   void watch_signal(int signal) noexcept override { process_.signals().watch(signal); }
   abi::AltStack& alt_stack() noexcept override { return alt_stack_; }
   void hold_signal(int signal) noexcept override { held_ |= abi::sigbit(signal); }
+  void discard_signal(int signal) noexcept override;
   void raise_fault(const abi::SignalInfo& info) noexcept override;
   abi::NativeResult spawn_thread(const abi::ThreadStart& start) noexcept override;
   void set_clear_tid_address(abi::GuestAddr address) noexcept override { clear_tid_address_ = address; }

@@ -6,10 +6,12 @@
 
 #include <array>
 #include <charconv>
+#include <csignal>
 #include <cstring>
 
 #include "abi/freebsd/kqueue.hpp"
 #include "abi/freebsd/release.hpp"
+#include "abi/freebsd/socket_calls.hpp"
 
 extern "C" {
 [[gnu::visibility("hidden")]] extern const std::byte sudrun_freebsd_sigcode_begin[],
@@ -151,6 +153,11 @@ void FreeBsd::after_fork_in_child(Host& host) noexcept {
 void FreeBsd::descriptor_closing(Host& host, int fd) noexcept { kqueues_->on_close(host, fd); }
 
 void FreeBsd::descriptor_duplicated(int from, int to) noexcept { kqueues_->on_dup(from, to); }
+
+void FreeBsd::pipe_broke(Call& call) noexcept {
+  const bool to_second = call.table.string(call.entry.name) == "sendfile";
+  if (suppresses_sigpipe(call, call.i32(to_second ? 1 : 0))) call.host.discard_signal(SIGPIPE);
+}
 
 void FreeBsd::signal_arrived(int native_signal) noexcept { kqueues_->on_signal(native_signal); }
 

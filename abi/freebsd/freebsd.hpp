@@ -42,6 +42,7 @@ class FreeBsd final : public Personality {
   NodeName node_name(std::span<const std::int32_t> path) const noexcept override;  // sysctl.cpp
   int spare_signal() const noexcept override { return 59; }  // the table leaves SIGRTMIN+25 free
   void signal_arrived(int native_signal) noexcept override;
+  void pipe_broke(Call& call) noexcept override;
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;
   void after_fork_in_child(Host& host) noexcept override;

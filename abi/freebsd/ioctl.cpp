@@ -7,6 +7,7 @@
 #include <asm/termbits.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,18 +20,15 @@
 #include <string_view>
 
 #include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/ioctl_interfaces.hpp"
 #include "abi/freebsd/ioctl_layout.hpp"
+#include "abi/freebsd/socket_calls.hpp"
 #include "abi/freebsd/termios.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {
 
 using guest::Ioctl;
-
-template <typename T>
-Word host_address(T* object) noexcept {
-  return reinterpret_cast<Word>(object);
-}
 
 Word fd_of(Call& call) noexcept { return call.u32(0); }
 GuestAddr data_of(Call& call) noexcept { return call.addr(2); }
@@ -119,6 +117,21 @@ Result signal_terminal(Call& call) noexcept {
   const int signal = call.table.signal_to_native(call.i32(2));
   if (signal == 0) return Result::fail(EINVAL);
   return plain(call, TIOCSIG, static_cast<Word>(signal));
+}
+
+Result check_terminal(Call& call) noexcept {
+  NativeTermios attributes;
+  return plain(call, TCGETS2, host_address(&attributes));
+}
+
+/// How long a close waits for output: Linux has a time of its own, and what is set is not kept.
+Result drain_wait(Call& call, bool get) noexcept {
+  constexpr int kDefault = 300;  // seconds
+  const Result terminal = check_terminal(call);
+  int value = kDefault;
+  if (!terminal.is_ok()) return terminal;
+  if (get) return call.host.put(data_of(call), value) ? Result::ok() : Result::fail(EFAULT);
+  return call.host.get(data_of(call), value) ? Result::ok() : Result::fail(EFAULT);
 }
 
 Result check_pty_master(Call& call) noexcept {
@@ -218,6 +231,16 @@ Result seek_sparse(Call& call, int whence) noexcept {
   return call.host.put(data_of(call), found) ? Result::ok() : Result::fail(EFAULT);
 }
 
+/// Room in a socket's send buffer.
+Result get_space(Call& call) noexcept {
+  const NativeResult limit = socket_option(call, call.i32(0), SO_SNDBUF);
+  if (is_error(limit)) return Result::fail(limit == -EBADF ? EBADF : ENOTTY);
+  int queued = 0;
+  call.host.call(SYS_ioctl, fd_of(call), TIOCOUTQ, host_address(&queued));
+  const int space = std::max(static_cast<int>(limit / 2) - queued, 0);  // Linux doubles what is set
+  return call.host.put(data_of(call), space) ? Result::ok() : Result::fail(EFAULT);
+}
+
 Result unknown_request(Call& call) noexcept {
   const NativeResult flags = call.host.call(SYS_fcntl, fd_of(call), F_GETFD);
   return Result::fail(is_error(flags) ? EBADF : ENOTTY);
@@ -239,6 +262,8 @@ Result ioctl_call(Call& call) noexcept {
       return get_int(call, FIONREAD);
     case Ioctl::fionwrite:
       return get_int(call, TIOCOUTQ);
+    case Ioctl::fionspace:
+      return get_space(call);
     case Ioctl::fiosetown:
       return set_owner(call, 1);
     case Ioctl::fiogetown:
@@ -318,6 +343,13 @@ Result ioctl_call(Call& call) noexcept {
     case Ioctl::tioccdtr:
       return set_modem_line(call, TIOCMBIC);
 
+    case Ioctl::tiocgdrainwait:
+      return drain_wait(call, true);
+    case Ioctl::tiocsdrainwait:
+      return drain_wait(call, false);
+    case Ioctl::tiocstat:  // the line about the foreground process is not printed
+      return check_terminal(call);
+
     case Ioctl::tiocptmaster:
       return check_pty_master(call);
     case Ioctl::tiocgptn:
@@ -327,7 +359,8 @@ Result ioctl_call(Call& call) noexcept {
     case Ioctl::tiocsig:
       return signal_terminal(call);
   }
-  return unknown_request(call);
+  const std::optional<Result> interface = interface_ioctl(call);
+  return interface ? *interface : unknown_request(call);
 }
 
 /// posix_openpt(flags). FreeBSD's slaves are never locked, so the lock of Linux is opened at once.

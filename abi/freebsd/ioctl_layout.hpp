@@ -29,6 +29,19 @@ struct FiodgnameArg {
 };
 static_assert(sizeof(FiodgnameArg) == 16 && offsetof(FiodgnameArg, buf) == 8);
 
+struct Ifreq {
+  std::array<char, 16> name;
+  std::array<std::byte, 16> value;  // a union: an address, numbers, a pointer
+};
+static_assert(sizeof(Ifreq) == 32);
+
+struct Ifconf {
+  std::int32_t length;
+  std::uint32_t pad;
+  std::uint64_t buffer;
+};
+static_assert(sizeof(Ifconf) == 16);
+
 // A request: direction in the top three bits, parameter size in 13 bits, group and number in a byte each.
 inline constexpr std::uint32_t kIocVoid = 0x20000000, kIocOut = 0x40000000, kIocIn = 0x80000000;
 inline constexpr std::uint32_t kIocDirection = kIocVoid | kIocOut | kIocIn;
@@ -39,11 +52,35 @@ constexpr std::uint32_t ioc(std::uint32_t direction, char group, unsigned number
          static_cast<std::uint32_t>(static_cast<unsigned char>(group)) << 8 | number;
 }
 
+constexpr char ioc_group(std::uint32_t request) noexcept { return static_cast<char>(request >> 8 & 0xff); }
+
+enum class InterfaceIoctl : std::uint32_t {
+  siocsifflags = ioc(kIocIn, 'i', 16, sizeof(Ifreq)),
+  siocgifflags = ioc(kIocIn | kIocOut, 'i', 17, sizeof(Ifreq)),
+  siocgifmetric = ioc(kIocIn | kIocOut, 'i', 23, sizeof(Ifreq)),
+  siocsifmetric = ioc(kIocIn, 'i', 24, sizeof(Ifreq)),
+  siocsifcap = ioc(kIocIn, 'i', 30, sizeof(Ifreq)),
+  siocgifcap = ioc(kIocIn | kIocOut, 'i', 31, sizeof(Ifreq)),
+  siocgifindex = ioc(kIocIn | kIocOut, 'i', 32, sizeof(Ifreq)),
+  siocgifaddr = ioc(kIocIn | kIocOut, 'i', 33, sizeof(Ifreq)),
+  siocgifdstaddr = ioc(kIocIn | kIocOut, 'i', 34, sizeof(Ifreq)),
+  siocgifbrdaddr = ioc(kIocIn | kIocOut, 'i', 35, sizeof(Ifreq)),
+  siocgifconf = ioc(kIocIn | kIocOut, 'i', 36, sizeof(Ifconf)),
+  siocgifnetmask = ioc(kIocIn | kIocOut, 'i', 37, sizeof(Ifreq)),
+  siocsifname = ioc(kIocIn, 'i', 40, sizeof(Ifreq)),
+  siocgifmtu = ioc(kIocIn | kIocOut, 'i', 51, sizeof(Ifreq)),
+  siocsifmtu = ioc(kIocIn, 'i', 52, sizeof(Ifreq)),
+  siocgifphys = ioc(kIocIn | kIocOut, 'i', 53, sizeof(Ifreq)),
+  siocgiffib = ioc(kIocIn | kIocOut, 'i', 92, sizeof(Ifreq)),
+};
+static_assert(static_cast<std::uint32_t>(InterfaceIoctl::siocgifflags) == 0xc0206911);
+
 enum class Ioctl : std::uint32_t {
   fioclex = ioc(kIocVoid, 'f', 1, 0),
   fionclex = ioc(kIocVoid, 'f', 2, 0),
   fioseekdata = ioc(kIocIn | kIocOut, 'f', 97, 8),
   fioseekhole = ioc(kIocIn | kIocOut, 'f', 98, 8),
+  fionspace = ioc(kIocOut, 'f', 118, 4),
   fionwrite = ioc(kIocOut, 'f', 119, 4),
   fiodgname = ioc(kIocIn, 'f', 120, sizeof(FiodgnameArg)),
   fiodtype = ioc(kIocOut, 'f', 122, 4),
@@ -68,10 +105,13 @@ enum class Ioctl : std::uint32_t {
   tiocgetd = ioc(kIocOut, 't', 26, 4),
   tiocsetd = ioc(kIocIn, 't', 27, 4),
   tiocptmaster = ioc(kIocVoid, 't', 28, 0),
+  tiocgdrainwait = ioc(kIocOut, 't', 86, 4),
+  tiocsdrainwait = ioc(kIocIn, 't', 87, 4),
   tiocdrain = ioc(kIocVoid, 't', 94, 0),
   tiocsig = ioc(kIocVoid, 't', 95, 4),  // the argument is the signal itself
   tiocsctty = ioc(kIocVoid, 't', 97, 0),
   tiocgsid = ioc(kIocOut, 't', 99, 4),
+  tiocstat = ioc(kIocVoid, 't', 101, 0),
   tiocswinsz = ioc(kIocIn, 't', 103, sizeof(Winsize)),
   tiocgwinsz = ioc(kIocOut, 't', 104, sizeof(Winsize)),
   tiocmget = ioc(kIocOut, 't', 106, 4),

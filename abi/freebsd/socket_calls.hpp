@@ -26,6 +26,9 @@ Word host_address(T* object) noexcept {
 /// Value of an int option at the native SOL_SOCKET level, or a negative errno.
 NativeResult socket_option(Call& call, int fd, int native_option) noexcept;
 
+/// True if the guest has set SO_NOSIGPIPE on `fd`.
+bool suppresses_sigpipe(Call& call, int fd) noexcept;
+
 /// Reads and converts the address at `from`. 0 or a negative errno.
 NativeResult read_address(Call& call, GuestAddr from, std::uint32_t length, NativeAddress& native) noexcept;
 

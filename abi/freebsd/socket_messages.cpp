@@ -45,9 +45,19 @@ struct Request {
 /// (kept as SO_NOFCS, see socket_options.cpp) costs nothing until a pipe breaks.
 Result finish_send(Call& call, int guest_socket, Word native_flags, NativeResult result) noexcept {
   if (result != -EPIPE || (native_flags & MSG_NOSIGNAL) != 0) return Result::of(result);
-  if (socket_option(call, guest_socket, SO_NOFCS) == 1) return Result::of(result);
+  if (suppresses_sigpipe(call, guest_socket)) return Result::of(result);
   call.host.call(SYS_tgkill, static_cast<Word>(call.host.pid()), static_cast<Word>(call.host.tid()), SIGPIPE);
   return Result::of(result);
+}
+
+/// A connected datagram socket takes no other destination. 0 or -EISCONN.
+NativeResult check_destination(Call& call) noexcept {
+  NativeAddress peer;
+  peer.size = sizeof peer.bytes;
+  const NativeResult connected =
+      call.host.call(SYS_getpeername, call.u32(0), host_address(peer.bytes.data()), host_address(&peer.size));
+  if (is_error(connected)) return 0;
+  return socket_option(call, call.i32(0), SO_TYPE) == SOCK_DGRAM ? -EISCONN : 0;
 }
 
 }  // namespace
@@ -60,7 +70,8 @@ Result sendto_call(Call& call) noexcept {
   if (!Host::in_guest(call.addr(1), call.word(2))) return Result::fail(EFAULT);
   NativeAddress to;
   const bool named = !is_null(call.addr(4));
-  const NativeResult error = named ? read_address(call, call.addr(4), call.u32(5), to) : 0;
+  NativeResult error = named ? read_address(call, call.addr(4), call.u32(5), to) : 0;
+  if (named && !is_error(error)) error = check_destination(call);
   if (is_error(error)) return Result::of(error);
   const NativeResult result =
       call.host.call_interruptible(SYS_sendto, call.u32(0), call.word(1), call.word(2), *flags | MSG_NOSIGNAL,
@@ -78,6 +89,7 @@ Result sendmsg_call(Call& call) noexcept {
   NativeAddress to;
   if (message.msg_name != 0) {
     error = read_address(call, guest_addr(message.msg_name), message.msg_namelen, to);
+    if (!is_error(error)) error = check_destination(call);
     if (is_error(error)) return Result::of(error);
     native.msg_name = to.bytes.data();
     native.msg_namelen = to.size;

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <limits>
 
@@ -40,6 +41,7 @@ enum class Shape : std::uint8_t {
   icmp6_filter,  ///< pass bits on FreeBSD, block bits on Linux
   peer_credentials,
   want_credentials,
+  listen_queue,    ///< what a listener has waiting
   without_effect,  ///< accepted, reads back 0
 };
 
@@ -72,6 +74,8 @@ Option socket_level(const Vocabulary& words, int guest_name) noexcept {
   // SO_NOFCS means something to packet sockets only, stays with the socket through dup, fork and passing, and
   // so is where SO_NOSIGPIPE is kept; socket_messages.cpp acts on it.
   if (guest_name == guest::kSoNosigpipe) return {0, Shape::flag, SOL_SOCKET, SO_NOFCS, guest_name};
+  if (guest_name >= guest::kSoListenQlimit && guest_name <= guest::kSoListenIncqlen)
+    return {0, Shape::listen_queue, SOL_SOCKET, SO_ACCEPTCONN, guest_name};
   if (guest_name == guest::kSoAcceptFilter) return failure(ENOENT);  // as a kernel without filter modules
   Option option = from_table(words.sockopt_socket, SOL_SOCKET, guest_name, kSocketHints);
   if (option.error != 0 || option.shape == Shape::without_effect) return option;
@@ -406,6 +410,18 @@ Result get_peer_credentials(Call& call, Output& output) noexcept {
   return output.put(&credentials, sizeof credentials);
 }
 
+Result get_listen_queue(Call& call, const Option& option, Output& output) noexcept {
+  const NativeResult listens = socket_option(call, call.i32(0), SO_ACCEPTCONN);
+  if (is_error(listens)) return Result::of(listens);
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  const bool known = listens == 1 && !is_error(native_get(call, IPPROTO_TCP, TCP_INFO, &info, size));
+  if (!known) return output.put_int(0);
+  // For a listening socket Linux counts what waits, and its limit, in these two.
+  if (option.guest_name == guest::kSoListenQlimit) return output.put_int(static_cast<int>(info.tcpi_sacked));
+  return output.put_int(option.guest_name == guest::kSoListenQlen ? static_cast<int>(info.tcpi_unacked) : 0);
+}
+
 Result get_want_credentials(Call& call, const Option& option, Output& output) noexcept {
   const NativeResult wanted = socket_option(call, call.i32(0), SO_PASSCRED);
   if (is_error(wanted)) return Result::of(wanted);
@@ -421,6 +437,8 @@ Result setsockopt_call(Call& call) noexcept {
   if (is_null(call.addr(3)) && call.u32(4) != 0) return Result::fail(EFAULT);
   const Option option = find_option(call);
   if (option.error != 0) return Result::fail(option.error);
+  // write(2) raises the signal natively; left at its default it would kill before it could be taken back.
+  if (option.guest_name == guest::kSoNosigpipe && option.name == SO_NOFCS) call.host.watch_signal(SIGPIPE);
   switch (option.shape) {
     case Shape::plain:
     case Shape::flag:
@@ -447,6 +465,7 @@ Result setsockopt_call(Call& call) noexcept {
     case Shape::domain:
     case Shape::tcp_info:
     case Shape::peer_credentials:
+    case Shape::listen_queue:
       return Result::fail(ENOPROTOOPT);
     case Shape::without_effect: {
       const NativeResult type = socket_option(call, call.i32(0), SO_TYPE);  // EBADF, ENOTSOCK
@@ -481,6 +500,8 @@ Result getsockopt_call(Call& call) noexcept {
       return get_icmp6_filter(call, option, output);
     case Shape::peer_credentials:
       return get_peer_credentials(call, output);
+    case Shape::listen_queue:
+      return get_listen_queue(call, option, output);
     case Shape::want_credentials:
       return get_want_credentials(call, option, output);
     case Shape::mreq_source:

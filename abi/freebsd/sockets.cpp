@@ -6,7 +6,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
@@ -24,6 +26,11 @@ NativeResult socket_option(Call& call, int fd, int native_option) noexcept {
       call.host.call(SYS_getsockopt, static_cast<Word>(fd), SOL_SOCKET, static_cast<Word>(native_option),
                      host_address(&value), host_address(&size));
   return is_error(result) ? result : value;
+}
+
+bool suppresses_sigpipe(Call& call, int fd) noexcept {
+  // See socket_options.cpp for why it is kept there.
+  return !call.host.is_hidden(fd) && socket_option(call, fd, SO_NOFCS) == 1;
 }
 
 NativeResult read_address(Call& call, GuestAddr from, std::uint32_t length, NativeAddress& native) noexcept {
@@ -117,6 +124,14 @@ bool is_connecting(Call& call, int fd) noexcept {
   return !is_error(result) && info.tcpi_state != TCP_CLOSE;
 }
 
+bool names_socket(Call& call, const NativeAddress& name) noexcept {
+  struct stat status {};
+  const NativeResult known = call.host.call(SYS_newfstatat, static_cast<Word>(AT_FDCWD),
+                                            host_address(name.bytes.data() + offsetof(sockaddr_un, sun_path)),
+                                            host_address(&status), 0);
+  return is_error(known) || S_ISSOCK(status.st_mode);
+}
+
 Result do_connect(Call& call, int fd, const NativeAddress& name) noexcept {
   if (name.family() == AF_UNSPEC) return disconnect(call, fd, name);
   const Word at = host_address(name.bytes.data());
@@ -128,6 +143,8 @@ Result do_connect(Call& call, int fd, const NativeAddress& name) noexcept {
                : call.host.call(SYS_connect, static_cast<Word>(fd), at, name.size);
   // A full queue makes local sockets wait on Linux and fail on FreeBSD.
   if (result == -EAGAIN && name.family() == AF_UNIX) return Result::fail(ECONNREFUSED);
+  if (result == -ECONNREFUSED && name.family() == AF_UNIX && !names_socket(call, name))
+    return Result::fail(ENOTSOCK);
   if (result != -EINTR) return Result::of(result);
   // FreeBSD fails once with EINTR and goes on connecting, whatever SA_RESTART says. If nothing has begun, the
   // guest must not be told that something has.
@@ -204,6 +221,17 @@ Result name_query(Call& call, long number) noexcept {
 Result getsockname_call(Call& call) noexcept { return name_query(call, SYS_getsockname); }
 Result getpeername_call(Call& call) noexcept { return name_query(call, SYS_getpeername); }
 
+/// listen(s, backlog). A local socket needs a name first; Linux says EINVAL.
+Result listen_call(Call& call) noexcept {
+  if (call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
+  const NativeResult result = call.host.call(SYS_listen, call.u32(0), call.u32(1));
+  if (result != -EINVAL || socket_option(call, call.i32(0), SO_DOMAIN) != AF_UNIX) return Result::of(result);
+  NativeAddress name;
+  name.size = sizeof name.bytes;
+  call.host.call(SYS_getsockname, call.u32(0), host_address(name.bytes.data()), host_address(&name.size));
+  return Result::fail(name.size == sizeof(sa_family_t) ? EDESTADDRREQ : EINVAL);
+}
+
 // --- accepting ------------------------------------------------------------------------------------------
 
 Result accept_with(Call& call, int native_flags) noexcept {
@@ -245,7 +273,7 @@ constexpr HandlerEntry kHandlers[] = {
     {"accept", accept_call},           {"accept4", accept4_call},       {"getsockname", getsockname_call},
     {"getpeername", getpeername_call}, {"sendto", sendto_call},         {"recvfrom", recvfrom_call},
     {"sendmsg", sendmsg_call},         {"recvmsg", recvmsg_call},       {"setsockopt", setsockopt_call},
-    {"getsockopt", getsockopt_call},
+    {"getsockopt", getsockopt_call},   {"listen", listen_call},
 };
 
 }  // namespace

@@ -202,6 +202,7 @@ inline constexpr std::size_t kSockaddrStorageSize = 128;
 // Options that need more than the number the table has for them.
 inline constexpr int kSoNosigpipe = 0x800;
 inline constexpr int kSoAcceptFilter = 0x1000;
+inline constexpr int kSoListenQlimit = 0x1011, kSoListenQlen = 0x1012, kSoListenIncqlen = 0x1013;
 inline constexpr int kLocalPeercred = 1;  // level 0 of local sockets
 inline constexpr int kLocalCreds = 2;
 inline constexpr int kLocalCredsPersistent = 3;

@@ -12,13 +12,13 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
 #include "abi/freebsd/host_file.hpp"
+#include "abi/freebsd/interfaces.hpp"
 #include "abi/freebsd/sysctl_layout.hpp"
 #include "abi/freebsd/sysctl_tree.hpp"
 
@@ -130,15 +130,6 @@ struct Message {
   }
 };
 
-std::int32_t guest_flags(unsigned native) noexcept {
-  // UP, BROADCAST, DEBUG, LOOPBACK, POINTOPOINT, RUNNING, NOARP, PROMISC and ALLMULTI have the same values.
-  unsigned flags = native & (IFF_UP | IFF_BROADCAST | IFF_DEBUG | IFF_LOOPBACK | IFF_POINTOPOINT |
-                             IFF_RUNNING | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI);
-  if ((native & IFF_MULTICAST) != 0) flags |= 0x8000;
-  if ((native & (IFF_BROADCAST | IFF_LOOPBACK)) != 0) flags |= 0x0800;  // IFF_SIMPLEX
-  return static_cast<std::int32_t>(flags);
-}
-
 std::uint8_t guest_type(unsigned native) noexcept {
   switch (native) {
     case ARPHRD_ETHER:
@@ -216,7 +207,7 @@ int put_interface(SysctlOutput& out, const nlmsghdr* m) noexcept {
   const auto hardware = data_of(attribute[IFLA_ADDRESS]);
   Message<Header> message;
   Header& h = message.header;
-  h.flags = guest_flags(info->ifi_flags);
+  h.flags = interface_flags(info->ifi_flags);
   h.index = static_cast<std::uint16_t>(info->ifi_index);
   h.data.type = guest_type(info->ifi_type);
   h.data.addrlen = static_cast<std::uint8_t>(info->ifi_type == ARPHRD_ETHER ? hardware.size() : 0);

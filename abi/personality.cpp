@@ -28,13 +28,13 @@ std::unique_ptr<Personality> make_personality(std::string_view name) {
 std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept {
   if (personality == "freebsd") {
     static const std::vector<HandlerEntry> all =
-        sorted({freebsd::file_handlers(), freebsd::stat_handlers(), freebsd::socket_handlers(),
-                freebsd::ioctl_handlers(), freebsd::kqueue_handlers(), freebsd::poll_handlers(),
-                freebsd::sysctl_handlers(), freebsd::time_handlers(), freebsd::umtx_handlers(),
-                freebsd::system_handlers(), freebsd::thread_handlers(), freebsd::signal_handlers(),
-                freebsd::memory_handlers(), freebsd::process_handlers(), freebsd::posix_mq_handlers(),
-                freebsd::posix_sem_handlers(), freebsd::sysv_sem_handlers(), freebsd::sysv_msg_handlers(),
-                freebsd::sysv_shm_handlers()});
+        sorted({freebsd::file_handlers(),     freebsd::stat_handlers(),      freebsd::socket_handlers(),
+                freebsd::ioctl_handlers(),    freebsd::kqueue_handlers(),    freebsd::poll_handlers(),
+                freebsd::sysctl_handlers(),   freebsd::time_handlers(),      freebsd::umtx_handlers(),
+                freebsd::system_handlers(),   freebsd::thread_handlers(),    freebsd::signal_handlers(),
+                freebsd::memory_handlers(),   freebsd::process_handlers(),   freebsd::aio_handlers(),
+                freebsd::posix_mq_handlers(), freebsd::posix_sem_handlers(), freebsd::sysv_sem_handlers(),
+                freebsd::sysv_msg_handlers(), freebsd::sysv_shm_handlers()});
     return all;
   }
   if (personality == "linux") {

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "abi/freebsd/aio.hpp"
 #include "abi/freebsd/kqueue.hpp"
 #include "abi/freebsd/release.hpp"
 
@@ -52,7 +53,7 @@ std::vector<std::byte> blob_of(const void* data, std::size_t size) {
 
 }  // namespace
 
-FreeBsd::FreeBsd() : kqueues_(std::make_unique<KqueueRegistry>()) {}
+FreeBsd::FreeBsd() : kqueues_(std::make_unique<KqueueRegistry>()), aio_(std::make_unique<AioRegistry>()) {}
 FreeBsd::~FreeBsd() = default;
 
 void FreeBsd::bind(const Table& table) {
@@ -136,9 +137,18 @@ std::span<const std::byte> FreeBsd::trampoline() const noexcept {
   return {sudrun_freebsd_sigcode_begin, sudrun_freebsd_sigcode_end};
 }
 
-void FreeBsd::before_fork() noexcept { kqueues_->before_fork(); }
-void FreeBsd::after_fork_in_parent() noexcept { kqueues_->after_fork_in_parent(); }
-void FreeBsd::after_fork_in_child(Host& host) noexcept { kqueues_->after_fork_in_child(host); }
+void FreeBsd::before_fork() noexcept {
+  aio_->before_fork();
+  kqueues_->before_fork();
+}
+void FreeBsd::after_fork_in_parent() noexcept {
+  kqueues_->after_fork_in_parent();
+  aio_->after_fork_in_parent();
+}
+void FreeBsd::after_fork_in_child(Host& host) noexcept {
+  kqueues_->after_fork_in_child(host);
+  aio_->after_fork_in_child(host);
+}
 
 void FreeBsd::descriptor_closing(Host& host, int fd) noexcept { kqueues_->on_close(host, fd); }
 

@@ -10,6 +10,7 @@
 
 namespace sudrun::abi::freebsd {
 
+class AioRegistry;     // aio.hpp
 class KqueueRegistry;  // kqueue.hpp
 
 /// Flag sets and layouts of the table that handlers use, resolved once by bind().
@@ -45,6 +46,7 @@ class FreeBsd final : public Personality {
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
   const Table& table() const noexcept { return *table_; }
   KqueueRegistry& kqueues() noexcept { return *kqueues_; }
+  AioRegistry& aio() noexcept { return *aio_; }
 
   /// Must be called before the guest's descriptor `fd` is closed or replaced (close, dup2, closefrom…).
   void descriptor_closing(Host& host, int fd) noexcept;
@@ -56,6 +58,7 @@ class FreeBsd final : public Personality {
   Vocabulary vocabulary_;
   GuestAddr trampoline_{};
   std::unique_ptr<KqueueRegistry> kqueues_;
+  std::unique_ptr<AioRegistry> aio_;
 };
 
 inline FreeBsd& self(Call& call) noexcept { return static_cast<FreeBsd&>(call.personality); }
@@ -75,6 +78,7 @@ std::span<const HandlerEntry> thread_handlers() noexcept;     // threads.cpp
 std::span<const HandlerEntry> signal_handlers() noexcept;     // signals.cpp
 std::span<const HandlerEntry> memory_handlers() noexcept;     // memory.cpp
 std::span<const HandlerEntry> process_handlers() noexcept;    // process.cpp: fork, exec, wait, exit
+std::span<const HandlerEntry> aio_handlers() noexcept;        // aio.cpp: asynchronous I/O
 std::span<const HandlerEntry> posix_mq_handlers() noexcept;   // posix_mq.cpp: kmq_*
 std::span<const HandlerEntry> posix_sem_handlers() noexcept;  // posix_sem.cpp: ksem_*
 std::span<const HandlerEntry> sysv_sem_handlers() noexcept;   // sysv_sem.cpp: System V semaphores

@@ -269,6 +269,7 @@ static void wait_told(int n) {
 }
 CASE(signals) {
   on_signal(SIGUSR1, note, 0);
+  told = 0;
   const long fd = new_file("text");
   char text[8];
   struct aiocb cb = block_for(fd, text, 4);
@@ -380,6 +381,7 @@ CASE(kqueues) {
 CASE(lists) {
   alarm_after(60);
   on_signal(SIGUSR2, note, 0);
+  told = 0;
   const long fd = new_file("0123456789"), kq = sys(SYS_kqueue);
   int s[2];
   new_pair(s);
@@ -483,6 +485,7 @@ CASE(fork_leaves_them_behind) {
 }
 CASE(broken_socket) {
   on_signal(SIGPIPE, note, 0);
+  told = 0;
   int s[2];
   new_pair(s);
   CHECK_EQ(sys(SYS_close, s[1]), 0);
@@ -524,6 +527,7 @@ CASE(memory) {
 }
 CASE(old_forms) {
   on_signal(SIGUSR1, note, 0);
+  told = 0;
   const long fd = new_file("old");
   char* edge = (char*)map(2 * kPage) + kPage;
   CHECK_EQ(sys(SYS_munmap, edge, kPage), 0);

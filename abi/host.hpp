@@ -39,6 +39,10 @@ struct ExecRequest {
   bool by_descriptor = false;  ///< fexecve: run the file `dirfd` itself
 };
 
+/// A native call that is nobody's in particular: no guest thread stands behind it.
+using NativeCall = NativeResult (*)(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
+                                    Word a5) noexcept;
+
 enum class MaskHow : std::uint8_t { block, unblock, set };
 
 class Host {
@@ -139,6 +143,13 @@ class Host {
   // --- threads and processes ---------------------------------------------------------------------------
   /// Starts a guest thread. Returns its tid, or -EAGAIN and the like. Allocates.
   virtual NativeResult spawn_thread(const ThreadStart& start) noexcept = 0;
+  /// Starts a thread of the runtime's own beside the guest's, with every signal blocked. `run` must not come
+  /// back; the thread ends with the process and does not exist in a fork's child. 0 or -EAGAIN and the like.
+  virtual NativeResult spawn_helper(void (*run)(NativeCall native, void* argument) noexcept,
+                                    void* argument) noexcept {
+    static_cast<void>(run), static_cast<void>(argument);
+    return -38;  // ENOSYS: tests need none
+  }
   /// Changes what ThreadStart::clear_tid_address set for the calling thread; null: nothing is to be cleared.
   /// In a fork's child it starts out null. The default forgets it, which will do for tests.
   virtual void set_clear_tid_address(GuestAddr address) noexcept { static_cast<void>(address); }

@@ -36,7 +36,7 @@ std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept
                 freebsd::posix_sem_handlers(), freebsd::sysv_sem_handlers(),   freebsd::sysv_msg_handlers(),
                 freebsd::sysv_shm_handlers(),  freebsd::extattr_handlers(),    freebsd::file_flag_handlers(),
                 freebsd::at_handlers(),        freebsd::event_file_handlers(), freebsd::privileged_handlers(),
-                freebsd::kernel_handlers(),    freebsd::credential_handlers()});
+                freebsd::kernel_handlers(),    freebsd::credential_handlers(), freebsd::aio_handlers()});
     return all;
   }
   if (personality == "linux") {

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <semaphore>
 #include <system_error>
 #include <vector>
@@ -118,6 +119,41 @@ abi::NativeResult GuestThread::spawn_thread(const abi::ThreadStart& start) noexc
   } catch (const std::exception&) {
     return -ENOMEM;
   }
+}
+
+namespace {
+
+struct Helper {
+  void (*run)(abi::NativeCall native, void* argument) noexcept;
+  void* argument;
+};
+
+void* helper_main(void* argument) {
+  const std::unique_ptr<Helper> helper(static_cast<Helper*>(argument));
+  // Also those no guest thread may block: a catcher on this thread would not know whose signal it has.
+  const abi::NativeSigset all = ~abi::NativeSigset{0};
+  native(SYS_rt_sigprocmask, SIG_SETMASK, word(&all), 0, sizeof all);
+  helper->run(&sudrun_gate_call, helper->argument);
+  return nullptr;
+}
+
+}  // namespace
+
+abi::NativeResult GuestThread::spawn_helper(void (*body)(abi::NativeCall native, void* argument) noexcept,
+                                            void* argument) noexcept {
+  const SignalsBlocked quiet;
+  std::unique_ptr<Helper> helper(new (std::nothrow) Helper{body, argument});
+  if (!helper) return -ENOMEM;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, kHostStack);
+  pthread_t handle{};
+  const int refused = pthread_create(&handle, &attributes, &helper_main, helper.get());
+  pthread_attr_destroy(&attributes);
+  if (refused != 0) return -refused;
+  static_cast<void>(helper.release());  // the thread's now
+  return 0;
 }
 
 abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {

@@ -98,6 +98,8 @@ class GuestThread final : public abi::Host {
   void discard_signal(int signal) noexcept override;
   void raise_fault(const abi::SignalInfo& info) noexcept override;
   abi::NativeResult spawn_thread(const abi::ThreadStart& start) noexcept override;
+  abi::NativeResult spawn_helper(void (*run)(abi::NativeCall native, void* argument) noexcept,
+                                 void* argument) noexcept override;
   void set_clear_tid_address(abi::GuestAddr address) noexcept override { clear_tid_address_ = address; }
   unsigned thread_count() noexcept override { return process_.thread_count().load(); }
   abi::NativeResult fork(bool wait_for_exec) noexcept override;

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "abi/freebsd/aio.hpp"
 #include "abi/freebsd/kqueue.hpp"
 #include "abi/freebsd/release.hpp"
 #include "abi/freebsd/socket_calls.hpp"
@@ -54,7 +55,7 @@ std::vector<std::byte> blob_of(const void* data, std::size_t size) {
 
 }  // namespace
 
-FreeBsd::FreeBsd() : kqueues_(std::make_unique<KqueueRegistry>()) {}
+FreeBsd::FreeBsd() : kqueues_(std::make_unique<KqueueRegistry>()), aio_(std::make_unique<AioRegistry>()) {}
 FreeBsd::~FreeBsd() = default;
 
 void FreeBsd::bind(const Table& table) {
@@ -143,22 +144,27 @@ std::span<const std::byte> FreeBsd::trampoline() const noexcept {
   return {sudrun_freebsd_sigcode_begin, sudrun_freebsd_sigcode_end};
 }
 
-void FreeBsd::before_fork() noexcept { kqueues_->before_fork(); }
-void FreeBsd::after_fork_in_parent() noexcept { kqueues_->after_fork_in_parent(); }
 void FreeBsd::after_fork_in_child(Host& host) noexcept {
   host.thread_words() = {};  // robust lists are the parent's
   kqueues_->after_fork_in_child(host);
 }
+void FreeBsd::before_fork() noexcept {
+  aio_->before_fork();
+  kqueues_->before_fork();
+  void FreeBsd::after_fork_in_parent() noexcept {
+    kqueues_->after_fork_in_parent();
+    aio_->after_fork_in_parent();
+    aio_->after_fork_in_child(host);
 
-void FreeBsd::descriptor_closing(Host& host, int fd) noexcept { kqueues_->on_close(host, fd); }
+    void FreeBsd::descriptor_closing(Host & host, int fd) noexcept { kqueues_->on_close(host, fd); }
 
-void FreeBsd::descriptor_duplicated(int from, int to) noexcept { kqueues_->on_dup(from, to); }
+    void FreeBsd::descriptor_duplicated(int from, int to) noexcept { kqueues_->on_dup(from, to); }
 
-void FreeBsd::pipe_broke(Call& call) noexcept {
-  const bool to_second = call.table.string(call.entry.name) == "sendfile";
-  if (suppresses_sigpipe(call, call.i32(to_second ? 1 : 0))) call.host.discard_signal(SIGPIPE);
-}
+    void FreeBsd::pipe_broke(Call & call) noexcept {
+      const bool to_second = call.table.string(call.entry.name) == "sendfile";
+      if (suppresses_sigpipe(call, call.i32(to_second ? 1 : 0))) call.host.discard_signal(SIGPIPE);
+    }
 
-void FreeBsd::signal_arrived(int native_signal) noexcept { kqueues_->on_signal(native_signal); }
+    void FreeBsd::signal_arrived(int native_signal) noexcept { kqueues_->on_signal(native_signal); }
 
-}  // namespace sudrun::abi::freebsd
+  }  // namespace sudrun::abi::freebsd

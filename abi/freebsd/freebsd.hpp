@@ -11,6 +11,7 @@
 
 namespace sudrun::abi::freebsd {
 
+class AioRegistry;     // aio.hpp
 class KqueueRegistry;  // kqueue.hpp
 
 /// Flag sets and layouts of the table that handlers use, resolved once by bind().
@@ -53,6 +54,7 @@ class FreeBsd final : public Personality {
   /// Whether the process has changed its ids since it was executed (issetugid(2)).
   bool changed_credentials() const noexcept { return changed_credentials_.load(); }
   void note_changed_credentials() noexcept { changed_credentials_.store(true); }
+  AioRegistry& aio() noexcept { return *aio_; }
 
   /// Must be called before the guest's descriptor `fd` is closed or replaced (close, dup2, closefrom…).
   void descriptor_closing(Host& host, int fd) noexcept;
@@ -65,6 +67,7 @@ class FreeBsd final : public Personality {
   GuestAddr trampoline_{};
   std::unique_ptr<KqueueRegistry> kqueues_;
   std::atomic<bool> changed_credentials_{false};
+  std::unique_ptr<AioRegistry> aio_;
 };
 
 inline FreeBsd& self(Call& call) noexcept { return static_cast<FreeBsd&>(call.personality); }
@@ -96,5 +99,6 @@ std::span<const HandlerEntry> event_file_handlers() noexcept;  // event_files.cp
 std::span<const HandlerEntry> privileged_handlers() noexcept;  // privileged.cpp: refused calls
 std::span<const HandlerEntry> kernel_handlers() noexcept;      // kernel.cpp: kld*, mod*, kenv, ntp_*
 std::span<const HandlerEntry> credential_handlers() noexcept;  // credentials.cpp: user and group ids
+std::span<const HandlerEntry> aio_handlers() noexcept;         // aio.cpp: asynchronous I/O
 
 }  // namespace sudrun::abi::freebsd

@@ -78,6 +78,13 @@ class KqueueRegistry {
   /// kevent(2).
   Result kevent(Host& host, const Table& table, const KeventRequest& request) noexcept;
 
+  /// Adds an event only the system itself may add: EVFILT_AIO or EVFILT_LIO. It happens when `done`, an
+  /// eventfd that becomes the queue's in any case, is written to; its counter less one is then the event's
+  /// data. Returns 0 or a native errno: EBADF if `kq` is no queue.
+  int add_completion(Host& host, const Table& table, int kq, const Event& event, int done) noexcept;
+  /// Takes it back, if it is still there.
+  void drop_completion(Host& host, int kq, int filter, std::uint64_t ident) noexcept;
+
   /// Before `fd` is closed or replaced. Nearly free unless `fd` is, or is in, a queue.
   void on_close(Host& host, int fd) noexcept {
     const Descriptor* state = descriptor(fd);

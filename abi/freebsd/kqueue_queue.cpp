@@ -429,6 +429,11 @@ std::optional<Ready> Kqueue::evaluate(KqueueContext& context, Knote& note) noexc
     case kVnode:
       if (note.fflags == 0) return std::nullopt;
       return Ready{(note.fflags & kNoteRevoke) != 0 ? kEof : 0, note.fflags, 0};
+    case kAio:
+    case kLio:
+      if (note.source != nullptr && !note.latched) completion_event(context.host, note);
+      if (!note.latched) return std::nullopt;
+      return Ready{note.filter == kAio ? kEof : 0, 0, note.data};
     case kProc:
     case kProcdesc:
       if (note.fflags == 0) return std::nullopt;
@@ -514,6 +519,9 @@ void Kqueue::dispatch(KqueueContext& context, const epoll_event& event, Batch& b
       break;
     case SourceKind::watches:
       watches_event(context.host);
+      break;
+    case SourceKind::completion:
+      completion_event(context.host, *source.knotes[0]);
       break;
     case SourceKind::kick:
       break;

@@ -69,7 +69,16 @@ class Pool {
 
 struct Knote;
 
-enum class SourceKind : std::uint8_t { descriptor, timer, process, kick, signals, blocked, watches };
+enum class SourceKind : std::uint8_t {
+  descriptor,
+  timer,
+  process,
+  kick,
+  signals,
+  blocked,
+  watches,
+  completion
+};
 enum class FileKind : std::uint8_t { unknown, socket, pipe, other };
 
 /// One entry of the native epoll set. Its events carry index and generation, never an address: what was
@@ -173,6 +182,9 @@ class Kqueue {
   /// Two changes that newly add reader and writer of one descriptor alike: one native call. False: not the
   /// case, or it failed and nothing has changed.
   bool apply_pair(KqueueContext& context, const Event& first, const Event& second) noexcept;
+  /// Adds an event of EVFILT_AIO or EVFILT_LIO; see KqueueRegistry::add_completion.
+  int add_completion(KqueueContext& context, const Event& event, int done) noexcept;
+  void drop_completion(Host& host, int filter, std::uint64_t ident) noexcept;
   /// Removes every knote of a descriptor.
   void forget_descriptor(Host& host, int fd) noexcept;
 
@@ -193,6 +205,9 @@ class Kqueue {
   unsigned descriptors = 0;         ///< guest descriptors that are this queue
 
  private:
+  // kqueue_aio.cpp
+  void completion_event(Host& host, Knote& note) noexcept;
+
   // kqueue_queue.cpp
   Knote* find(int filter, std::uint64_t ident) noexcept;
   void insert(Knote& note) noexcept;

@@ -1,7 +1,7 @@
 // POSIX message queues. They are the host's, found under the same names by native programs; queue
 // descriptors are native ones.
 //
-// Sources: FreeBSD 14.0, sys/kern/uipc_mqueue.c, sys/sys/mqueue.h, sys/sys/signal.h (struct sigevent),
+// Sources: FreeBSD 14.0, sys/kern/uipc_mqueue.c, sys/sys/mqueue.h,
 // mq_open(2), mq_notify(2).
 //
 // Where Linux cannot do what FreeBSD does: unprivileged processes cannot make queues longer than
@@ -19,6 +19,7 @@
 
 #include "abi/freebsd/fcntl_layout.hpp"
 #include "abi/freebsd/file_calls.hpp"
+#include "abi/freebsd/sigevent.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {
@@ -33,15 +34,6 @@ constexpr long kDefaultMessages = 10, kDefaultSize = 1024;  // default_maxmsg, d
 constexpr long kMaxMessages = 100, kMaxSize = 16384;        // kern.mqueue.maxmsg, maxmsgsize
 constexpr unsigned kPriorities = 64;                        // MQ_PRIO_MAX
 constexpr std::size_t kMaxName = 255;                       // MQFS_NAMELEN, with the slash
-
-constexpr std::int32_t kNotifyNone = 0, kNotifySignal = 1;
-struct GuestSigevent {  // struct sigevent
-  std::int32_t notify;
-  std::int32_t signal;
-  std::uint64_t value;
-  std::int32_t pad[16];
-};
-static_assert(sizeof(GuestSigevent) == 80 && offsetof(GuestSigevent, value) == 8);
 
 class QueueName {
  public:

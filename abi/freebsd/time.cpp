@@ -1,6 +1,6 @@
 // Sleeping, timers and clock ids that are not just a native call.
 //
-// Facts: FreeBSD 15.0 sys/kern/kern_time.c (which results a call has), sys/sys/signal.h (struct sigevent);
+// Facts: FreeBSD 15.0 sys/kern/kern_time.c (which results a call has);
 // Linux: timer_create(2), include/linux/posix-timers.h (ids of processor time clocks).
 #include <cerrno>
 #include <ctime>
@@ -10,6 +10,7 @@
 #include <sys/time.h>
 
 #include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/sigevent.hpp"
 #include "abi/freebsd/thread_id.hpp"
 
 namespace sudrun::abi::freebsd {
@@ -20,16 +21,6 @@ struct GuestTimespec {
   std::int64_t sec, nsec;
 };
 static_assert(sizeof(GuestTimespec) == sizeof(timespec));  // and the same fields
-
-struct GuestSigevent {  // struct sigevent
-  std::int32_t notify;
-  std::int32_t signal;
-  std::uint64_t value;
-  std::int32_t thread_id;
-  std::int32_t pad[15];
-};
-static_assert(sizeof(GuestSigevent) == 80 && offsetof(GuestSigevent, thread_id) == 16);
-constexpr std::int32_t kNotifyNone = 0, kNotifySignal = 1, kNotifyThreadId = 4;
 
 struct NativeSigevent {  // the kernel's struct sigevent
   std::uint64_t value = 0;

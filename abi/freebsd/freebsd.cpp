@@ -131,16 +131,32 @@ std::span<const std::byte> FreeBsd::trampoline() const noexcept {
   return {sudrun_freebsd_sigcode_begin, sudrun_freebsd_sigcode_end};
 }
 
-void FreeBsd::before_fork() noexcept { kqueues_->before_fork(); }
-void FreeBsd::after_fork_in_parent() noexcept { kqueues_->after_fork_in_parent(); }
+void FreeBsd::before_fork() noexcept {
+  umtx_pages_.before_fork();
+  process_descriptors_.before_fork();
+  kqueues_->before_fork();
+}
+void FreeBsd::after_fork_in_parent() noexcept {
+  kqueues_->after_fork_in_parent();
+  process_descriptors_.after_fork_in_parent();
+  umtx_pages_.after_fork();
+}
 void FreeBsd::after_fork_in_child(Host& host) noexcept {
   host.thread_words() = {};  // robust lists are the parent's
   kqueues_->after_fork_in_child(host);
+  process_descriptors_.after_fork_in_child();
+  umtx_pages_.after_fork();
 }
 
-void FreeBsd::descriptor_closing(Host& host, int fd) noexcept { kqueues_->on_close(host, fd); }
+void FreeBsd::descriptor_closing(Host& host, int fd) noexcept {
+  kqueues_->on_close(host, fd);
+  process_descriptors_.on_close(host, fd);
+}
 
-void FreeBsd::descriptor_duplicated(int from, int to) noexcept { kqueues_->on_dup(from, to); }
+void FreeBsd::descriptor_duplicated(int from, int to) noexcept {
+  kqueues_->on_dup(from, to);
+  process_descriptors_.on_dup(from, to);
+}
 
 void FreeBsd::signal_arrived(int native_signal) noexcept { kqueues_->on_signal(native_signal); }
 

@@ -17,7 +17,8 @@
 namespace sudrun::abi::freebsd {
 namespace {
 
-constexpr std::uint32_t kCreate = 1, kLookup = 2, kDestroy = 4, kAlive = 8, kAll = 15;
+constexpr std::uint32_t kCreate = 1, kLookup = 2, kDestroy = 4, kAlive = 8,
+                        kAll = kCreate | kLookup | kDestroy | kAlive;
 constexpr Word kPage = 4096;
 
 /// Takes a number off the front of a line, and the one character behind it.

@@ -52,7 +52,9 @@ void SignalState::initialise(abi::NativeSigset ignored_by_default, int own) noex
   own_ = own;
   if (own != 0) {
     never_blocked_ |= sigbit(own);
-    const KernelSigaction host = catcher(host_mask(~abi::NativeSigset{0}), SA_RESTART);
+    // Not inside itself: the next may come before the last has returned, again and again, until no stack is
+    // left.
+    const KernelSigaction host = catcher(~abi::NativeSigset{0} & ~kSynchronous, SA_RESTART);
     host_action(own, &host, nullptr);
   }
   for (int signal = 1; signal < kSignalCount; ++signal) {

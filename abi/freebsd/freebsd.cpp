@@ -144,9 +144,21 @@ std::span<const std::byte> FreeBsd::trampoline() const noexcept {
   return {sudrun_freebsd_sigcode_begin, sudrun_freebsd_sigcode_end};
 }
 
+void FreeBsd::before_fork() noexcept {
+  umtx_pages_.before_fork();
+  process_descriptors_.before_fork();
+  kqueues_->before_fork();
+}
+void FreeBsd::after_fork_in_parent() noexcept {
+  kqueues_->after_fork_in_parent();
+  process_descriptors_.after_fork_in_parent();
+  umtx_pages_.after_fork();
+}
 void FreeBsd::after_fork_in_child(Host& host) noexcept {
   host.thread_words() = {};  // robust lists are the parent's
   kqueues_->after_fork_in_child(host);
+  process_descriptors_.after_fork_in_child();
+  umtx_pages_.after_fork();
 }
 void FreeBsd::before_fork() noexcept {
   aio_->before_fork();
@@ -157,8 +169,16 @@ void FreeBsd::before_fork() noexcept {
     aio_->after_fork_in_child(host);
 
     void FreeBsd::descriptor_closing(Host & host, int fd) noexcept { kqueues_->on_close(host, fd); }
+    void FreeBsd::descriptor_closing(Host & host, int fd) noexcept {
+      kqueues_->on_close(host, fd);
+      process_descriptors_.on_close(host, fd);
+    }
 
     void FreeBsd::descriptor_duplicated(int from, int to) noexcept { kqueues_->on_dup(from, to); }
+    void FreeBsd::descriptor_duplicated(int from, int to) noexcept {
+      kqueues_->on_dup(from, to);
+      process_descriptors_.on_dup(from, to);
+    }
 
     void FreeBsd::pipe_broke(Call & call) noexcept {
       const bool to_second = call.table.string(call.entry.name) == "sendfile";

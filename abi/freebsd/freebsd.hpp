@@ -7,6 +7,8 @@
 #include <atomic>
 #include <memory>
 
+#include "abi/freebsd/process_descriptors.hpp"
+#include "abi/freebsd/umtx_shm.hpp"
 #include "abi/personality.hpp"
 
 namespace sudrun::abi::freebsd {
@@ -51,6 +53,8 @@ class FreeBsd final : public Personality {
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
   const Table& table() const noexcept { return *table_; }
   KqueueRegistry& kqueues() noexcept { return *kqueues_; }
+  UmtxPages& umtx_pages() noexcept { return umtx_pages_; }
+  ProcessDescriptors& process_descriptors() noexcept { return process_descriptors_; }
   /// Whether the process has changed its ids since it was executed (issetugid(2)).
   bool changed_credentials() const noexcept { return changed_credentials_.load(); }
   void note_changed_credentials() noexcept { changed_credentials_.store(true); }
@@ -66,6 +70,8 @@ class FreeBsd final : public Personality {
   Vocabulary vocabulary_;
   GuestAddr trampoline_{};
   std::unique_ptr<KqueueRegistry> kqueues_;
+  UmtxPages umtx_pages_;
+  ProcessDescriptors process_descriptors_;
   std::atomic<bool> changed_credentials_{false};
   std::unique_ptr<AioRegistry> aio_;
 };

@@ -52,7 +52,13 @@ Result pdfork(Call& call) noexcept {
   const NativeResult child = call.host.fork(false);
   if (child <= 0) return forked(child);
   const NativeResult fd = call.host.call(SYS_pidfd_open, static_cast<Word>(child), 0);
-  if (is_error(fd)) return Result::of(fd);
+  if (is_error(fd) || ((flags & kDaemon) == 0 && !self(call).process_descriptors().add(
+                                                     static_cast<int>(fd), static_cast<int>(child)))) {
+    // FreeBSD fails before it forks: the child must not have been.
+    call.host.call(SYS_kill, static_cast<Word>(child), SIGKILL);
+    call.host.call(SYS_wait4, static_cast<Word>(child), 0, 0, 0);
+    return is_error(fd) ? Result::of(fd) : Result::fail(ENOMEM);
+  }
   if ((flags & kCloseOnExec) == 0) call.host.call(SYS_fcntl, static_cast<Word>(fd), F_SETFD, 0);
   const auto guest_fd = static_cast<std::int32_t>(fd);
   if (!call.host.put(call.addr(0), guest_fd)) return Result::fail(EFAULT);
@@ -123,28 +129,9 @@ Result fexecve_call(Call& call) noexcept {
 
 Result exit_call(Call& call) noexcept {
   umtx_thread_ends(call.host);
+  self(call).process_descriptors().close_all(call.host);
   call.host.exit_process(call.i32(0) & 0xff);
   __builtin_unreachable();
-}
-
-Result wait4_call(Call& call) noexcept {
-  const auto options = self(call).vocabulary().wait_options.to_native(call.u32(2));
-  // FreeBSD's wait4() always waits for exits; WEXITED and WNOWAIT belong to waitid() on Linux.
-  if (!options) return Result::fail(EINVAL);
-  constexpr Word kOfWait4 = WNOHANG | WUNTRACED | WCONTINUED;
-  if ((*options & WNOWAIT) != 0) return Result::fail(EINVAL);
-  int status = 0;
-  rusage usage{};
-  const NativeResult pid =
-      call.host.call_interruptible(SYS_wait4, static_cast<Word>(static_cast<std::int64_t>(call.i32(0))),
-                                   pointer(&status), *options & kOfWait4, pointer(&usage));
-  if (is_error(pid)) return Result::of(pid);
-  if (pid != 0) {
-    const std::int32_t guest_status = guest_wait_status(call.table, status);
-    if (!is_null(call.addr(1)) && !call.host.put(call.addr(1), guest_status)) return Result::fail(EFAULT);
-    if (!is_null(call.addr(3)) && !call.host.put(call.addr(3), usage)) return Result::fail(EFAULT);
-  }
-  return Result::ok(static_cast<Word>(pid));
 }
 
 /// The status word wait(2) would give for what waitid() reported.
@@ -161,6 +148,40 @@ int status_of(const siginfo_t& info) noexcept {
     default:
       return (info.si_status << 8) | 0x7f;
   }
+}
+
+/// wait4() with WNOWAIT, which Linux's has not.
+NativeResult look_at_child(Call& call, int pid, Word options, int& status, rusage& usage) noexcept {
+  siginfo_t info{};
+  const idtype_t type = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
+  const Word id = type == P_ALL ? 0 : static_cast<Word>(static_cast<std::int64_t>(pid < 0 ? -pid : pid));
+  const NativeResult r = call.host.call_interruptible(SYS_waitid, static_cast<Word>(type), id, pointer(&info),
+                                                      options | WEXITED, pointer(&usage));
+  if (is_error(r)) return r;
+  status = status_of(info);
+  return info.si_pid;
+}
+
+Result wait4_call(Call& call) noexcept {
+  const auto options = self(call).vocabulary().wait_options.to_native(call.u32(2));
+  if (!options) return Result::fail(EINVAL);
+  // FreeBSD's wait4() always waits for exits; WEXITED belongs to waitid() on Linux.
+  constexpr Word kOfWait4 = WNOHANG | WUNTRACED | WCONTINUED;
+  int status = 0;
+  rusage usage{};
+  const int wanted = call.i32(0);
+  const NativeResult pid =
+      (*options & WNOWAIT) != 0
+          ? look_at_child(call, wanted, *options, status, usage)
+          : call.host.call_interruptible(SYS_wait4, static_cast<Word>(static_cast<std::int64_t>(wanted)),
+                                         pointer(&status), *options & kOfWait4, pointer(&usage));
+  if (is_error(pid)) return Result::of(pid);
+  if (pid != 0) {
+    const std::int32_t guest_status = guest_wait_status(call.table, status);
+    if (!is_null(call.addr(1)) && !call.host.put(call.addr(1), guest_status)) return Result::fail(EFAULT);
+    if (!is_null(call.addr(3)) && !call.host.put(call.addr(3), usage)) return Result::fail(EFAULT);
+  }
+  return Result::ok(static_cast<Word>(pid));
 }
 
 Result wait6_call(Call& call) noexcept {

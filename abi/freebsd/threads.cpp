@@ -1,11 +1,16 @@
 // Threads. Sources: FreeBSD 14.0, sys/kern/kern_thr.c, sys/sys/thr.h, thr_new(2), thr_exit(2), thr_kill(2).
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <csignal>
+#include <cstring>
+#include <string_view>
 
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/machine_layout.hpp"
@@ -55,6 +60,40 @@ Result thr_self(Call& call) noexcept {
   return call.host.put(call.addr(0), tid) ? Result::ok(0) : Result::fail(EFAULT);
 }
 
+/// Every thread of the process but the caller. ESRCH if there is none.
+Result kill_others(Call& call, int pid, int signal) noexcept {
+  std::array<char, 32> path{};
+  constexpr std::string_view kPrefix = "/proc/", kSuffix = "/task";
+  char* end = std::copy(kPrefix.begin(), kPrefix.end(), path.data());
+  end = std::to_chars(end, path.data() + path.size(), pid).ptr;
+  std::copy(kSuffix.begin(), kSuffix.end(), end);
+  const NativeResult fd =
+      call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path.data()),
+                     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (is_error(fd)) return Result::fail(ESRCH);
+  NativeResult answer = -ESRCH;
+  alignas(8) std::array<char, 2048> entries{};
+  for (;;) {
+    const NativeResult size = call.host.call(SYS_getdents64, static_cast<Word>(fd),
+                                             reinterpret_cast<Word>(entries.data()), entries.size());
+    if (size <= 0) break;
+    constexpr std::size_t kLength = 16, kName = 19;  // of struct linux_dirent64 (getdents(2))
+    for (std::size_t at = 0; at < static_cast<std::size_t>(size);) {
+      std::uint16_t length = 0;
+      std::memcpy(&length, &entries[at + kLength], sizeof length);
+      int tid = 0;
+      std::from_chars(&entries[at + kName], &entries[at] + length, tid);
+      at += length;
+      if (tid == 0 || tid == call.host.tid()) continue;
+      const NativeResult sent = call.host.call(SYS_tgkill, static_cast<Word>(pid), static_cast<Word>(tid),
+                                               static_cast<Word>(signal));
+      if (answer == -ESRCH) answer = sent;
+    }
+  }
+  call.host.call(SYS_close, static_cast<Word>(fd));
+  return Result::of(answer);
+}
+
 Result kill_thread(Call& call, int pid, std::int64_t id, int guest_signal) noexcept {
   int signal = 0;
   if (guest_signal != 0) {
@@ -62,7 +101,7 @@ Result kill_thread(Call& call, int pid, std::int64_t id, int guest_signal) noexc
     signal = call.table.signal_to_native(guest_signal);
     if (signal == 0) return Result::fail(EINVAL);
   }
-  if (id == -1) return Result::fail(EOPNOTSUPP);  // every thread but the caller
+  if (id == -1) return kill_others(call, pid, signal);
   const int tid = native_tid(id);
   if (tid == 0) return Result::fail(ESRCH);
   return Result::of(

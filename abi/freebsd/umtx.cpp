@@ -11,7 +11,6 @@
 #include "abi/freebsd/umtx.hpp"
 
 #include <array>
-#include <bit>
 #include <cerrno>
 #include <climits>
 #include <span>
@@ -544,9 +543,8 @@ Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& r) noexcept
     }
     case Op::sem2_wake:
       return done(sem2_wake(host, r.object));
-    case Op::shm:
-      // Objects shared between processes by the address of a lock would need a registry outside them.
-      return done(std::popcount(r.value & kShmFlags) == 1 ? EOPNOTSUPP : EINVAL);
+    case Op::shm:  // carried out by UmtxPages
+      return done(EOPNOTSUPP);
     case Op::robust_lists:
       return done(robust_lists(host, r.addr1, r.value));
     case Op::get_min_timeout:
@@ -569,6 +567,8 @@ NativeResult umtx_wake(Host& host, GuestAddr word, int count) noexcept {
 namespace {
 
 Result do_umtx_op(Call& call) noexcept {
+  if (umtx::Op{call.u32(1)} == umtx::Op::shm)
+    return self(call).umtx_pages().request(call.host, call.addr(3), call.u32(2));
   return umtx_op(call.host, self(call).vocabulary().clock_id,
                  {call.addr(0), call.u32(1), call.word(2), call.addr(3), call.addr(4)});
 }

@@ -70,9 +70,6 @@ inline constexpr std::uint32_t kMaxReaders = 0x1fff'ffff;
 inline constexpr std::uint32_t kSemWaiters = 0x8000'0000;
 inline constexpr std::uint32_t kSemCount = 0x7fff'ffff;
 
-// UMTX_OP_SHM's flags
-inline constexpr std::uint32_t kShmFlags = 0x0f;
-
 inline constexpr std::uint32_t kAbsoluteTime = 0x01;  // _umtx_time._flags: UMTX_ABSTIME
 
 struct Timespec {

@@ -70,6 +70,24 @@ CASE(sigqueue_to_a_thread) {
   CHECK_EQ(last.si_value.word, 0x1234567890L);
   CHECK_EQ(sys(SYS_sigqueue, 5, SIGUSR1 | 0x80000000U, 0), -ESRCH);
 }
+static volatile int reached;
+static void reach(int signal, struct siginfo* info, struct ucontext* context) {
+  __atomic_fetch_add(&reached, 1, __ATOMIC_SEQ_CST);
+}
+static void wait_for_all(struct thread* t) {
+  while (__atomic_load_n(&reached, __ATOMIC_SEQ_CST) < 5) sys(SYS_sched_yield);
+}
+CASE(thr_kill_of_all_others) {
+  static struct thread threads[5];
+  CHECK_EQ(sys(SYS_thr_kill, -1, SIGUSR1), -ESRCH);
+  CHECK_EQ(sys(SYS_thr_kill, -1, 129), -EINVAL);
+  on_signal(SIGUSR1, reach, 0);
+  for (int i = 0; i < 5; ++i) thread_start(&threads[i], wait_for_all, 0);
+  CHECK_EQ(sys(SYS_thr_kill, -1, 0), 0);
+  CHECK_EQ(sys(SYS_thr_kill, -1, SIGUSR1), 0);
+  for (int i = 0; i < 5; ++i) thread_join(&threads[i]);
+  CHECK_EQ(reached, 5);
+}
 CASE(unknown_action_flags) {
   struct sigaction action = {remember, 0x100, {{0}}, 0};
   CHECK_EQ(sys(SYS_sigaction, SIGUSR1, &action, 0), -EINVAL);

@@ -232,3 +232,59 @@ CASE(between_processes) {
   CHECK_EQ(*word, 2);
   expect_exit(pid, 0);
 }
+
+enum { SHM_CREAT = 1, SHM_LOOKUP = 2, SHM_DESTROY = 4, SHM_ALIVE = 8, OP_SHM = 25 };
+static long shm(long flags, const volatile void* at) { return sys(SYS__umtx_op, 0, OP_SHM, flags, at, 0); }
+static volatile uint32_t* page_of(long fd) {
+  const long at = sys(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(at > 0);
+  CHECK_EQ(sys(SYS_close, fd), 0);
+  return (volatile uint32_t*)at;
+}
+CASE(shared_pages) {
+  char* memory = shared();
+  CHECK_EQ(shm(SHM_LOOKUP, memory), -ESRCH);
+  CHECK_EQ(shm(SHM_DESTROY, memory), -ESRCH);
+  CHECK_EQ(shm(SHM_ALIVE, memory), 0);
+  CHECK_EQ(shm(0, memory), -EINVAL);
+  CHECK_EQ(shm(SHM_CREAT | SHM_LOOKUP, memory), -EINVAL);
+  CHECK_EQ(shm(16, memory), -EINVAL);
+  CHECK_EQ(shm(SHM_CREAT, (void*)8), -EFAULT);
+  CHECK_EQ(shm(SHM_ALIVE, (void*)8), -EFAULT);
+  long fd = shm(SHM_CREAT, memory + 64);
+  CHECK(fd >= 0);
+  CHECK_EQ(sys(SYS_fcntl, fd, F_GETFD, 0), FD_CLOEXEC);
+  volatile uint32_t* page = page_of(fd);
+  CHECK_EQ(page[0], 0);
+  page[0] = 11;
+  CHECK_EQ(page_of(shm(SHM_CREAT, memory + 64))[0], 11);   // the same again
+  CHECK_EQ(shm(SHM_LOOKUP, memory + 128), -ESRCH);
+  const long pid = start_process();
+  if (pid == 0) {
+    // The same memory at another address.
+    volatile uint32_t* same = page_of(shm(SHM_LOOKUP, memory + 64));
+    CHECK_EQ(same[0], 11);
+    same[0] = 12;
+    quit(0);
+  }
+  expect_exit(pid, 0);
+  CHECK_EQ(page[0], 12);
+  CHECK_EQ(shm(SHM_DESTROY, memory + 64), 0);
+  CHECK_EQ(shm(SHM_LOOKUP, memory + 64), -ESRCH);
+  CHECK_EQ(page[0], 12);
+  static uint32_t private;
+  fd = shm(SHM_CREAT, &private);
+  CHECK(fd >= 0);
+  page_of(fd)[0] = 5;
+  CHECK_EQ(page_of(shm(SHM_LOOKUP, &private))[0], 5);
+}
+CASE(one_file_at_two_addresses) {
+  const long file = sys(SYS_open, "shared-file", O_RDWR | O_CREAT, 0600);
+  CHECK(file >= 0);
+  CHECK_EQ(sys(SYS_ftruncate, file, 8192), 0);
+  char* a = (char*)sys(SYS_mmap, 0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  char* b = (char*)sys(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 4096);
+  page_of(shm(SHM_CREAT, a + 4096 + 8))[0] = 9;
+  CHECK_EQ(page_of(shm(SHM_LOOKUP, b + 8))[0], 9);
+  CHECK_EQ(shm(SHM_LOOKUP, b), -ESRCH);
+}

@@ -40,8 +40,9 @@ class TableError : public std::runtime_error {
 struct RoleModel {
   RoleKind kind = RoleKind::none;
   bool nullable = false;
-  std::string type;   ///< structure, scalar type or flag set
-  std::string count;  ///< name of the counting argument, or a number
+  bool no_follow = false;  ///< `path_nofollow`
+  std::string type;        ///< structure, scalar type or flag set
+  std::string count;       ///< name of the counting argument, or a number
   Where where;
 };
 
@@ -132,6 +133,11 @@ struct NoteModel {
   std::uint32_t type = 0;
 };
 
+struct ReleaseModel {
+  std::string name;
+  std::uint32_t number = 0;
+};
+
 struct AliasModel {
   std::string native;
   std::string guest;
@@ -146,6 +152,8 @@ struct TableModel {
   std::optional<int> osabi;
   std::vector<NoteModel> notes;
   std::vector<std::string> interpreters;
+  std::string sysroot_hint;
+  std::vector<ReleaseModel> releases;
   Convention convention{};
   std::vector<ErrnoModel> errnos;
   std::vector<AliasModel> errno_from_native;

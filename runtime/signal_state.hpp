@@ -33,6 +33,10 @@ class SignalState {
   abi::SignalAction take_for_delivery(int signal) noexcept;
   /// Catches `signal` on the host from now on, even where the guest ignores it or leaves it at its default.
   void watch(int signal) noexcept;
+  /// Before execve: makes the host's dispositions such that the new program inherits the guest's, whatever
+  /// the runtime catches or ignores for itself; what is caught becomes the default in the kernel.
+  void prepare_exec() noexcept;
+  void exec_failed() noexcept;  ///< undoes that
   bool is_ignored_by_default(int signal) const noexcept {
     return (ignored_by_default_ & abi::sigbit(signal)) != 0;
   }

@@ -36,7 +36,18 @@ struct ExecRequest {
   GuestAddr path{};  ///< guest string
   GuestAddr argv{};  ///< guest vector of strings
   GuestAddr envp{};
-  bool by_descriptor = false;  ///< fexecve: run the file `dirfd` itself
+  bool by_descriptor = false;        ///< fexecve: run the file `dirfd` itself
+  std::uint64_t argument_limit = 0;  ///< bytes of all strings, their NULs included; 0: the host's limit
+};
+
+/// Longest path the host's kernel takes, its NUL included (PATH_MAX).
+inline constexpr std::size_t kMaxPath = 4096;
+
+/// Where the host has a file the guest has named.
+struct ResolvedPath {
+  std::array<char, kMaxPath> text;  ///< absolute, with its NUL
+  std::size_t length = 0;           ///< 0: the guest's path means the same to the host; use it as it is
+  bool in_root = false;             ///< in the guest's own file tree (the sysroot)
 };
 
 /// A native call that is nobody's in particular: no guest thread stands behind it.
@@ -169,6 +180,20 @@ class Host {
 
   /// End of the first thread's stack (its highest address plus one); 0 if unknown.
   virtual Word stack_top() noexcept { return 0; }
+
+  // --- files ----------------------------------------------------------------------------------------------
+  /// Looks `path` up, relative to the directory `dirfd`, as the guest sees the file tree. Arguments of role
+  /// `path` have been looked up before a handler runs; this is for paths inside structures. `follow`: a
+  /// symbolic link as last component is followed. Returns 0 or a negative errno. Without a sysroot paths are
+  /// the host's.
+  virtual NativeResult resolve_path(int dirfd, std::string_view path, bool follow,
+                                    ResolvedPath& found) noexcept {
+    static_cast<void>(dirfd), static_cast<void>(path), static_cast<void>(follow);
+    found.length = 0;
+    return 0;
+  }
+  /// An absolute path of the host's as the guest sees it; a part of `path` or a constant.
+  virtual std::string_view guest_path(std::string_view path) noexcept { return path; }
 
   // --- descriptors --------------------------------------------------------------------------------------
   /// Moves a native descriptor the guest must not see out of the way (high number, close-on-exec).

@@ -25,6 +25,15 @@ std::unique_ptr<Personality> make_personality(std::string_view name) {
   return nullptr;
 }
 
+std::optional<Personality::Release> release_of(const Table& table, std::string_view text) {
+  const std::string_view name = text.empty() ? table.release() : text;
+  const std::string_view number = name.substr(0, name.find('-'));
+  for (const ReleaseId& known : table.releases())
+    if (table.string(known.name) == number) return Personality::Release{std::string(name), known.number};
+  if (!text.empty()) return std::nullopt;
+  return Personality::Release{std::string(name), 0};
+}
+
 std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept {
   if (personality == "freebsd") {
     static const std::vector<HandlerEntry> all =

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,6 +49,14 @@ class Personality {
   Personality& operator=(const Personality&) = delete;
 
   virtual std::string_view name() const noexcept = 0;
+  /// What the guest sees as the release of its system: a name and the number by which programs compare
+  /// releases. The table's unless another is chosen.
+  struct Release {
+    std::string name;
+    std::uint32_t number = 0;
+  };
+  const Release& release() const noexcept { return release_; }
+  void set_release(Release release) { release_ = std::move(release); }
   /// Called once, before the guest runs, with the table in force: resolve flag sets and structures by name.
   virtual void bind(const Table& table) = 0;
 
@@ -89,10 +99,16 @@ class Personality {
   virtual void after_fork_in_parent() noexcept = 0;
   /// In the child: also drop what is not inherited. The other threads are gone.
   virtual void after_fork_in_child(Host& host) noexcept = 0;
+
+ private:
+  Release release_;
 };
 
 /// Personalities by name (`freebsd`, `linux`); null if there is none.
 std::unique_ptr<Personality> make_personality(std::string_view name);
+/// The release of `table` that `text` names ("14.1", "14.1-RELEASE-p2"; empty: the table's own). Nothing if
+/// the table knows it not.
+std::optional<Personality::Release> release_of(const Table& table, std::string_view text);
 /// Handlers of a personality, sorted by name. Used by the reader (to check) and the runtime (to bind).
 std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept;
 

@@ -98,7 +98,10 @@ RoleText parse_role(std::string_view text) {
   if (open == std::string_view::npos) {
     const auto plain =
         std::find_if(kPlain.begin(), kPlain.end(), [&](const auto& p) { return p.first == name; });
-    if (plain != kPlain.end()) {
+    if (name == "path_nofollow") {
+      role.kind = RoleKind::path;
+      role.no_follow = true;
+    } else if (plain != kPlain.end()) {
       role.kind = plain->second;
     } else if (is_identifier(name)) {
       role.kind = RoleKind::flags;

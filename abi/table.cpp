@@ -234,6 +234,10 @@ std::string_view Table::abi() const noexcept { return string(header().abi); }
 std::string_view Table::title() const noexcept { return string(header().title); }
 std::string_view Table::personality() const noexcept { return string(header().personality); }
 std::string_view Table::release() const noexcept { return string(header().release); }
+std::span<const ReleaseId> Table::releases() const noexcept {
+  return view<ReleaseId>(base_, header().releases);
+}
+std::string_view Table::sysroot_hint() const noexcept { return string(header().sysroot_hint); }
 const Convention& Table::convention() const noexcept { return header().convention; }
 
 int Table::osabi() const noexcept { return header().osabi; }

@@ -62,6 +62,8 @@ enum class RoleKind : std::uint8_t {
 };
 
 inline constexpr std::uint16_t kScalarParam = 0xff00;
+/// In Role::param of a `path`: a symbolic link as last component is meant itself.
+inline constexpr std::uint16_t kNoFollow = 1;
 /// In Role::count: the rest is the count itself and not the index of the argument that holds it.
 inline constexpr std::uint8_t kLiteralCount = 0x80;
 
@@ -70,7 +72,8 @@ inline constexpr std::uint8_t kLiteralCount = 0x80;
 /// `*_buf`, `*_array`, `*_records`, `mib`, `bits`, `*_sockaddr`: `count` is the index of the argument that
 /// counts or points to the count, or kLiteralCount | the count itself. `flags`: `param` is the flag set
 /// index, `count` the argument's width, 32 or 64. `variant`: `param` is the variant's index, `count` the
-/// index of the argument that decides. In a structure's field an argument is a field of the same structure.
+/// index of the argument that decides. `path`: `param` is 0 or
+/// kNoFollow. In a structure's field an argument is a field of the same structure.
 struct Role {
   RoleKind kind = RoleKind::none;
   bool nullable = false;
@@ -226,6 +229,12 @@ struct NoteId {
   std::uint32_t type;
 };
 
+/// A release of the guest's system, and the number by which programs compare releases.
+struct ReleaseId {
+  std::uint32_t name;
+  std::uint32_t number;
+};
+
 class Table {
  public:
   Table() = default;
@@ -235,7 +244,11 @@ class Table {
   std::string_view abi() const noexcept;
   std::string_view title() const noexcept;
   std::string_view personality() const noexcept;
-  std::string_view release() const noexcept;
+  std::string_view release() const noexcept;  ///< the one the table describes
+  /// Releases programs may be shown; empty if the system has no such choice.
+  std::span<const ReleaseId> releases() const noexcept;
+  /// For people: what directory to name as sysroot, and how to get one; may be empty.
+  std::string_view sysroot_hint() const noexcept;
   const Convention& convention() const noexcept;
 
   int osabi() const noexcept;  ///< -1: not identified by e_ident[EI_OSABI]

@@ -75,7 +75,10 @@ struct BlockHeader {
   Area errno_names;             ///< string offset by guest errno
   Area signals;                 ///< SignalRecord by guest signal
   Area signal_to_guest;         ///< uint16 by native signal
-  Area strings;                 ///< bytes; the first is NUL, the last is NUL
+  Area releases;                ///< ReleaseId
+  std::uint32_t sysroot_hint;   ///< string offset
+  std::uint32_t reserved;
+  Area strings;  ///< bytes; the first is NUL, the last is NUL
 };
 
 /// True if `number` is the C int `value`, however its register was extended.
@@ -99,6 +102,7 @@ static_assert(std::has_unique_object_representations_v<VariantRecord>);
 static_assert(std::has_unique_object_representations_v<VariantCase>);
 static_assert(std::has_unique_object_representations_v<SignalRecord>);
 static_assert(std::has_unique_object_representations_v<NoteId>);
+static_assert(std::has_unique_object_representations_v<ReleaseId>);
 static_assert(sizeof(Entry) == 116 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 24);
 
 }  // namespace sudrun::abi::detail

@@ -156,6 +156,10 @@ void Freezer::identification() {
   std::vector<std::uint32_t> interpreters;
   for (const std::string& path : guest_.interpreters) interpreters.push_back(block_.string(path));
   header_.interpreters = block_.area(interpreters);
+  header_.sysroot_hint = guest_.sysroot_hint.empty() ? 0 : block_.string(guest_.sysroot_hint);
+  std::vector<ReleaseId> releases;
+  for (const ReleaseModel& row : guest_.releases) releases.push_back({block_.string(row.name), row.number});
+  header_.releases = block_.area(releases);
 }
 
 int Freezer::native_errno(const ErrnoModel& row) const {
@@ -401,6 +405,7 @@ Role Freezer::role(const RoleModel& model, const std::vector<std::string>& names
   role.kind = model.kind;
   role.nullable = model.nullable;
   role.written = model.written;
+  if (model.no_follow) role.param = kNoFollow;
   if (model.kind == RoleKind::flags) {
     role.param = row_index(guest_.flags, model.type);
     role.count = flag_widths_[role.param];

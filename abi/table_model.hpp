@@ -40,9 +40,10 @@ class TableError : public std::runtime_error {
 struct RoleModel {
   RoleKind kind = RoleKind::none;
   bool nullable = false;
-  bool written = false;  ///< an `inout` array
-  std::string type;      ///< structure, scalar type, flag set or variant
-  std::string count;     ///< name of the counting or deciding argument, or a number
+  bool no_follow = false;  ///< `path_nofollow`
+  bool written = false;    ///< an `inout` array
+  std::string type;        ///< structure, scalar type, flag set or variant
+  std::string count;       ///< name of the counting or deciding argument, or a number
   Where where;
 };
 
@@ -147,6 +148,11 @@ struct NoteModel {
   std::uint32_t type = 0;
 };
 
+struct ReleaseModel {
+  std::string name;
+  std::uint32_t number = 0;
+};
+
 struct AliasModel {
   std::string native;
   std::string guest;
@@ -161,6 +167,8 @@ struct TableModel {
   std::optional<int> osabi;
   std::vector<NoteModel> notes;
   std::vector<std::string> interpreters;
+  std::string sysroot_hint;
+  std::vector<ReleaseModel> releases;
   Convention convention{};
   std::vector<ErrnoModel> errnos;
   std::vector<AliasModel> errno_from_native;

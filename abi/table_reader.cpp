@@ -51,6 +51,7 @@ class Reader {
  private:
   void source(const YamlMap& map);
   void identify(const YamlMap& map);
+  void releases(const YamlMap& map);
   void convention(const YamlMap& map);
   void errnos(const YamlMap& map);
   void errno_aliases(const YamlMap& map);
@@ -70,8 +71,8 @@ class Reader {
 
 void Reader::read() {
   const YamlMap top = root_.map();
-  top.allow_only({"abi", "title", "personality", "source", "identify", "convention", "errno",
-                  "errno_from_native", "signals", "flags", "structs", "variants", "calls"});
+  top.allow_only({"abi", "title", "personality", "source", "identify", "sysroot", "releases", "convention",
+                  "errno", "errno_from_native", "signals", "flags", "structs", "variants", "calls"});
   const YamlValue& abi = top.require("abi");
   model_.abi = abi.text();
   if (model_.abi.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos)
@@ -82,6 +83,8 @@ void Reader::read() {
   model_.personality_where = personality.where();
   source(top.require("source").map());
   identify(top.require("identify").map());
+  if (const YamlValue* const hint = top.find("sysroot")) model_.sysroot_hint = hint->text();
+  if (const YamlValue* const rows = top.find("releases")) releases(rows->map());
   convention(top.require("convention").map());
   errnos(top.require("errno").map());
   if (const YamlValue* const aliases = top.find("errno_from_native")) errno_aliases(aliases->map());
@@ -128,6 +131,15 @@ void Reader::identify(const YamlMap& map) {
         value.fail("`" + value.text() + "` is not an interpreter's path; expected an absolute path");
       model_.interpreters.push_back(value.text());
     }
+  }
+}
+
+void Reader::releases(const YamlMap& map) {
+  for (const YamlMap::Item& item : map.items()) {
+    if (item.key.name().find('-') != std::string::npos)
+      item.key.fail("`" + item.key.name() + "` is not a release; expected its number alone, as in `14.1`");
+    model_.releases.push_back(
+        {item.key.name(), static_cast<std::uint32_t>(item.value.integer(0, 0xffff'ffff))});
   }
 }
 

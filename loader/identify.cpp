@@ -202,9 +202,7 @@ std::optional<std::string> why_not_runnable(const Classification& file) {
       if (!file.is_dynamic()) return std::nullopt;
       return "a dynamic Linux program: it needs no runtime, run it directly";
     case FileKind::foreign_elf:
-      if (!file.is_dynamic()) return std::nullopt;
-      return "a dynamic " + file.abi + " program (interpreter " + printable(file.image->interpreter) +
-             "): dynamic programs are not supported yet, link it statically";
+      return std::nullopt;
   }
   return file.message;
 }

@@ -1,5 +1,8 @@
 // The only place where the runtime touches guest memory by address. Every access checks that the range is the
 // guest's and goes through a fault point of gate.S, so that a bad pointer is EFAULT and nothing worse.
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -10,6 +13,10 @@ namespace sudrun::runtime {
 
 using abi::GuestAddr;
 using abi::word_of;
+
+namespace {
+constexpr std::uint64_t kPathRoom = abi::kMaxPathArguments * abi::kMaxPath;
+}
 
 bool GuestThread::read(GuestAddr from, void* to, std::size_t size) noexcept {
   return in_guest(from, size) && sudrun_copy(to, reinterpret_cast<const void*>(word_of(from)), size) == 0;
@@ -27,6 +34,23 @@ abi::NativeResult GuestThread::read_string(GuestAddr from, std::span<char> buffe
     return -EFAULT;
   if (length == room) return room < buffer.size() ? -EFAULT : -ENAMETOOLONG;
   return static_cast<abi::NativeResult>(length);
+}
+
+abi::GuestAddr GuestThread::path_room(unsigned index) noexcept {
+  constexpr int kAttempts = 16;
+  for (int attempt = 0; path_room_ == 0 && attempt < kAttempts; ++attempt) {
+    const abi::Word at = choose_address(kPathRoom, abi::kMaxPath);
+    if (at == 0) break;
+    const auto mapped = native(SYS_mmap, at, kPathRoom, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~std::uint64_t{0}, 0);
+    if (mapped > 0) path_room_ = static_cast<abi::Word>(mapped);
+    if (mapped != -EEXIST) break;
+  }
+  return abi::guest_addr(path_room_ == 0 ? 0 : path_room_ + index * abi::kMaxPath);
+}
+
+void GuestThread::free_path_room() noexcept {
+  if (path_room_ != 0) native(SYS_munmap, path_room_, kPathRoom);
 }
 
 bool GuestThread::load32(GuestAddr from, std::uint32_t& value) noexcept {

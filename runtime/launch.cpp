@@ -62,11 +62,47 @@ Tables load_tables(const LaunchOptions& options) {
   return tables;
 }
 
-/// Opens the program: as given, or, for a name without a slash that is not here, through PATH.
-int open_program(const std::string& name, std::string& path) {
+std::string real_path(const std::string& path) {
+  std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
+  return real ? std::string(real.get()) : path;
+}
+
+/// The value of an option, or else of an environment variable.
+std::string option_or_variable(const std::string& option, const char* variable) {
+  if (!option.empty()) return option;
+  const char* value = std::getenv(variable);
+  return value != nullptr ? value : "";
+}
+
+/// The name of an open file, as far as it has one.
+std::string open_file_path(int fd) { return real_path("/proc/self/fd/" + std::to_string(fd)); }
+
+/// The guest's own file tree; nothing if it has none.
+std::optional<Sysroot> find_sysroot(const LaunchOptions& options) {
+  const std::string named = option_or_variable(options.sysroot, "SUDRUN_SYSROOT");
+  if (named.empty()) return std::nullopt;
+  std::unique_ptr<char, decltype(&std::free)> real(::realpath(named.c_str(), nullptr), &std::free);
+  if (!real) throw LaunchError(kExitOwnFailure, "the sysroot " + named + ": " + error_text(errno));
+  const std::string root = real.get();
+  struct stat status {};
+  if (::stat(root.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+    throw LaunchError(kExitOwnFailure, "the sysroot " + named + " is not a directory");
+  if (root == "/") return std::nullopt;
+  return Sysroot(root);
+}
+
+/// Opens the program: as given, or, for a name without a slash that is not here, through PATH. `path` becomes
+/// the host's.
+int open_program(const LaunchOptions& options, const std::optional<Sysroot>& sysroot, std::string& path) {
+  const std::string& name = options.program;
+  const auto on_host = [&](const std::string& named) {
+    return sysroot && !options.host_path ? sysroot->host_path(named) : named;
+  };
   if (name.empty()) throw LaunchError(kExitNotFound, "the program's name is empty");
-  path = name;
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  path = on_host(name);
+  if (options.program_fd >= 0) ::fcntl(options.program_fd, F_SETFD, FD_CLOEXEC);
+  int fd = options.program_fd >= 0 ? options.program_fd
+                                   : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   int error = fd < 0 ? errno : 0;
   if (error == ENOENT && name.find('/') == std::string::npos) {
     const char* search = std::getenv("PATH");
@@ -75,7 +111,7 @@ int open_program(const std::string& name, std::string& path) {
       const std::size_t colon = rest.find(':');
       const std::string dir = rest.substr(0, colon);
       rest = colon == std::string::npos ? "" : rest.substr(colon + 1);
-      const std::string candidate = (dir.empty() ? "." : dir) + "/" + name;
+      const std::string candidate = on_host((dir.empty() ? "." : dir) + "/" + name);
       if (::access(candidate.c_str(), X_OK) != 0) continue;
       fd = ::open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
       if (fd >= 0) path = candidate;
@@ -89,11 +125,6 @@ int open_program(const std::string& name, std::string& path) {
     throw LaunchError(kExitNotExecutable, name + ": is a directory, not a program");
   if (!S_ISREG(status.st_mode)) throw LaunchError(kExitNotExecutable, name + ": is not a regular file");
   return fd;
-}
-
-std::string real_path(const std::string& path) {
-  std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
-  return real ? std::string(real.get()) : path;
 }
 
 const abi::Table& choose_table(const LaunchOptions& options, const Tables& tables,
@@ -128,11 +159,15 @@ std::unique_ptr<Tracer> make_tracer(const LaunchOptions& options, const abi::Tab
   return std::make_unique<Tracer>(table, to);
 }
 
-std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMode trap) {
+std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMode trap,
+                                            const std::optional<Sysroot>& sysroot) {
   std::vector<std::string> out;
   out.push_back(trap == TrapMode::seccomp ? "--trap=seccomp" : "--trap=sud");
   if (trap == TrapMode::seccomp) out.push_back("--inherited-filter");
   if (!options.table_file.empty()) out.push_back("--table=" + real_path(options.table_file));
+  if (sysroot) out.push_back("--sysroot=" + sysroot->root());
+  if (const auto release = option_or_variable(options.release, "SUDRUN_RELEASE"); !release.empty())
+    out.push_back("--release=" + release);
   if (options.trace) out.push_back("--trace");
   if (options.summary) out.push_back("--summary");
   if (!options.trace_file.empty()) {
@@ -149,6 +184,45 @@ T value_or_fail(loader::Outcome<T> outcome, const std::string& program) {
   return std::move(*outcome);
 }
 
+std::string unknown_release(const abi::Table& table, const std::string& wanted) {
+  std::string known;
+  for (const abi::ReleaseId& row : table.releases())
+    known += (known.empty() ? "" : ", ") + std::string(table.string(row.name));
+  return "unknown release `" + wanted + "` of " + std::string(table.abi()) + "; known: " + known;
+}
+
+/// Maps the interpreter (dynamic linker) that a dynamic program names.
+loader::MappedImage map_interpreter(const LaunchOptions& options, const abi::Table& table,
+                                    const loader::Image& image, const Sysroot* sysroot) {
+  const std::string& name = image.interpreter;
+  const std::string path = sysroot != nullptr ? sysroot->host_path(name) : name;
+  const std::string what = options.program + ": its interpreter " + name;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+    std::string message = what + " is missing";
+    if (sysroot != nullptr) message += " from the sysroot " + sysroot->root();
+    message += sysroot != nullptr ? "; it should hold " : "; name a directory that has it by --sysroot DIR: ";
+    message += table.sysroot_hint().empty() ? "the base files of the program's system"
+                                            : std::string(table.sysroot_hint());
+    throw LaunchError(kExitNotExecutable, message);
+  }
+  if (fd < 0) throw LaunchError(kExitNotExecutable, what + " (" + path + "): " + error_text(errno));
+  const auto outcome = [&]() -> loader::Outcome<loader::MappedImage> {
+    using Kind = loader::LoadError::Kind;
+    if (::access(path.c_str(), X_OK) != 0) return loader::LoadError{Kind::cannot_map, error_text(errno)};
+    const auto parsed = loader::parse_elf(loader::FileSource(fd));
+    if (!parsed) return parsed.error();
+    if (!parsed->interpreter.empty())
+      return loader::LoadError{Kind::bad_interpreter, "it needs an interpreter itself"};
+    return loader::map_image(*parsed, fd);
+  }();
+  ::close(fd);
+  if (!outcome)
+    throw LaunchError(kExitNotExecutable,
+                      what + " (" + path + ") cannot be used: " + outcome.error().message);
+  return *outcome;
+}
+
 std::vector<loader::AbiSignature> signatures(const Tables& tables) {
   std::vector<loader::AbiSignature> known;
   for (const abi::Table& table : tables.all) known.push_back(loader::signature_of(table));
@@ -160,16 +234,17 @@ std::vector<loader::AbiSignature> signatures(const Tables& tables) {
 std::string inspect_program(const LaunchOptions& options) {
   const Tables tables = load_tables(options);
   std::string path;
-  const int fd = open_program(options.program, path);
+  const int fd = open_program(options, find_sysroot(options), path);
   return loader::inspect(loader::FileSource(fd), signatures(tables));
 }
 
 void launch(const LaunchOptions& options) {
   // Everything here lives until the process ends: guest threads refer to it.
   static Tables tables = load_tables(options);
+  const std::optional<Sysroot> sysroot = find_sysroot(options);
   std::string path;
-  const int fd = open_program(options.program, path);
-  if (::access(path.c_str(), X_OK) != 0)
+  const int fd = open_program(options, sysroot, path);
+  if (options.program_fd < 0 && ::access(path.c_str(), X_OK) != 0)
     throw LaunchError(kExitNotExecutable,
                       options.program + ": no execute permission (chmod +x would give it)");
   const loader::Classification file = loader::classify(loader::FileSource(fd), signatures(tables));
@@ -191,6 +266,11 @@ void launch(const LaunchOptions& options) {
     throw LaunchError(kExitOwnFailure,
                       "the table's personality `" + std::string(table.personality()) + "` is not built in");
 
+  const std::string wanted_release = option_or_variable(options.release, "SUDRUN_RELEASE");
+  auto release = abi::release_of(table, wanted_release);
+  if (!release && !table.releases().empty())
+    throw LaunchError(kExitOwnFailure, unknown_release(table, wanted_release));
+
   std::string error;
   const TrapMode trap = choose_trap(options.trap, options.inherited_filter, error);
   if (trap == TrapMode::automatic) throw LaunchError(kExitOwnFailure, error);
@@ -199,12 +279,22 @@ void launch(const LaunchOptions& options) {
   native(SYS_rt_sigprocmask, 0, 0, word(&inherited_mask), sizeof inherited_mask);
   auto* process = new Process(table, std::move(personality), trap);
   process->set_tracer(make_tracer(options, table, process->hidden()));
-  process->exec_policy().options = options_to_pass_on(options, trap);
-  process->program_path() = real_path(path);
+  process->exec_policy().options = options_to_pass_on(options, trap, sysroot);
+  process->exec_policy().abi = options.abi;
+  process->program_file() = process->program_path() =
+      options.program_fd >= 0 ? open_file_path(fd) : real_path(path);
+  // A tree of files for another system is nothing for a Linux program.
+  if (sysroot && table.abi() != loader::kNativeAbi) {
+    process->program_path() = sysroot->guest_path(process->program_path());
+    process->set_sysroot(sysroot->root());
+  }
+  if (release) process->personality().set_release(std::move(*release));
 
   const loader::Image& image = *file.image;
   const auto mapped = value_or_fail(loader::map_image(image, fd), options.program);
   ::close(fd);
+  std::optional<loader::MappedImage> interpreter;
+  if (!image.interpreter.empty()) interpreter = map_interpreter(options, table, image, process->sysroot());
   loader::StackOptions stack_options;
   stack_options.executable = image.stack_prot && (*image.stack_prot & loader::kExec) != 0;
   const auto stack = value_or_fail(loader::map_stack(stack_options), options.program);
@@ -216,6 +306,7 @@ void launch(const LaunchOptions& options) {
   info.phdr = mapped.phdr;
   info.phent = image.phent;
   info.phnum = image.phnum;
+  info.base = interpreter ? interpreter->bias : mapped.bias;
   info.ehdr_flags = image.flags;
   abi::Personality& guest = process->personality();
   if (!guest.trampoline().empty()) {
@@ -243,6 +334,7 @@ void launch(const LaunchOptions& options) {
     static_cast<void>(!::write(2, line.data(), line.size()));
   }
 
+  const abi::Word first = interpreter ? interpreter->entry : mapped.entry;
   process->thread_count() = 1;
   GuestThread thread(*process, inherited_mask);
   // A trace tells what the program died of, and so must see it come.
@@ -250,7 +342,7 @@ void launch(const LaunchOptions& options) {
     if (process->tracer() != nullptr) process->signals().catch_deaths();
     return true;
   });
-  if (const auto r = thread.run(guest.initial_registers(mapped.entry, built.stack_pointer), 0, {}); r != 0)
+  if (const auto r = thread.run(guest.initial_registers(first, built.stack_pointer), 0, {}); r != 0)
     throw LaunchError(kExitOwnFailure, "cannot arm the trap: " + error_text(static_cast<int>(-r)));
   thread.clear_tid();
   // The first thread has ended before the process. Its host thread stays: without it /proc/self would be

@@ -22,6 +22,10 @@ struct LaunchOptions {
   std::optional<std::string> argv0;    ///< default: the program as given
   std::string abi;                     ///< empty: recognised from the file
   std::string table_file;              ///< empty: the built-in table
+  std::string sysroot;                 ///< the guest's own file tree; empty: SUDRUN_SYSROOT, or none
+  std::string release;                 ///< what the guest sees; empty: SUDRUN_RELEASE, or the table's
+  bool host_path = false;              ///< `program` is a path of the host's, not the guest's
+  int program_fd = -1;                 ///< the program, already open; closed once it is loaded
   TrapMode trap = TrapMode::automatic;
   bool inherited_filter = false;
   bool trace = false;

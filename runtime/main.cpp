@@ -50,6 +50,10 @@ int run(int argc, char** argv) {
   app.add_flag("-c,--summary", options.summary, "Count calls, errors and time; print a table at exit");
   app.add_option("-o,--output", options.trace_file, "Write trace and summary to FILE")->type_name("FILE");
   app.add_option("--abi", options.abi, "Treat the program as one of this ABI")->type_name("NAME");
+  app.add_option("--sysroot", options.sysroot, "Look files up in DIR first, then on the host")
+      ->type_name("DIR");
+  app.add_option("--release", options.release, "Release of its system the program sees, as in 13.2")
+      ->type_name("NAME");
   app.add_option("--table", options.table_file, "Read the ABI's table from a YAML file")->type_name("FILE");
   const std::map<std::string, TrapMode> traps{
       {"auto", TrapMode::automatic}, {"sud", TrapMode::sud}, {"seccomp", TrapMode::seccomp}};
@@ -62,6 +66,8 @@ int run(int argc, char** argv) {
   app.add_flag("--inspect", inspect, "Describe the program instead of running it");
   app.add_flag("--trace-append", options.trace_append)->group("");
   app.add_flag_callback("--empty-argv0", [&options] { options.argv0 = ""; })->group("");
+  app.add_option("--program-fd", options.program_fd)->group("");
+  app.add_flag("--host-path", options.host_path)->group("");
   app.add_flag("--inherited-filter", options.inherited_filter)->group("");
 
   try {

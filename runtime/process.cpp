@@ -46,6 +46,7 @@ Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> pers
       personality_(std::move(personality)),
       handlers_(bind_handlers(table)),
       trap_(trap),
+      path_rules_(table),
       pid_(static_cast<int>(native(SYS_getpid))) {
   personality_->bind(table_);
   signals_.initialise(ignored_by_default(table_), personality_->spare_signal());

@@ -4,9 +4,11 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "abi/path_arguments.hpp"
 #include "abi/personality.hpp"
 #include "abi/table.hpp"
 #include "runtime/address_space.hpp"
@@ -14,6 +16,7 @@
 #include "runtime/call_sites.hpp"
 #include "runtime/descriptors.hpp"
 #include "runtime/signal_state.hpp"
+#include "runtime/sysroot.hpp"
 #include "runtime/thread_list.hpp"
 
 namespace sudrun::runtime {
@@ -24,6 +27,7 @@ class Tracer;
 /// What a new sudrun, started for a program the guest executes, must be told.
 struct ExecPolicy {
   std::vector<std::string> options;  ///< passed on as they are, before the program
+  std::string abi;  ///< of programs without a mark of any known system; empty: they are refused
 };
 
 class Process {
@@ -49,7 +53,14 @@ class Process {
   /// End of the first thread's stack, where the new program's strings are.
   abi::Word stack_top() const noexcept { return stack_top_; }
   void set_stack_top(abi::Word top) noexcept { stack_top_ = top; }
+  /// The program's own path as the guest sees it.
   std::string& program_path() noexcept { return program_path_; }
+  /// The same file as the host names it.
+  std::string& program_file() noexcept { return program_file_; }
+  /// The guest's own file tree; null: its paths are the host's.
+  const Sysroot* sysroot() const noexcept { return sysroot_ ? &*sysroot_ : nullptr; }
+  void set_sysroot(const std::string& root) { sysroot_.emplace(root); }
+  const abi::PathRules& path_rules() const noexcept { return path_rules_; }
 
   int pid() const noexcept { return pid_.load(std::memory_order_relaxed); }
   std::atomic<unsigned>& thread_count() noexcept { return thread_count_; }
@@ -76,7 +87,9 @@ class Process {
   CallSites sites_;
   std::unique_ptr<Tracer> tracer_;
   ExecPolicy exec_policy_;
-  std::string program_path_;
+  std::string program_path_, program_file_;
+  std::optional<Sysroot> sysroot_;
+  abi::PathRules path_rules_;
   abi::Word stack_top_ = 0;
   std::atomic<int> pid_;
   std::atomic<unsigned> thread_count_{0};

@@ -125,6 +125,30 @@ void SignalState::catch_deaths() noexcept {
     if ((deadly_ & sigbit(signal)) != 0) install(signal, actions_[static_cast<unsigned>(signal)]);
 }
 
+void SignalState::prepare_exec() noexcept {
+  const std::scoped_lock hold(lock_);
+  for (int signal = 1; signal < kSignalCount; ++signal) {
+    if ((kUnblockable & sigbit(signal)) != 0 || signal == SIGSYS) continue;
+    const SignalAction& action = actions_[static_cast<unsigned>(signal)];
+    if (action.disposition == Disposition::ignore) {
+      const KernelSigaction host = plain(kIgnore);
+      host_action(signal, &host, nullptr);
+    } else if (action.disposition == Disposition::by_default && is_ignored_by_default(signal)) {
+      const KernelSigaction host = catcher(signal, 0);  // and not the default yet, which could kill us here
+      host_action(signal, &host, nullptr);
+    }
+  }
+}
+
+void SignalState::exec_failed() noexcept {
+  const std::scoped_lock hold(lock_);
+  for (int signal = 1; signal < kSignalCount; ++signal) {
+    if ((kUnblockable & sigbit(signal)) != 0 || signal == SIGSYS) continue;
+    const SignalAction& action = actions_[static_cast<unsigned>(signal)];
+    if (action.disposition == Disposition::ignore || is_ignored_by_default(signal)) install(signal, action);
+  }
+}
+
 void die_of_signal(int signal) noexcept {
   const KernelSigaction fallback = plain(kDefault);
   host_action(signal, &fallback, nullptr);

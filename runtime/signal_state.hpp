@@ -37,6 +37,10 @@ class SignalState {
   void watch(int signal) noexcept;
   /// From now on signals that kill by default come to the runtime first. A guest thread must be armed.
   void catch_deaths() noexcept;
+  /// Before execve: makes the host's dispositions such that the new program inherits the guest's, whatever
+  /// the runtime catches or ignores for itself; what is caught becomes the default in the kernel.
+  void prepare_exec() noexcept;
+  void exec_failed() noexcept;  ///< undoes that
   bool is_ignored_by_default(int signal) const noexcept {
     return (ignored_by_default_ & abi::sigbit(signal)) != 0;
   }

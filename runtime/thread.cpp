@@ -71,6 +71,13 @@ void GuestThread::serve_call() noexcept {
 }
 
 Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
+  if (process_.sysroot() == nullptr) return act(entry, frame);
+  Frame resolved = frame;
+  const NativeResult error = resolve_arguments(entry, resolved);
+  return abi::is_error(error) ? Result::of(error) : act(entry, resolved);
+}
+
+Result GuestThread::act(const Entry& entry, const Frame& frame) noexcept {
   abi::Call call{*this, process_.personality(), process_.table(), entry, frame};
   switch (entry.action) {
     case Action::native:

@@ -106,6 +106,11 @@ class GuestThread final : public abi::Host {
   abi::NativeResult execute(const abi::ExecRequest& request) noexcept override;
   [[noreturn]] void exit_process(int status) noexcept override { process_.exit(status); }
   std::string_view program_path() noexcept override { return process_.program_path(); }
+  abi::NativeResult resolve_path(int dirfd, std::string_view path, bool follow,
+                                 abi::ResolvedPath& found) noexcept override;
+  std::string_view guest_path(std::string_view path) noexcept override {
+    return process_.sysroot() != nullptr ? process_.sysroot()->guest_path(path) : path;
+  }
   abi::NativeResult hide_descriptor(int fd) noexcept override { return process_.hidden().hide(fd); }
   void close_hidden(int fd) noexcept override { process_.hidden().close(fd); }
   bool is_hidden(int fd) noexcept override { return process_.hidden().contains(fd); }
@@ -123,11 +128,22 @@ class GuestThread final : public abi::Host {
   // thread.cpp: the host loop.
   void serve_call() noexcept;
   abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
+  abi::Result act(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   bool should_restart(const abi::Entry& entry) noexcept;
   void leave() noexcept;
 
   // thread_list.cpp
   void make_shared_call() noexcept;
+
+  // exec.cpp
+  std::int64_t find_executable(const abi::ExecRequest& request, std::string& name, std::string& file);
+
+  // paths.cpp: looks up the paths among a call's arguments and puts the host's in their place. 0 or -errno.
+  std::int64_t resolve_arguments(const abi::Entry& entry, abi::Frame& frame) noexcept;
+  // guest_memory_unsafe.cpp: room for path `index` in the guest's part of the address space, where range
+  // checks and native calls take it for the guest's own string. 0: none can be had.
+  abi::GuestAddr path_room(unsigned index) noexcept;
+  void free_path_room() noexcept;
 
   // trap_unsafe.cpp: contexts.
   void enter_guest() noexcept;
@@ -170,6 +186,7 @@ class GuestThread final : public abi::Host {
   abi::GuestAddr clear_tid_address_{};
   int tid_ = 0;
   std::byte* trap_stack_ = nullptr;
+  abi::Word path_room_ = 0;
   std::array<CallRecord, 16> recent_{};
   unsigned recent_count_ = 0;
 };

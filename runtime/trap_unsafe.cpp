@@ -107,7 +107,10 @@ GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
   block_.fsgsbase = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
 }
 
-GuestThread::~GuestThread() { munmap(trap_stack_, kGuard + kTrapStack); }
+GuestThread::~GuestThread() {
+  munmap(trap_stack_, kGuard + kTrapStack);
+  free_path_room();
+}
 
 std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
                               std::span<const std::byte> xstate) {

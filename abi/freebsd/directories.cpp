@@ -89,8 +89,8 @@ Result do_getcwd(Call& call) noexcept {
   std::array<char, 4096> path;
   const NativeResult length = call.host.call(SYS_getcwd, word(path.data()), path.size());
   if (is_error(length)) return Result::of(length);
-  return store_path(call.host, {path.data(), static_cast<std::size_t>(length) - 1}, call.addr(0),
-                    call.word(1));
+  return store_path(call.host, call.host.guest_path({path.data(), static_cast<std::size_t>(length) - 1}),
+                    call.addr(0), call.word(1));
 }
 
 Result do_realpathat(Call& call) noexcept {
@@ -104,7 +104,8 @@ Result do_realpathat(Call& call) noexcept {
   const NativeResult length =
       host.call(SYS_readlinkat, word(kCwd), DescriptorPath(file.fd()).word(), word(path.data()), path.size());
   if (is_error(length)) return Result::of(length);
-  return store_path(host, {path.data(), static_cast<std::size_t>(length)}, call.addr(2), call.word(3));
+  return store_path(host, host.guest_path({path.data(), static_cast<std::size_t>(length)}), call.addr(2),
+                    call.word(3));
 }
 
 }  // namespace sudrun::abi::freebsd::fs

@@ -196,7 +196,7 @@ Result describe(Call& call, int fd) noexcept {
     kinfo.kf_file_rdev_freebsd11 = static_cast<std::uint32_t>(stat.st_rdev);
     kinfo.kf_file_mode = stat.st_mode;
     // A removed file has no path; Linux would append a remark to the former one.
-    if (info.stx_nlink != 0 && target.starts_with('/')) copy_text(kinfo.kf_path, target);
+    if (info.stx_nlink != 0 && target.starts_with('/')) copy_text(kinfo.kf_path, host.guest_path(target));
   }
   return host.put(call.addr(2), kinfo) ? Result::ok() : Result::fail(EFAULT);
 }

@@ -60,6 +60,7 @@ FreeBsd::~FreeBsd() = default;
 
 void FreeBsd::bind(const Table& table) {
   table_ = &table;
+  set_release(release_of(table, {}).value());
   vocabulary_.open_flags = table.flag_set("open_flags");
   vocabulary_.at_flags = table.flag_set("at_flags");
   vocabulary_.access_mode = table.flag_set("access_mode");
@@ -119,7 +120,7 @@ StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program
   add(kEhdrflags, image.ehdr_flags);
   std::string path(program_path);
   add_blob(kExecpath, blob_of(path.c_str(), path.size() + 1));
-  add(kOsreldate, static_cast<Word>(osreldate(table_->release())));
+  add(kOsreldate, static_cast<Word>(Release(release().name, static_cast<int>(release().number)).number));
   std::array<std::byte, 64> canary{};
   static_cast<void>(getrandom(canary.data(), canary.size(), 0));
   add_blob(kCanary, blob_of(canary.data(), canary.size()));

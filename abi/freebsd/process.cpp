@@ -110,11 +110,24 @@ Result abort2(Call& call) noexcept {
                                    static_cast<Word>(call.host.tid()), SIGABRT));
 }
 
+constexpr std::uint64_t kArgMax = std::uint64_t{2} * 256 * 1024;  // ARG_MAX of 64-bit systems
+
+/// What execve refuses before it looks at the file. 0 or a native errno.
+int check_arguments(Call& call, GuestAddr argv) noexcept {
+  Word first = 0;
+  if (is_null(argv) || !call.host.get(argv, first)) return EFAULT;
+  return first == 0 ? EINVAL : 0;  // at least argv[0] must be there
+}
+
 Result execve_call(Call& call) noexcept {
   ExecRequest request;
   request.path = call.addr(0);
   request.argv = call.addr(1);
   request.envp = call.addr(2);
+  request.argument_limit = kArgMax;
+  char start = 0;
+  if (!call.host.get(request.path, start)) return Result::fail(EFAULT);
+  if (const int error = check_arguments(call, request.argv); error != 0) return Result::fail(error);
   return Result::of(call.host.execute(request));
 }
 
@@ -124,6 +137,8 @@ Result fexecve_call(Call& call) noexcept {
   request.by_descriptor = true;
   request.argv = call.addr(1);
   request.envp = call.addr(2);
+  request.argument_limit = kArgMax;
+  if (const int error = check_arguments(call, request.argv); error != 0) return Result::fail(error);
   return Result::of(call.host.execute(request));
 }
 

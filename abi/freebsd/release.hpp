@@ -1,12 +1,12 @@
-// The release the table describes, in the forms FreeBSD shows it.
+// The release the guest sees, in the forms FreeBSD shows it.
 #pragma once
 
 #include <string_view>
 
 namespace sudrun::abi::freebsd {
 
-/// __FreeBSD_version of `release` ("14.3-RELEASE", "14.3"): major * 100000 + minor * 1000, as release
-/// branches start (sys/sys/param.h). 0 for text that has no number.
+/// __FreeBSD_version of `release` ("14.3-RELEASE", "14.3") where the table does not give it: major * 100000 +
+/// minor * 1000, as release branches start (sys/sys/param.h). 0 for text that has no number.
 constexpr int osreldate(std::string_view release) noexcept {
   int part[2] = {0, 0};
   int index = 0;
@@ -21,5 +21,16 @@ constexpr int osreldate(std::string_view release) noexcept {
   return part[0] * 100'000 + part[1] * 1'000;
 }
 static_assert(osreldate("14.3-RELEASE") == 1'403'000);
+
+/// A release by name and number.
+struct Release {
+  std::string_view name;  ///< e.g. "15.0" or "14.3-RELEASE-p1"
+  int number = 0;         ///< __FreeBSD_version
+
+  Release(std::string_view text, int known = 0) noexcept  // NOLINT(google-explicit-constructor)
+      : name(text), number(known != 0 ? known : osreldate(text)) {}
+  Release(const char* text) noexcept
+      : Release(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
+};
 
 }  // namespace sudrun::abi::freebsd

@@ -162,6 +162,15 @@ std::string_view local_path(const NativeAddress& native) noexcept {
   return {path, strnlen(path, native.size - kNativePath)};
 }
 
+NativeResult set_local_path(NativeAddress& native, std::string_view path) noexcept {
+  if (path.size() + 1 > sizeof(sockaddr_un::sun_path)) return -ENAMETOOLONG;
+  std::byte* to = native.bytes.data() + kNativePath;
+  std::memmove(to, path.data(), path.size());
+  to[path.size()] = std::byte{};
+  native.size = static_cast<std::uint32_t>(kNativePath + path.size() + 1);
+  return 0;
+}
+
 NativeResult make_relative_to(NativeAddress& native, int dirfd) noexcept {
   const std::string_view path = local_path(native);
   if (path.empty() || path.front() == '/') return 0;

@@ -38,6 +38,9 @@ GuestAddress sockaddr_to_guest(std::span<const std::byte> native) noexcept;
 /// not fit a native sun_path. Other addresses are left alone.
 NativeResult make_relative_to(NativeAddress& native, int dirfd) noexcept;
 
+/// Replaces the path of a local address, from `native` itself or elsewhere. -ENAMETOOLONG if it does not fit.
+NativeResult set_local_path(NativeAddress& native, std::string_view path) noexcept;
+
 /// Path of a local address; empty if it has none.
 std::string_view local_path(const NativeAddress& native) noexcept;
 

@@ -1,6 +1,8 @@
 // What the socket area files share: their handlers, and small questions put to the kernel.
 #pragma once
 
+#include <fcntl.h>
+
 #include <optional>
 
 #include "abi/freebsd/freebsd.hpp"
@@ -30,7 +32,11 @@ NativeResult socket_option(Call& call, int fd, int native_option) noexcept;
 bool suppresses_sigpipe(Call& call, int fd) noexcept;
 
 /// Reads and converts the address at `from`. 0 or a negative errno.
-NativeResult read_address(Call& call, GuestAddr from, std::uint32_t length, NativeAddress& native) noexcept;
+/// A local path is looked up in the guest's file tree, a relative one from the directory `dirfd`.
+NativeResult read_address(Call& call, GuestAddr from, std::uint32_t length, NativeAddress& native,
+                          int dirfd = AT_FDCWD) noexcept;
+/// An address the kernel gave, in the guest's form and with the path the guest knows.
+GuestAddress shown_address(Call& call, NativeAddress& native) noexcept;
 
 /// Writes `address` cut to `room` bytes at `to`; false on EFAULT. Returns the bytes written through
 /// `written`.

@@ -116,17 +116,17 @@ namespace {
 
 /// The sender's address as FreeBSD gives it: connection-oriented local sockets have none, and a nameless
 /// sender of a local datagram has the nameless address, where Linux leaves the length 0.
-GuestAddress sender_of(Call& call, const NativeAddress& from) noexcept {
+GuestAddress sender_of(Call& call, NativeAddress& from) noexcept {
   if (from.size != 0 && from.family() != AF_UNIX) return sockaddr_to_guest({from.bytes.data(), from.size});
   const bool local = from.size != 0 || socket_option(call, call.i32(0), SO_DOMAIN) == AF_UNIX;
   if (!local || socket_option(call, call.i32(0), SO_TYPE) != SOCK_DGRAM) return {};
   const sa_family_t nameless = AF_UNIX;
   if (from.size == 0) return sockaddr_to_guest(std::as_bytes(std::span(&nameless, 1)));
-  return sockaddr_to_guest({from.bytes.data(), from.size});
+  return shown_address(call, from);
 }
 
 /// Writes the sender's address; `length` becomes its size as written. False on EFAULT.
-bool store_sender(Call& call, GuestAddr name, const NativeAddress& from, std::uint32_t& length) noexcept {
+bool store_sender(Call& call, GuestAddr name, NativeAddress& from, std::uint32_t& length) noexcept {
   if (is_null(name)) return true;
   return write_address(call, name, length, sender_of(call, from), length);
 }

@@ -33,12 +33,26 @@ bool suppresses_sigpipe(Call& call, int fd) noexcept {
   return !call.host.is_hidden(fd) && socket_option(call, fd, SO_NOFCS) == 1;
 }
 
-NativeResult read_address(Call& call, GuestAddr from, std::uint32_t length, NativeAddress& native) noexcept {
+NativeResult read_address(Call& call, GuestAddr from, std::uint32_t length, NativeAddress& native,
+                          int dirfd) noexcept {
   if (length > guest::kMaxAddressLength) return -ENAMETOOLONG;
   if (length < offsetof(guest::Sockaddr, sa_data)) return -EINVAL;
   std::array<std::byte, guest::kMaxAddressLength> bytes;
   if (!call.host.read(from, bytes.data(), length)) return -EFAULT;
-  return sockaddr_to_native({bytes.data(), length}, native);
+  const NativeResult error = sockaddr_to_native({bytes.data(), length}, native);
+  const std::string_view path = is_error(error) ? std::string_view() : local_path(native);
+  if (path.empty()) return error;
+  ResolvedPath found;
+  const NativeResult lookup = call.host.resolve_path(dirfd, path, true, found);
+  if (is_error(lookup) || found.length == 0) return lookup;
+  return set_local_path(native, {found.text.data(), found.length});
+}
+
+GuestAddress shown_address(Call& call, NativeAddress& native) noexcept {
+  const std::string_view path = local_path(native);
+  const std::string_view shown = call.host.guest_path(path);
+  if (shown.size() != path.size()) set_local_path(native, shown);
+  return sockaddr_to_guest({native.bytes.data(), native.size});
 }
 
 bool write_address(Call& call, GuestAddr to, std::uint32_t room, const GuestAddress& address,
@@ -168,7 +182,7 @@ Result name_from_directory(Call& call, Naming naming) noexcept {
   const int directory = call.i32(0), socket = call.i32(1);
   if (call.host.is_hidden(socket) || call.host.is_hidden(directory)) return Result::fail(EBADF);
   NativeAddress name;
-  const NativeResult error = read_address(call, call.addr(2), call.u32(3), name);
+  const NativeResult error = read_address(call, call.addr(2), call.u32(3), name, directory);
   if (is_error(error)) return Result::of(error);
   if (directory == kAtFdcwd) return naming(call, socket, name);
   if (name.family() != AF_UNIX) return Result::fail(EOPNOTSUPP);
@@ -193,8 +207,8 @@ class NameArgument {
 
   /// 0 or a negative errno.
   NativeResult prepare() noexcept { return call_.host.get(length_, room_) ? 0 : -EFAULT; }
-  bool store(const NativeAddress& native) noexcept {
-    const GuestAddress address = sockaddr_to_guest({native.bytes.data(), native.size});
+  bool store(NativeAddress& native) noexcept {
+    const GuestAddress address = shown_address(call_, native);
     std::uint32_t written = 0;
     return write_address(call_, name_, room_, address, written) && call_.host.put(length_, written);
   }

@@ -93,7 +93,7 @@ int about_the_tree(Host& host, const SysctlRequest& request, SysctlOutput& out) 
 
 }  // namespace
 
-int run_sysctl(Host& host, std::string_view release, const SysctlRequest& request,
+int run_sysctl(Host& host, const Release& release, const SysctlRequest& request,
                std::uint64_t& length) noexcept {
   SysctlOutput out(host, request.old, request.room);
   int error = 0;
@@ -115,6 +115,11 @@ int run_sysctl(Host& host, std::string_view release, const SysctlRequest& reques
 
 namespace {
 
+Release release_of(Call& call) noexcept {
+  const auto& seen = call.personality.release();
+  return {seen.name, static_cast<int>(seen.number)};
+}
+
 /// Arguments 2…5 of both calls: old, oldlenp, new, newlen.
 Result answer(Call& call, std::span<const int> oid) noexcept {
   SysctlRequest request{
@@ -122,7 +127,7 @@ Result answer(Call& call, std::span<const int> oid) noexcept {
   const GuestAddr length_at = call.addr(3);
   if (!is_null(length_at) && !call.host.get(length_at, request.room)) return Result::fail(EFAULT);
   std::uint64_t length = 0;
-  const int error = run_sysctl(call.host, call.table.release(), request, length);
+  const int error = run_sysctl(call.host, release_of(call), request, length);
   if (error != 0 && error != ENOMEM) return Result::fail(error);
   if (!is_null(length_at) && !call.host.put(length_at, length)) return Result::fail(EFAULT);
   return error != 0 ? Result::fail(error) : Result::ok();

@@ -174,7 +174,7 @@ int sysctl_proc_pathname(SysctlQuery& q) noexcept {
       q.host.call(SYS_readlinkat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path.text),
                   reinterpret_cast<Word>(target), sizeof target);
   if (is_error(length)) return native_error(length);
-  return q.out.append(std::string_view(target, static_cast<std::size_t>(length)));
+  return q.out.append(q.host.guest_path({target, static_cast<std::size_t>(length)}));
 }
 
 int sysctl_proc_args(SysctlQuery& q) noexcept {

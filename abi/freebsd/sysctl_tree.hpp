@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 
+#include "abi/freebsd/release.hpp"
 #include "abi/host.hpp"
 
 namespace sudrun::abi::freebsd {
@@ -64,7 +65,7 @@ struct SysctlNode;
 
 struct SysctlQuery {
   Host& host;
-  std::string_view release;  ///< as in the table's source, e.g. "15.0"
+  Release release;
   const SysctlNode& node;
   std::span<const int> args;  ///< what follows the node's own numbers
   SysctlOutput& out;
@@ -133,7 +134,7 @@ struct SysctlRequest {
   GuestAddr new_value{};
   std::uint64_t new_length = 0;
 };
-int run_sysctl(Host& host, std::string_view release, const SysctlRequest& request,
+int run_sysctl(Host& host, const Release& release, const SysctlRequest& request,
                std::uint64_t& length) noexcept;
 
 /// "15.0-RELEASE" or "15.0" within a table's release text.

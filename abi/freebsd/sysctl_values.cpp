@@ -65,19 +65,19 @@ void add_release(ReleaseText& to, std::string_view release) noexcept {
 
 int os_release(SysctlQuery& q) noexcept {
   ReleaseText text;
-  add_release(text, q.release);
+  add_release(text, q.release.name);
   return q.out.append(text.view());
 }
 
 int os_version(SysctlQuery& q) noexcept {
   ReleaseText text;
   text.add("FreeBSD ");
-  add_release(text, q.release);
+  add_release(text, q.release.name);
   text.add(" GENERIC\n");
   return q.out.append(text.view());
 }
 
-int os_release_date(SysctlQuery& q) noexcept { return q.out.put(osreldate(release_name(q.release))); }
+int os_release_date(SysctlQuery& q) noexcept { return q.out.put(q.release.number); }
 
 int host_name(SysctlQuery& q) noexcept {
   utsname names{};

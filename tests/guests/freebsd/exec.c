@@ -139,6 +139,66 @@ CASE(scripts) {
   sys(SYS_unlink, "native.tmp"), sys(SYS_unlink, "guest.tmp"), sys(SYS_unlink, "second.tmp");
   sys(SYS_unlink, "loop.tmp"), sys(SYS_unlink, "empty.tmp"), sys(SYS_unlink, "missing.tmp");
 }
+CASE(arguments_that_are_refused) {
+  char* argv[] = {"x", 0};
+  char* empty[] = {0};
+  CHECK_EQ(sys(SYS_execve, self_path, empty, guest_envp), -EINVAL);
+  CHECK_EQ(sys(SYS_execve, "/nonexistent", empty, guest_envp), -EINVAL);
+  CHECK_EQ(sys(SYS_execve, self_path, 0, guest_envp), -EFAULT);
+  CHECK_EQ(sys(SYS_fexecve, 0, empty, guest_envp), -EINVAL);
+  CHECK_EQ(sys(SYS_fexecve, -1, argv, guest_envp), -EBADF);
+  expect_status("/bin/true", argv, 0, 0);  // no environment at all
+  // All strings together may take ARG_MAX bytes.
+  enum { kArgMax = 524288, kPart = 65536 };
+  char* part = map(kPart);
+  memset(part, 'a', kPart - 1);
+  char* many[] = {part, part, part, part, part, part, part, part, 0};
+  char* none[] = {0};
+  CHECK_EQ(sys(SYS_execve, "/nonexistent", many, none), -ENOENT);
+  char* more[] = {"", 0};
+  CHECK_EQ(sys(SYS_execve, "/nonexistent", many, more), -E2BIG);
+  CHECK_EQ(sys(SYS_execve, "/nonexistent", more, many), -E2BIG);
+}
+CASE(script_lines) {
+  // The first line may be as long as a page.
+  char text[3000], expected[1200];
+  memset(text, ' ', 1500);
+  text[0] = '#', text[1] = '!';
+  join(text + 1500, self_path, " echo \nrest\n");
+  write_file("long.tmp", text, 0755);
+  char* argv[] = {"ignored", "tail", 0};
+  char* envp[] = {0};
+  join(expected, "[", self_path);
+  join(expected, expected, "][echo][./long.tmp][tail]\n");
+  expect_echo("./long.tmp", argv, envp, expected);
+  write_file("long.tmp", "#!/bin/sh -e\nexit 7\n", 0644);
+  expect_status("./long.tmp", argv, envp, 100 + EACCES);
+  write_file("long.tmp", "#!./plain.tmp\n", 0755);
+  write_file("plain.tmp", "no program", 0644);
+  expect_status("./long.tmp", argv, envp, 100 + EACCES);
+  sys(SYS_unlink, "long.tmp"), sys(SYS_unlink, "plain.tmp");
+}
+CASE(a_removed_file_by_descriptor) {
+  enum { kSize = 1 << 20 };
+  char* bytes = map(kSize);
+  const long from = sys(SYS_openat, AT_FDCWD, self_path, O_RDONLY);
+  const long size = sys(SYS_read, from, bytes, kSize);
+  CHECK(size > 0 && size < kSize);
+  const long to = sys(SYS_openat, AT_FDCWD, "copy.tmp", O_WRONLY | O_CREAT, 0755);
+  CHECK_EQ(sys(SYS_write, to, bytes, size), size);
+  sys(SYS_close, to);
+  CHECK_EQ(sys(SYS_chmod, "copy.tmp", 0755), 0);
+  const long fd = sys(SYS_openat, AT_FDCWD, "copy.tmp", O_RDONLY | O_CLOEXEC);
+  CHECK_EQ(sys(SYS_unlink, "copy.tmp"), 0);
+  const long pid = start_process();
+  if (pid == 0) {
+    char* argv[] = {"x", "count", "y", 0};
+    const long r = sys(SYS_fexecve, fd, argv, guest_envp);
+    quit((int)-r + 100);
+  }
+  expect_exit(pid, 3);
+  sys(SYS_close, fd), sys(SYS_close, from);
+}
 CASE(errors) {
   char* argv[] = {"x", 0};
   expect_status("/nonexistent", argv, guest_envp, 100 + ENOENT);
@@ -177,6 +237,7 @@ CASE(descriptors) {
 CASE(signals_across_exec) {
   set_handler(SIGUSR1, SIG_IGN, 0);
   on_signal(SIGUSR2, 0, 0);
+  set_handler(SIGIO, SIG_IGN, 0);
   block(SIGTERM);
   send(SIGTERM);
   char* argv[] = {"x", "signals", 0};
@@ -245,6 +306,12 @@ int main(int argc, char** argv) {
     CHECK_EQ(now.sa_handler, SIG_IGN);
     CHECK_EQ(sys(SYS_sigaction, SIGUSR2, 0, &now), 0);
     CHECK_EQ(now.sa_handler, SIG_DFL);
+    CHECK_EQ(sys(SYS_sigaction, SIGCHLD, 0, &now), 0);  // ignored by default is not ignored
+    CHECK_EQ(now.sa_handler, SIG_DFL);
+    CHECK_EQ(sys(SYS_sigaction, SIGINFO, 0, &now), 0);
+    CHECK_EQ(now.sa_handler, SIG_DFL);
+    CHECK_EQ(sys(SYS_sigaction, SIGIO, 0, &now), 0);
+    CHECK_EQ(now.sa_handler, SIG_IGN);
     sigset_t mask, pending;
     CHECK_EQ(sys(SYS_sigprocmask, SIG_BLOCK, 0, &mask), 0);
     CHECK(sig_has(&mask, SIGTERM));

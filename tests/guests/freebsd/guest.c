@@ -129,6 +129,7 @@ extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 static void relocate(void) {
   enum { kDynamicSegment = 2, kRela = 7, kRelaSize = 8, kRelative = 8 };
   const unsigned long base = (unsigned long)__ehdr_start;
+  if (__ehdr_start[16] != 3) return;  // not ET_DYN: linked to its addresses
   const char* segment = __ehdr_start + *(const unsigned long*)(const void*)(__ehdr_start + 32);
   const unsigned count = *(const uint16_t*)(const void*)(__ehdr_start + 56);
   const unsigned long* dynamic = 0;

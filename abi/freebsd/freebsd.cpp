@@ -145,47 +145,42 @@ std::span<const std::byte> FreeBsd::trampoline() const noexcept {
   return {sudrun_freebsd_sigcode_begin, sudrun_freebsd_sigcode_end};
 }
 
+// Each takes its locks before those it may be asked by: a fork finds them all free.
 void FreeBsd::before_fork() noexcept {
   umtx_pages_.before_fork();
   process_descriptors_.before_fork();
+  aio_->before_fork();
   kqueues_->before_fork();
 }
 void FreeBsd::after_fork_in_parent() noexcept {
   kqueues_->after_fork_in_parent();
+  aio_->after_fork_in_parent();
   process_descriptors_.after_fork_in_parent();
   umtx_pages_.after_fork();
 }
 void FreeBsd::after_fork_in_child(Host& host) noexcept {
   host.thread_words() = {};  // robust lists are the parent's
   kqueues_->after_fork_in_child(host);
+  aio_->after_fork_in_child(host);
   process_descriptors_.after_fork_in_child();
   umtx_pages_.after_fork();
 }
-void FreeBsd::before_fork() noexcept {
-  aio_->before_fork();
-  kqueues_->before_fork();
-  void FreeBsd::after_fork_in_parent() noexcept {
-    kqueues_->after_fork_in_parent();
-    aio_->after_fork_in_parent();
-    aio_->after_fork_in_child(host);
 
-    void FreeBsd::descriptor_closing(Host & host, int fd) noexcept { kqueues_->on_close(host, fd); }
-    void FreeBsd::descriptor_closing(Host & host, int fd) noexcept {
-      kqueues_->on_close(host, fd);
-      process_descriptors_.on_close(host, fd);
-    }
+void FreeBsd::descriptor_closing(Host& host, int fd) noexcept {
+  kqueues_->on_close(host, fd);
+  process_descriptors_.on_close(host, fd);
+}
 
-    void FreeBsd::descriptor_duplicated(int from, int to) noexcept { kqueues_->on_dup(from, to); }
-    void FreeBsd::descriptor_duplicated(int from, int to) noexcept {
-      kqueues_->on_dup(from, to);
-      process_descriptors_.on_dup(from, to);
-    }
+void FreeBsd::descriptor_duplicated(int from, int to) noexcept {
+  kqueues_->on_dup(from, to);
+  process_descriptors_.on_dup(from, to);
+}
 
-    void FreeBsd::pipe_broke(Call & call) noexcept {
-      const bool to_second = call.table.string(call.entry.name) == "sendfile";
-      if (suppresses_sigpipe(call, call.i32(to_second ? 1 : 0))) call.host.discard_signal(SIGPIPE);
-    }
+void FreeBsd::pipe_broke(Call& call) noexcept {
+  const bool to_second = call.table.string(call.entry.name) == "sendfile";
+  if (suppresses_sigpipe(call, call.i32(to_second ? 1 : 0))) call.host.discard_signal(SIGPIPE);
+}
 
-    void FreeBsd::signal_arrived(int native_signal) noexcept { kqueues_->on_signal(native_signal); }
+void FreeBsd::signal_arrived(int native_signal) noexcept { kqueues_->on_signal(native_signal); }
 
-  }  // namespace sudrun::abi::freebsd
+}  // namespace sudrun::abi::freebsd

@@ -324,6 +324,8 @@ CASE(interrupted) {
   CHECK_EQ(sys(SYS_setitimer, 0, &t, 0), 0);
   CHECK_EQ(sys(SYS_lio_listio, LIO_WAIT, list, 1, 0), -EINTR);
   CHECK_EQ(sys(SYS_aio_cancel, s[0], 0), AIO_CANCELED);
+  CHECK_EQ(sys(SYS_aio_return, &cb), -ECANCELED);
+  CHECK_EQ(sys(SYS_aio_return, &other), -ECANCELED);
 }
 static int look(long kq, struct kevent* e, int n, long ms) {
   struct timespec t = {ms / 1000, ms % 1000 * 1000000};

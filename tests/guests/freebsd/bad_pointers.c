@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
     for (int kind = 0; kind < kKinds; ++kind) one(call, roles, kind, (int)fd, pair[0]);
   }
   sys(SYS_unlink, "bad.tmp");
+  sys(SYS_ksem_unlink, "/nonexistent/x");   // ksem_open makes it
   put("done\n");
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <asm/termbits.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -231,6 +232,21 @@ Result seek_sparse(Call& call, int whence) noexcept {
   return call.host.put(data_of(call), found) ? Result::ok() : Result::fail(EFAULT);
 }
 
+/// Bytes to read. What was written to the other side of a pty may still be on its way; asking whether the
+/// terminal is ready waits for it.
+Result get_readable(Call& call) noexcept {
+  int value = 0;
+  NativeResult result = call.host.call(SYS_ioctl, fd_of(call), FIONREAD, host_address(&value));
+  if (!is_error(result) && value == 0) {
+    pollfd request{call.i32(0), POLLIN, 0};
+    const timespec at_once{};
+    call.host.call(SYS_ppoll, host_address(&request), 1, host_address(&at_once), 0, 0);
+    result = call.host.call(SYS_ioctl, fd_of(call), FIONREAD, host_address(&value));
+  }
+  if (is_error(result)) return Result::of(result);
+  return call.host.put(data_of(call), value) ? Result::ok() : Result::fail(EFAULT);
+}
+
 /// Room in a socket's send buffer.
 Result get_space(Call& call) noexcept {
   const NativeResult limit = socket_option(call, call.i32(0), SO_SNDBUF);
@@ -259,7 +275,7 @@ Result ioctl_call(Call& call) noexcept {
     case Ioctl::fioasync:
       return set_int(call, FIOASYNC);
     case Ioctl::fionread:
-      return get_int(call, FIONREAD);
+      return get_readable(call);
     case Ioctl::fionwrite:
       return get_int(call, TIOCOUTQ);
     case Ioctl::fionspace:

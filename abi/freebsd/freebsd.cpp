@@ -120,7 +120,8 @@ StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program
   add(kEhdrflags, image.ehdr_flags);
   std::string path(program_path);
   add_blob(kExecpath, blob_of(path.c_str(), path.size() + 1));
-  add(kOsreldate, static_cast<Word>(Release(release().name, static_cast<int>(release().number)).number));
+  const freebsd::Release seen(release().name, static_cast<int>(release().number));
+  add(kOsreldate, static_cast<Word>(seen.number));
   std::array<std::byte, 64> canary{};
   static_cast<void>(getrandom(canary.data(), canary.size(), 0));
   add_blob(kCanary, blob_of(canary.data(), canary.size()));

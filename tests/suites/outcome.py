@@ -90,7 +90,8 @@ def read_go_test(stream, errors, status, seconds=0.0, killed=""):
         failures[PACKAGE] = tail(text + errors) or f"exit status {status} and no output"
     elif "panic: test timed out after" in text:
         end = "timed out"
-        failures[PACKAGE] = tail(text[text.index("panic: test timed out after"):])
+        said = text[text.index("panic: test timed out after"):]
+        failures[PACKAGE] = said[:TAIL].rstrip()  # its beginning tells which test hung
     elif passed and nothing_to_run:
         end = "no tests"
     elif passed and not failures:

@@ -162,9 +162,10 @@ class Judging(unittest.TestCase):
         natives = [read_go_test(BAD, "", 1), read_go_test(GOOD, "", 0)]
         self.assertEqual(set(self.verdict(BAD, 1, natives=natives).failed), {"TestB"})
 
-    def test_a_crash_is_not_excused_by_a_native_failure_of_another_kind(self):
-        verdict = self.verdict(CRASH, 1, natives=[read_go_test(BUILD, "", 2)])
-        self.assertEqual(set(verdict.failed), {"TestB", PACKAGE})
+    def test_a_package_that_fails_as_a_whole_is_not_excused_by_the_same_natively(self):
+        native = read_go_test(CRASH, "", 1)
+        verdict = self.verdict(CRASH, 1, natives=[native, native])
+        self.assertEqual((set(verdict.failed), set(verdict.native)), ({PACKAGE}, {"TestB"}))
 
     def test_a_known_test_does_not_excuse_the_crash_of_the_package(self):
         verdict = self.verdict(CRASH, 1, known=[("p", "TestB", "why")], natives=[read_go_test(GOOD, "", 0)])

@@ -141,7 +141,7 @@ void* helper_main(void* argument) {
 
 abi::NativeResult GuestThread::spawn_helper(void (*body)(abi::NativeCall native, void* argument) noexcept,
                                             void* argument) noexcept {
-  const SignalsBlocked quiet;
+  const SignalsBlocked quiet(process_.signals());
   std::unique_ptr<Helper> helper(new (std::nothrow) Helper{body, argument});
   if (!helper) return -ENOMEM;
   pthread_attr_t attributes;

@@ -281,7 +281,7 @@ int sysctl_proc_umask(SysctlQuery& q) noexcept {
 int sysctl_proc_osrel(SysctlQuery& q) noexcept {
   int pid = 0;
   if (const int error = process_of(q, 1, pid); error != 0) return error;
-  return q.out.put(std::int32_t{osreldate(release_name(q.release))});
+  return q.out.put(std::int32_t{q.release.number});
 }
 
 int sysctl_proc_groups(SysctlQuery& q) noexcept {

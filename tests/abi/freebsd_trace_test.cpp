@@ -362,6 +362,38 @@ TEST_CASE("no supported call has memory that traces cannot show", "[trace]") {
       "mount.data",     // of each file system's own form; refused unread
       "auditon.data",   // refused unread
       "exterrctl.ptr",  // refused unread
+      // A profile; no profiling is ever on.
+      "profil.samples",
+      // As many records as there are file systems.
+      "freebsd4_getfsstat.buf",
+      // No module, no file handle, no label, no list for access control and no quota is ever found: unread.
+      "modstat.stat",
+      "mac_syscall.arg",
+      "quotactl.arg",
+      "getfhat.fhp",
+      "fhstat.u_fhp",
+      "fhstat.sb",
+      "fhstatfs.u_fhp",
+      "fhstatfs.buf",
+      "freebsd11_fhstat.u_fhp",
+      "freebsd11_fhstat.sb",
+      "freebsd11_fhstatfs.u_fhp",
+      "freebsd11_fhstatfs.buf",
+      "freebsd4_fhstatfs.u_fhp",
+      "freebsd4_fhstatfs.buf",
+      "setauid.auid",
+      "setaudit.auditinfo",
+      "setaudit_addr.auditinfo_addr",
+      "getaudit_addr.auditinfo_addr",
+      "__acl_set_link.aclp",
+      "__acl_set_file.aclp",
+      "__acl_set_fd.aclp",
+      "__acl_get_link.aclp",
+      "__acl_get_file.aclp",
+      "__acl_get_fd.aclp",
+      "__acl_aclcheck_link.aclp",
+      "__acl_aclcheck_file.aclp",
+      "__acl_aclcheck_fd.aclp",
   };
   std::size_t seen = 0;
   for (const Entry& entry : table().entries()) {

@@ -13,6 +13,7 @@ import threading
 import time
 
 import contain
+import goroot
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -67,34 +68,7 @@ class Context:
         self.goroot = pathlib.Path(self.go_env["GOROOT"])
         self.bin = self.make_exec_command() if self.wrapper(system) else None
         self.goroots = {NATIVE: self.goroot}
-        self.goroots[system] = self.complete_goroot(pathlib.Path(results).resolve() / "goroot")
-
-    def complete_goroot(self, directory):
-        """A GOROOT as a Go for the system has it: before Go 1.20 with the compiled standard library, which tests read.
-
-        Where the installed one lacks it, one is made in `directory`: links, and that library.
-        """
-        row = self.systems[self.system]
-        compiled = pathlib.Path("pkg") / f"{row['goos']}_{row['goarch']}"
-        if self.minor >= 20 or (self.goroot / compiled).is_dir() or not (self.goroot / "pkg").is_dir():
-            return self.goroot
-        made = directory / f"{self.go_env['GOVERSION']}-{compiled.name}"
-        mark = made / "is-complete"
-        if mark.exists() and mark.read_text() == str(self.goroot):
-            return made
-        shutil.rmtree(made, ignore_errors=True)
-        (made / "pkg").mkdir(parents=True)
-        for source in self.goroot.iterdir():
-            if source.name != "pkg":
-                (made / source.name).symlink_to(source.resolve())
-        for source in (self.goroot / "pkg").iterdir():
-            (made / "pkg" / source.name).symlink_to(source.resolve())
-        environment = dict(self.environment(self.system), GOROOT=str(made))
-        done = self.run(self.go_command("install", "std"), environment, 3600)
-        if done.status != 0:
-            raise UsageError(f"`go install std` fails: {done.stderr.strip()}")
-        mark.write_text(str(self.goroot))
-        return made
+        self.goroots[system] = goroot.complete(self, pathlib.Path(results).resolve() / "goroot")
 
     @property
     def minor(self):

@@ -201,7 +201,7 @@ def main(argv=None):
         order = {name: number for number, name in enumerate(names)}
         verdicts = dict(sorted(work.verdicts.items(), key=lambda entry: (entry[0][1], order[entry[0][0]])))
         data = report.result(options, context, suite, verdicts, work.known, work.comparison, time.monotonic() - start, complete)
-    except (UsageError, KnownError, ValueError) as error:
+    except (UsageError, KnownError, ValueError, OSError) as error:
         print(f"suite: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

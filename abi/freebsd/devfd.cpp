@@ -29,6 +29,20 @@ std::optional<int> descriptor_named(Host& host, GuestAddr path, bool follow) noe
   return number && (name.front() != '0' || name.size() == 1) ? std::optional<int>(fd) : std::nullopt;
 }
 
+bool is_map_of_process(Host& host, GuestAddr path) noexcept {
+  std::array<char, 32> buffer;
+  const NativeResult length = host.read_string(path, buffer);
+  if (length < 0) return false;
+  std::string_view name(buffer.data(), static_cast<std::size_t>(length));
+  if (!name.starts_with("/proc/")) return false;
+  name.remove_prefix(6);
+  const std::size_t slash = name.find('/');
+  if (slash == std::string_view::npos || (name.substr(slash) != "/maps" && name.substr(slash) != "/smaps"))
+    return false;
+  name = name.substr(0, slash);
+  return name == "self" || name.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 Result open_descriptor(Call& call, int fd, unsigned flags) noexcept {
   Host& host = call.host;
   if (host.is_hidden(fd)) return Result::fail(EBADF);

@@ -179,3 +179,11 @@ CASE(real_paths) {
   CHECK_EQ(sys(SYS_unlink, "rl.tmp"), 0);
   CHECK_EQ(sys(SYS_rmdir, "r.tmp"), 0);
 }
+
+CASE(no_linux_map_of_a_process) {
+  char path[64], digits[24];
+  CHECK_EQ(sys(SYS_open, "/proc/self/maps", O_RDONLY, 0), -ENOENT);
+  CHECK_EQ(sys(SYS_openat, AT_FDCWD, "/proc/self/smaps", O_RDONLY, 0), -ENOENT);
+  join(path, "/proc/", number(digits, (unsigned long)sys(SYS_getpid)));
+  CHECK_EQ(sys(SYS_open, join(path, path, "/maps"), O_RDONLY, 0), -ENOENT);
+}

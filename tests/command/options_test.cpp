@@ -32,8 +32,9 @@ TEST_CASE("--help explains usage, options and exit statuses", "[options]") {
   INFO(outcome);
   CHECK(outcome.exited(0));
   CHECK(outcome.err.empty());
-  for (const char* part : {"Usage: sudrun", "--trace", "--summary", "--output", "--abi", "--table", "--trap", "--sysroot", "--release",
-                           "--list-abis", "--inspect", "--version", "125", "126", "127"})
+  for (const char* part :
+       {"Usage: sudrun", "--trace", "--summary", "--output", "--abi", "--table", "--trap", "--sysroot",
+        "--release", "--list-abis", "--inspect", "--version", "125", "126", "127"})
     CHECK_THAT(outcome.out, Catch::Contains(part));
 }
 

@@ -33,6 +33,13 @@ class Suite:
         self.script = script
 
 
+def newer_go(guest):
+    """The Go that built `guest`, for tests that run the go command: tests/go/newer.sh unpacks it beside."""
+    version = guest.name.removeprefix("go-guest-")
+    place = guest.parent / f"go-{version}"
+    return {"SUDRUN_GO": str(place / "usr" / "lib" / f"go-{version}" / "bin" / "go"), "SUDRUN_GO_CACHE": str(place / "cache")}
+
+
 def suites(build, downloads):
     """All suites there must be."""
     newer = max(downloads.glob("go-guest-*"), default=downloads / "go-guest-newer")  # see tests/go/newer.sh
@@ -48,7 +55,7 @@ def suites(build, downloads):
         Suite("go", tests / "go" / "go_tests", timeout=1800),
         Suite("go, seccomp trap", tests / "go" / "go_tests", environment=seccomp, timeout=1800),
         Suite(f"go {newer.name.removeprefix('go-guest-')}", tests / "go" / "go_tests",
-              environment={"SUDRUN_GO_GUEST": str(newer)}, timeout=1800),
+              environment={"SUDRUN_GO_GUEST": str(newer), **newer_go(newer)}, timeout=1800),
         Suite("real programs", tests / "real" / "real_tests", timeout=2400),
     ]
     scripts = ROOT / "tests" / "suites"
@@ -76,7 +83,7 @@ def run(suite, build, downloads, scratch):
     environment.pop("SUDRUN_TEST_TRAP", None)
     environment.update(
         SUDRUN_BINARY=str(build / "runtime" / "sudrun"), SUDRUN_GUESTS=str(build / "tests"), SUDRUN_SOURCE=str(ROOT),
-        SUDRUN_GO_GUEST=str(build / "tests" / "go" / "go-guest"), SUDRUN_DOWNLOADS=str(downloads), TMPDIR=str(home),
+        SUDRUN_GO_GUEST=str(build / "tests" / "go" / "go-guest"), SUDRUN_GO_CACHE=str(build / "tests" / "go" / "cache"), SUDRUN_DOWNLOADS=str(downloads), TMPDIR=str(home),
         **suite.environment)
     command = [str(suite.binary), *suite.arguments, "-r", "xml", "-o", str(home / "report.xml")]
     if suite.script:

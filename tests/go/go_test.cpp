@@ -311,3 +311,51 @@ TEST_CASE("tracing a Go program changes nothing it does") {
     CHECK(std::filesystem::file_size(dir / "trace") > 1000);
   }
 }
+
+TEST_CASE("with go_freebsd_amd64_exec on PATH, go run and go test just work") {
+  const TemporaryDirectory directory;
+  write_file(directory / "go.mod", "module example\n\ngo 1.19\n");
+  write_file(directory / "main.go",
+             "package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n\t\"runtime\"\n)\n\n"
+             "func main() { fmt.Println(runtime.GOOS, os.Args[1:]) }\n");
+  write_file(directory / "main_test.go",
+             "package main\n\nimport (\n\t\"runtime\"\n\t\"testing\"\n)\n\nfunc TestSystem(t *testing.T) {\n"
+             "\tif runtime.GOOS != \"freebsd\" {\n\t\tt.Fatal(runtime.GOOS)\n\t}\n}\n\n"
+             "func TestFails(t *testing.T) { t.Fatal(\"as it should\") }\n");
+  std::filesystem::create_directory(directory / "bin");
+  std::filesystem::create_symlink(sudrun_binary(), directory / "bin/go_freebsd_amd64_exec");
+  const char* given = std::getenv("SUDRUN_GO");
+  const char* cache = std::getenv("SUDRUN_GO_CACHE");
+  const auto with_go = [&](std::vector<std::string> arguments) {
+    Command command;
+    command.argv = {given != nullptr ? given : "go"};
+    command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+    command.cwd = directory.path();
+    command.timeout = std::chrono::minutes(5);
+    command.set_env = {{"PATH", (directory / "bin") + ":" + std::getenv("PATH")},
+                       {"GOOS", "freebsd"},
+                       {"GOARCH", "amd64"},
+                       {"CGO_ENABLED", "0"},
+                       {"GOTOOLCHAIN", "local"},
+                       {"GOFLAGS", ""},
+                       {"GO111MODULE", "on"},
+                       {"HOME", directory.path().string()},
+                       {"GOCACHE", cache != nullptr ? cache : directory / "cache"}};
+    return run(command);
+  };
+  const Outcome program = with_go({"run", ".", "one", "two"});
+  INFO(program);
+  CHECK(program.exited(0));
+  CHECK(program.out == "freebsd [one two]\n");
+
+  const Outcome passing = with_go({"test", "-run", "TestSystem", "./..."});
+  INFO(passing);
+  CHECK(passing.exited(0));
+  CHECK(passing.out.starts_with("ok"));
+
+  const Outcome failing = with_go({"test", "./..."});
+  INFO(failing);
+  CHECK(failing.exited(1));
+  CHECK_THAT(failing.out, Contains("--- FAIL: TestFails"));
+  CHECK_THAT(failing.out, !Contains("--- FAIL: TestSystem"));
+}

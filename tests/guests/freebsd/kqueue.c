@@ -94,7 +94,7 @@ CASE(timer_filter) {
   CHECK_EQ(take(5000), 1);
   CHECK(now_us() - start >= 19000);
   CHECK_EQ(event.ident, 7);
-  CHECK_EQ(event.data, 1);
+  CHECK(event.data >= 1 && event.data <= (now_us() - start) / 20000);  // more than one on a busy machine
   sleep_ms(90);
   CHECK_EQ(take(0), 1);
   CHECK(event.data >= 3 && event.data <= (now_us() - start) / 20000);

@@ -26,7 +26,7 @@ class Verdict:
     def summary(self):
         outcome = self.outcome
         if outcome.end in ("no tests", "excluded"):
-            return {"no tests": "built; has no tests", "excluded": f"excluded: {outcome.note}"}[outcome.end]
+            return {"no tests": "built; nothing in it to run", "excluded": f"excluded: {outcome.note}"}[outcome.end]
         parts = [f"{outcome.count('pass')} passed"]
         parts += [f"{outcome.count('skip')} skipped"] if outcome.count("skip") else []
         parts += [f"{len(self.known)} known"] if self.known else []

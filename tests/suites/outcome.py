@@ -92,7 +92,7 @@ def read_go_test(stream, errors, status, seconds=0.0, killed=""):
         end = "timed out"
         said = text[text.index("panic: test timed out after"):]
         failures[PACKAGE] = said[:TAIL].rstrip()  # its beginning tells which test hung
-    elif passed and nothing_to_run:
+    elif passed and (nothing_to_run or not tests):
         end = "no tests"
     elif passed and not failures:
         end = "ok"

@@ -130,27 +130,6 @@ std::int32_t kinfo_flags(NativeResult native) noexcept {
   return result;
 }
 
-std::int32_t kinfo_vnode_type(unsigned mode) noexcept {
-  switch (mode & S_IFMT) {
-    case S_IFREG:
-      return 1;
-    case S_IFDIR:
-      return 2;
-    case S_IFBLK:
-      return 3;
-    case S_IFCHR:
-      return 4;
-    case S_IFLNK:
-      return 5;
-    case S_IFSOCK:
-      return 6;
-    case S_IFIFO:
-      return 7;
-    default:
-      return 255;
-  }
-}
-
 /// `target` is what the descriptor's link in the process file system says.
 std::int32_t kinfo_type(unsigned mode, std::string_view target) noexcept {
   if (target.starts_with("pipe:")) return kKfPipe;

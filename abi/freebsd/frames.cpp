@@ -72,6 +72,15 @@ void fill_registers(guest::Mcontext& mc, const Context& context) noexcept {
   mc.gsbase = context.gs_base;
 }
 
+/// The part of the vector state a context has room for; false if there is none.
+bool fill_vector_state(guest::Mcontext& mc, const Context& context) noexcept {
+  const bool there = context.xstate.size() >= guest::kFxsaveSize;
+  mc.fpformat = there ? guest::kFpFormatXmm : guest::kFpFormatNone;
+  mc.ownedfp = there ? guest::kFpOwnedFpu : guest::kFpOwnedNone;
+  if (there) std::memcpy(mc.fpstate, context.xstate.data(), kReservedWords);
+  return there;
+}
+
 void take_registers(const guest::Mcontext& mc, Context& context) noexcept {
   Registers& r = context.regs;
   r.rdi = mc.rdi;
@@ -244,12 +253,7 @@ bool FreeBsd::push_signal_frame(Host& host, const SignalInfo& info, const Signal
   }
 
   Word sp = alt.enabled && !on_stack && action.on_stack ? word_of(alt.base) + alt.size : regs.rsp - kRedZone;
-  mc.fpformat = guest::kFpFormatNone;
-  mc.ownedfp = guest::kFpOwnedNone;
-  if (context.xstate.size() >= guest::kFxsaveSize) {
-    mc.fpformat = guest::kFpFormatXmm;
-    mc.ownedfp = guest::kFpOwnedFpu;
-    std::memcpy(mc.fpstate, context.xstate.data(), kReservedWords);
+  if (fill_vector_state(mc, context)) {
     if (const std::size_t extended = context.xstate.size() - guest::kFxsaveSize; extended != 0) {
       sp = (sp - extended) & ~Word{63};
       mc.flags |= guest::kMcHasFpXstate;
@@ -280,13 +284,7 @@ bool save_context(Host& host, const Table& table, GuestAddr at) noexcept {
   fill_registers(mc, context);
   mc.rax = mc.rdx = 0;
   mc.rflags &= ~kCarryFlag;
-  mc.fpformat = guest::kFpFormatNone;
-  mc.ownedfp = guest::kFpOwnedNone;
-  if (context.xstate.size() >= guest::kFxsaveSize) {
-    mc.fpformat = guest::kFpFormatXmm;
-    mc.ownedfp = guest::kFpOwnedFpu;
-    std::memcpy(mc.fpstate, context.xstate.data(), kReservedWords);
-  }
+  fill_vector_state(mc, context);
   return host.write(at, &saved, offsetof(guest::Ucontext, link));  // UC_COPY_SIZE
 }
 

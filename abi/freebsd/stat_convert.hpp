@@ -9,6 +9,7 @@
 #include <climits>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -72,14 +73,17 @@ inline Stat to_guest_stat(const struct statx& native) noexcept {
   return guest;
 }
 
-/// The older, narrower form. Numbers that do not fit lose their upper bits, as FreeBSD's own conversion
-/// does by default (vfs.ino64_trunc_error=0); link counts stick at the maximum.
-inline Freebsd11Stat to_freebsd11_stat(const Stat& stat) noexcept {
-  Freebsd11Stat old{};
+/// An older, narrower form. Numbers that do not fit lose their upper bits, as FreeBSD's own conversion does
+/// by default (vfs.ino64_trunc_error=0); link counts stick at the maximum.
+template <typename Old>
+Old to_older_stat(const Stat& stat) noexcept {
+  using Links = decltype(Old::st_nlink);
+  Old old{};
   old.st_dev = static_cast<std::uint32_t>(stat.st_dev);
   old.st_ino = static_cast<std::uint32_t>(stat.st_ino);
   old.st_mode = stat.st_mode;
-  old.st_nlink = static_cast<std::uint16_t>(std::min<std::uint64_t>(stat.st_nlink, UINT16_MAX));
+  old.st_nlink =
+      static_cast<Links>(std::min<std::uint64_t>(stat.st_nlink, std::numeric_limits<Links>::max()));
   old.st_uid = stat.st_uid;
   old.st_gid = stat.st_gid;
   old.st_rdev = static_cast<std::uint32_t>(stat.st_rdev);
@@ -93,26 +97,32 @@ inline Freebsd11Stat to_freebsd11_stat(const Stat& stat) noexcept {
   old.st_birthtim = stat.st_birthtim;
   return old;
 }
-
+inline Freebsd11Stat to_freebsd11_stat(const Stat& stat) noexcept {
+  return to_older_stat<Freebsd11Stat>(stat);
+}
 /// The form NetBSD's programs knew.
-inline Nstat to_nstat(const Stat& stat) noexcept {
-  Nstat old{};
-  old.st_dev = static_cast<std::uint32_t>(stat.st_dev);
-  old.st_ino = static_cast<std::uint32_t>(stat.st_ino);
-  old.st_mode = stat.st_mode;
-  old.st_nlink = static_cast<std::uint32_t>(std::min<std::uint64_t>(stat.st_nlink, UINT32_MAX));
-  old.st_uid = stat.st_uid;
-  old.st_gid = stat.st_gid;
-  old.st_rdev = static_cast<std::uint32_t>(stat.st_rdev);
-  old.st_atim = stat.st_atim;
-  old.st_mtim = stat.st_mtim;
-  old.st_ctim = stat.st_ctim;
-  old.st_size = stat.st_size;
-  old.st_blocks = stat.st_blocks;
-  old.st_blksize = stat.st_blksize;
-  old.st_flags = stat.st_flags;
-  old.st_birthtim = stat.st_birthtim;
-  return old;
+inline Nstat to_nstat(const Stat& stat) noexcept { return to_older_stat<Nstat>(stat); }
+
+/// KF_VTYPE_* of struct kinfo_file (sys/sys/user.h).
+inline std::int32_t kinfo_vnode_type(unsigned mode) noexcept {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return 1;
+    case S_IFDIR:
+      return 2;
+    case S_IFBLK:
+      return 3;
+    case S_IFCHR:
+      return 4;
+    case S_IFLNK:
+      return 5;
+    case S_IFSOCK:
+      return 6;
+    case S_IFIFO:
+      return 7;
+    default:
+      return 255;
+  }
 }
 
 // --- directory entries -----------------------------------------------------------------------------------

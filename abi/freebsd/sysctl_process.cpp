@@ -13,6 +13,7 @@
 
 #include "abi/freebsd/release.hpp"
 #include "abi/freebsd/sockaddr.hpp"
+#include "abi/freebsd/stat_convert.hpp"
 #include "abi/freebsd/sysctl_proc.hpp"
 
 namespace sudrun::abi::freebsd {
@@ -44,27 +45,6 @@ void copy_path(std::string_view path, std::span<char> to) noexcept { path.copy(t
 
 /// Descriptor numbers below zero that stand for what is no descriptor.
 constexpr int kCurrentDirectory = -1, kRootDirectory = -2, kText = -5;
-
-std::int32_t vnode_type(mode_t mode) noexcept {
-  switch (mode & S_IFMT) {
-    case S_IFREG:
-      return 1;
-    case S_IFDIR:
-      return 2;
-    case S_IFBLK:
-      return 3;
-    case S_IFCHR:
-      return 4;
-    case S_IFLNK:
-      return 5;
-    case S_IFSOCK:
-      return 6;
-    case S_IFIFO:
-      return 7;
-    default:
-      return 0;
-  }
-}
 
 void describe_socket(Host& host, int fd, KinfoFile& info) noexcept {
   const auto option = [&](int name) noexcept {
@@ -111,7 +91,7 @@ KinfoFile describe(Host& host, const char* path, int fd) noexcept {
   struct stat status {};
   if (!is_error(host.call(SYS_newfstatat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path),
                           reinterpret_cast<Word>(&status), 0))) {
-    info.file.vnode_type = vnode_type(status.st_mode);
+    info.file.vnode_type = kinfo_vnode_type(status.st_mode);
     info.file.fsid = status.st_dev;
     info.file.rdev = status.st_rdev;
     info.file.fileid = status.st_ino;

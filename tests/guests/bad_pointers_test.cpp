@@ -255,6 +255,7 @@ const std::map<std::string, Exception> kExceptions{
     {"modstat.stat", {{"ENOENT"}, "the kernel is shown without modules"}},
     {"execve.envv", {{"EACCES"}, "may be null"}},
     {"fexecve.envv", {{"EACCES"}, "may be null"}},
+    {"thr_set_name.name", {{"0"}, "may be null"}},
     {"setgroups.gidset", {{"EPERM"}, "privilege may come first"}},
     {"freebsd14_setgroups.gidset", {{"EPERM"}, "privilege may come first"}},
 };

@@ -2,6 +2,7 @@
 // is asked for is less than what is had, so a program that relies on a limit only to be safer still works.
 //
 // Facts: FreeBSD 15.0 sys/sys/capsicum.h, sys/sys/caprights.h, sys/kern/sys_capability.c.
+#include <array>
 #include <cerrno>
 #include <climits>
 
@@ -55,7 +56,14 @@ Result cap_rights_get(Call& call) noexcept {
   return call.host.put(call.addr(2), kAllRights) ? Result::ok() : Result::fail(EFAULT);
 }
 
-Result cap_ioctls_limit(Call& call) noexcept { return accept(call); }
+Result cap_ioctls_limit(Call& call) noexcept {
+  constexpr Word kMaxCommands = 256;  // IOCTLS_MAX_COUNT
+  std::array<Word, kMaxCommands> commands;
+  if (call.word(2) > kMaxCommands) return Result::fail(EINVAL);
+  if (!call.host.read(call.addr(1), commands.data(), call.word(2) * sizeof(Word)))
+    return Result::fail(EFAULT);
+  return accept(call);
+}
 
 Result cap_ioctls_get(Call& call) noexcept {
   const int error = check_descriptor(call, call.i32(0));

@@ -190,7 +190,8 @@ Result clock_getcpuclockid2(Call& call) noexcept {
 }
 
 Result adjtime(Call& call) noexcept {
-  if (!is_null(call.addr(0))) return Result::fail(EPERM);
+  timeval delta{};
+  if (!is_null(call.addr(0))) return Result::fail(call.host.get(call.addr(0), delta) ? EPERM : EFAULT);
   const timeval none{};
   return is_null(call.addr(1)) || call.host.put(call.addr(1), none) ? Result::ok() : Result::fail(EFAULT);
 }

@@ -305,6 +305,10 @@ static bool tame(unsigned long number, unsigned long* a) {
     case 90: if ((unsigned)a[1] < 3) a[1] = descriptor(); return true;   // dup2
     case 92: if ((unsigned)a[2] < 3) a[2] = 3 + below(40); return true;   // fcntl: F_DUP2FD
     case 509: case 575: if ((unsigned)a[0] < 3) a[0] = 3 + below(100); return true;   // closefrom, close_range
+    // Objects with names must be removable in the end.
+    case 60: a[0] &= 077; return true;   // umask
+    case 405: a[3] |= 0600; return true;   // ksem_open
+    case 457: case 482: case 571: a[2] |= 0600; return true;   // kmq_open, shm_open, shm_open2
     // What would go on at a random address, with reason.
     case 46: case 108: case 342: case 416:   // sigaction and older forms
       if (a[1] != 0) a[1] = chance(50) ? bad_pointer() : (unsigned long)slot(kSlots);

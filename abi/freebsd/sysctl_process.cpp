@@ -91,7 +91,7 @@ KinfoFile describe(Host& host, const char* path, int fd) noexcept {
   struct stat status {};
   if (!is_error(host.call(SYS_newfstatat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path),
                           reinterpret_cast<Word>(&status), 0))) {
-    info.file.vnode_type = kinfo_vnode_type(status.st_mode);
+    info.file.vnode_type = fs::kinfo_vnode_type(status.st_mode);
     info.file.fsid = status.st_dev;
     info.file.rdev = status.st_rdev;
     info.file.fileid = status.st_ino;

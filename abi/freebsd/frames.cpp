@@ -23,7 +23,6 @@ constexpr std::size_t kReservedWords =
 constexpr std::size_t kFeaturesOffset = 472;  // its copy of the features the frame holds
 constexpr std::size_t kMxcsrOffset = 24, kMxcsrMaskOffset = 28;
 constexpr std::uint32_t kDefaultMxcsrMask = 0xffbf;
-constexpr std::size_t kMaxXstate = 16 * 1024;
 
 // x86 exception vectors as FreeBSD numbers its traps (sys/x86/include/trap.h).
 constexpr std::array<std::uint8_t, 20> kTrapNumbers{18, 10, 19, 3, 20, 21, 1, 22, 23, 24,
@@ -288,28 +287,32 @@ bool save_context(Host& host, const Table& table, GuestAddr at) noexcept {
   return host.write(at, &saved, offsetof(guest::Ucontext, link));  // UC_COPY_SIZE
 }
 
-Result restore_context(Host& host, const Table& table, GuestAddr at) noexcept {
-  guest::Ucontext saved;
-  if (!host.get(at, saved)) return Result::fail(EFAULT);
+int load_machine_context(Host& host, GuestAddr at, guest::Ucontext& saved) noexcept {
+  if (!host.get(at, saved)) return EFAULT;
   const guest::Mcontext& mc = saved.mcontext;
   constexpr std::uint32_t kKnown = guest::kMcHasSegments | guest::kMcHasBases | guest::kMcHasFpXstate;
-  if ((mc.flags & ~kKnown) != 0) return Result::fail(EINVAL);
+  if ((mc.flags & ~kKnown) != 0) return EINVAL;
   Context& context = host.context();
-  if (((mc.rflags ^ context.regs.rflags) & ~(kUserFlags | 0x10000)) != 0) return Result::fail(EINVAL);
-  if ((mc.cs & 3) != 3) return Result::fail(EINVAL);
+  if (((mc.rflags ^ context.regs.rflags) & ~(kUserFlags | 0x10000)) != 0) return EINVAL;
+  if ((mc.cs & 3) != 3) return EINVAL;
 
   std::array<std::byte, kMaxXstate> extended;
   std::size_t size = 0;
   if ((mc.flags & guest::kMcHasFpXstate) != 0) {
     const std::size_t room =
         context.xstate.size() > guest::kFxsaveSize ? context.xstate.size() - guest::kFxsaveSize : 0;
-    if (mc.xfpustate_len > room || mc.xfpustate_len > extended.size()) return Result::fail(EINVAL);
+    if (mc.xfpustate_len > room || mc.xfpustate_len > extended.size()) return EINVAL;
     size = mc.xfpustate_len;
-    if (!host.read(guest_addr(mc.xfpustate), extended.data(), size)) return Result::fail(EFAULT);
+    if (!host.read(guest_addr(mc.xfpustate), extended.data(), size)) return EFAULT;
   }
-  if (const int error = restore_xstate(mc, {extended.data(), size}, context.xstate); error != 0)
-    return Result::fail(error);
+  if (const int error = restore_xstate(mc, {extended.data(), size}, context.xstate); error != 0) return error;
   take_registers(mc, context);
+  return 0;
+}
+
+Result restore_context(Host& host, const Table& table, GuestAddr at) noexcept {
+  guest::Ucontext saved;
+  if (const int error = load_machine_context(host, at, saved); error != 0) return Result::fail(error);
   host.set_signal_mask(native_sigset(table, saved.sigmask));
   return Result::untouched();
 }

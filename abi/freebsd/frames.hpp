@@ -17,4 +17,11 @@ bool save_context(Host& host, const Table& table, GuestAddr at) noexcept;
 /// setcontext(2)).
 Result restore_context(Host& host, const Table& table, GuestAddr at) noexcept;
 
+/// Makes the registers and the extended state of the ucontext at `at` the thread's (set_mcontext()); not the
+/// mask, which `saved` has. Nothing has changed on failure. 0 or an errno.
+int load_machine_context(Host& host, GuestAddr at, guest::Ucontext& saved) noexcept;
+
+/// Room for the extended state of any processor this is run on.
+inline constexpr std::size_t kMaxXstate = 16 * 1024;
+
 }  // namespace sudrun::abi::freebsd

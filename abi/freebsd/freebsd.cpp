@@ -148,6 +148,8 @@ std::span<const std::byte> FreeBsd::trampoline() const noexcept {
 
 // Each takes its locks before those it may be asked by: a fork finds them all free.
 void FreeBsd::before_fork() noexcept {
+  protection_limits_.before_fork();
+  thread_wakeups_.before_fork();
   umtx_pages_.before_fork();
   process_descriptors_.before_fork();
   aio_->before_fork();
@@ -157,14 +159,18 @@ void FreeBsd::after_fork_in_parent() noexcept {
   kqueues_->after_fork_in_parent();
   aio_->after_fork_in_parent();
   process_descriptors_.after_fork_in_parent();
+  thread_wakeups_.after_fork_in_parent();
   umtx_pages_.after_fork();
+  protection_limits_.after_fork();
 }
 void FreeBsd::after_fork_in_child(Host& host) noexcept {
   host.thread_words() = {};  // robust lists are the parent's
   kqueues_->after_fork_in_child(host);
   aio_->after_fork_in_child(host);
   process_descriptors_.after_fork_in_child();
+  thread_wakeups_.after_fork_in_child();
   umtx_pages_.after_fork();
+  protection_limits_.after_fork();
 }
 
 void FreeBsd::descriptor_closing(Host& host, int fd) noexcept {

@@ -7,7 +7,9 @@
 #include <atomic>
 #include <memory>
 
+#include "abi/freebsd/memory_ranges.hpp"
 #include "abi/freebsd/process_descriptors.hpp"
+#include "abi/freebsd/thread_wakeups.hpp"
 #include "abi/freebsd/umtx_shm.hpp"
 #include "abi/personality.hpp"
 
@@ -55,6 +57,10 @@ class FreeBsd final : public Personality {
   KqueueRegistry& kqueues() noexcept { return *kqueues_; }
   UmtxPages& umtx_pages() noexcept { return umtx_pages_; }
   ProcessDescriptors& process_descriptors() noexcept { return process_descriptors_; }
+  ProtectionLimits& protection_limits() noexcept { return protection_limits_; }
+  ThreadWakeups& thread_wakeups() noexcept { return thread_wakeups_; }
+  /// Nanoseconds that waits of _umtx_op(2) until a point in time take at least (UMTX_OP_SET_MIN_TIMEOUT).
+  std::atomic<std::int64_t>& umtx_min_timeout() noexcept { return umtx_min_timeout_; }
   /// Whether the process has changed its ids since it was executed (issetugid(2)).
   bool changed_credentials() const noexcept { return changed_credentials_.load(); }
   void note_changed_credentials() noexcept { changed_credentials_.store(true); }
@@ -72,6 +78,9 @@ class FreeBsd final : public Personality {
   std::unique_ptr<KqueueRegistry> kqueues_;
   UmtxPages umtx_pages_;
   ProcessDescriptors process_descriptors_;
+  ProtectionLimits protection_limits_;
+  ThreadWakeups thread_wakeups_;
+  std::atomic<std::int64_t> umtx_min_timeout_{0};
   std::atomic<bool> changed_credentials_{false};
   std::unique_ptr<AioRegistry> aio_;
 };

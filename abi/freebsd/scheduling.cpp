@@ -22,10 +22,6 @@ constexpr int kGuestFifo = 1, kGuestOther = 2, kGuestRoundRobin = 3;
 constexpr int kRealtimeMax = 31;    // RTP_PRIO_MAX
 constexpr int kTimeshareMax = 167;  // PRI_MAX_TIMESHARE - PRI_MIN_TIMESHARE: 223 - 56
 
-struct RtPrio {  // struct rtprio
-  std::uint16_t type, priority;
-};
-static_assert(sizeof(RtPrio) == 4);
 constexpr std::uint16_t kTypeRealtime = 2, kTypeNormal = 3, kTypeIdle = 4, kTypeFifo = 10;
 
 constexpr int native_policy(int guest) noexcept {
@@ -114,6 +110,19 @@ Result rtprio_of(Call& call, int id) noexcept {
 }
 
 }  // namespace
+
+int check_new_priority(Host& host, const RtPrio& wanted) noexcept {
+  if (wanted.type == kTypeNormal) return 0;
+  if (wanted.type != kTypeRealtime && wanted.type != kTypeFifo) return EINVAL;
+  if (host.call(SYS_geteuid) != 0) return EPERM;
+  return wanted.priority > kRealtimeMax ? EINVAL : 0;
+}
+
+void set_new_priority(Host& host, int native_tid, const RtPrio& wanted) noexcept {
+  if (wanted.type == kTypeNormal) return;
+  set_policy(host, native_tid, wanted.type == kTypeFifo ? SCHED_FIFO : SCHED_RR,
+             kRealtimeMax - wanted.priority);
+}
 
 Result getpriority(Call& call) noexcept {
   const NativeResult raw =

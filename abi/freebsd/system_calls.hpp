@@ -6,6 +6,16 @@
 namespace sudrun::abi::freebsd {
 
 // scheduling.cpp
+
+struct RtPrio {  // struct rtprio
+  std::uint16_t type, priority;
+};
+static_assert(sizeof(RtPrio) == 4);
+/// What thr_new(2) refuses to start a thread with. 0 or an errno.
+int check_new_priority(Host& host, const RtPrio& wanted) noexcept;
+/// Gives a thread a realtime priority that has been checked, as far as the host grants it.
+void set_new_priority(Host& host, int native_tid, const RtPrio& wanted) noexcept;
+
 Result getpriority(Call& call) noexcept;
 Result setpriority(Call& call) noexcept;
 Result rtprio(Call& call) noexcept;

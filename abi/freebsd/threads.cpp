@@ -12,22 +12,31 @@
 #include <cstring>
 #include <string_view>
 
+#include "abi/freebsd/frames.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/machine_layout.hpp"
+#include "abi/freebsd/system_calls.hpp"
 #include "abi/freebsd/thread_id.hpp"
 #include "abi/freebsd/umtx.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {
 
-constexpr std::int32_t kThreadSuspended = 1;  // THR_SUSPENDED
+bool is_own_thread(Host& host, int tid) noexcept {
+  return tid != 0 && host.call(SYS_tgkill, static_cast<Word>(host.pid()), static_cast<Word>(tid), 0) == 0;
+}
 
+// FreeBSD has not implemented THR_SUSPENDED and THR_SYSTEM_SCOPE either.
 Result thr_new(Call& call) noexcept {
   guest::ThreadParameters p{};
   const std::int64_t size = call.i32(1);
   if (size < 0 || static_cast<std::uint64_t>(size) > sizeof p) return Result::fail(EINVAL);
   if (!call.host.read(call.addr(0), &p, static_cast<std::size_t>(size))) return Result::fail(EFAULT);
-  if ((p.flags & kThreadSuspended) != 0) return Result::fail(EOPNOTSUPP);
+  RtPrio priority{};
+  if (p.rtp != 0) {
+    if (!call.host.get(guest_addr(p.rtp), priority)) return Result::fail(EFAULT);
+    if (const int error = check_new_priority(call.host, priority); error != 0) return Result::fail(error);
+  }
 
   ThreadStart start;
   start.regs = call.host.context().regs;
@@ -42,11 +51,40 @@ Result thr_new(Call& call) noexcept {
   start.tid_size = sizeof(std::int64_t);
   start.tid_bias = kThreadIdBias;
   const NativeResult tid = call.host.spawn_thread(start);
+  if (is_error(tid)) return Result::of(tid);
+  if (p.rtp != 0) set_new_priority(call.host, static_cast<int>(tid), priority);
+  return Result::ok(0);
+}
+
+// The new thread starts out with the caller's context made what the argument says; after that the caller gets
+// its own back.
+Result thr_create(Call& call) noexcept {
+  Context& context = call.host.context();
+  const Context own = context;
+  std::array<std::byte, kMaxXstate> own_xstate;
+  const std::size_t size = std::min(own_xstate.size(), context.xstate.size());
+  std::memcpy(own_xstate.data(), context.xstate.data(), size);
+
+  guest::Ucontext wanted;
+  if (const int error = load_machine_context(call.host, call.addr(0), wanted); error != 0)
+    return Result::fail(error);
+  ThreadStart start;
+  start.regs = context.regs;
+  start.fs_base = (wanted.mcontext.flags & guest::kMcHasBases) != 0 ? context.fs_base : own.fs_base;
+  start.tid_address = call.addr(1);
+  start.tid_size = sizeof(std::int64_t);
+  start.tid_bias = kThreadIdBias;
+  start.keep_xstate = true;
+  const bool right_size = wanted.mcontext.len == sizeof wanted.mcontext;
+  const NativeResult tid = right_size ? call.host.spawn_thread(start) : -EINVAL;
+  context = own;
+  std::memcpy(context.xstate.data(), own_xstate.data(), size);
   return is_error(tid) ? Result::of(tid) : Result::ok(0);
 }
 
 Result thr_exit(Call& call) noexcept {
   umtx_thread_ends(call.host);
+  self(call).thread_wakeups().forget(call.host.tid());
   const GuestAddr state = call.addr(0);
   if (!is_null(state)) {
     const std::int64_t terminated = 1;
@@ -111,6 +149,25 @@ Result kill_thread(Call& call, int pid, std::int64_t id, int guest_signal) noexc
 Result thr_kill(Call& call) noexcept { return kill_thread(call, call.host.pid(), call.i64(0), call.i32(1)); }
 Result thr_kill2(Call& call) noexcept { return kill_thread(call, call.i32(0), call.i64(1), call.i32(2)); }
 
+Result thr_suspend(Call& call) noexcept {
+  timespec timeout{};
+  const bool limited = !is_null(call.addr(0));
+  if (limited) {
+    if (!call.host.get(call.addr(0), timeout)) return Result::fail(EFAULT);
+    if (timeout.tv_sec < 0 || timeout.tv_nsec < 0 || timeout.tv_nsec >= 1'000'000'000)
+      return Result::fail(EINVAL);
+  }
+  const NativeResult r = self(call).thread_wakeups().sleep(call.host, limited ? &timeout : nullptr);
+  constexpr GuestErrno kNeverAgain{4};  // EINTR, whatever SA_RESTART says: the time has begun
+  return r == -EINTR && limited ? Result::fail(kNeverAgain) : Result::of(r);
+}
+
+Result thr_wake(Call& call) noexcept {
+  const int tid = native_tid(call.i64(0));
+  if (!is_own_thread(call.host, tid)) return Result::fail(ESRCH);
+  return self(call).thread_wakeups().wake(call.host, tid) ? Result::ok(0) : Result::fail(ENOMEM);
+}
+
 Result thr_set_name(Call& call) noexcept {
   std::array<char, 32> name{};
   if (!is_null(call.addr(1))) {
@@ -119,15 +176,32 @@ Result thr_set_name(Call& call) noexcept {
     if (length == -EFAULT) return Result::fail(EFAULT);
     name.back() = '\0';
   }
-  if (call.i64(0) == own_tid(call.host))
+  const int tid = native_tid(call.i64(0));
+  if (tid == call.host.tid()) {
     call.host.call(SYS_prctl, PR_SET_NAME, reinterpret_cast<Word>(name.data()));
+    return Result::ok(0);
+  }
+  if (!is_own_thread(call.host, tid)) return Result::fail(ESRCH);
+  constexpr std::string_view kPrefix = "/proc/self/task/", kSuffix = "/comm";
+  std::array<char, 48> path{};
+  char* end = std::copy(kPrefix.begin(), kPrefix.end(), path.data());
+  end = std::to_chars(end, path.data() + path.size(), tid).ptr;
+  std::copy(kSuffix.begin(), kSuffix.end(), end);
+  const NativeResult fd = call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD),
+                                         reinterpret_cast<Word>(path.data()), O_WRONLY | O_CLOEXEC);
+  if (is_error(fd)) return Result::fail(ESRCH);
+  call.host.call(SYS_write, static_cast<Word>(fd), reinterpret_cast<Word>(name.data()),
+                 std::max<Word>(std::strlen(name.data()), 1));
+  call.host.call(SYS_close, static_cast<Word>(fd));
   return Result::ok(0);
 }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"thr_exit", thr_exit},   HandlerEntry{"thr_kill", thr_kill},
-    HandlerEntry{"thr_kill2", thr_kill2}, HandlerEntry{"thr_new", thr_new},
-    HandlerEntry{"thr_self", thr_self},   HandlerEntry{"thr_set_name", thr_set_name},
+    HandlerEntry{"thr_create", thr_create},     HandlerEntry{"thr_exit", thr_exit},
+    HandlerEntry{"thr_kill", thr_kill},         HandlerEntry{"thr_kill2", thr_kill2},
+    HandlerEntry{"thr_new", thr_new},           HandlerEntry{"thr_self", thr_self},
+    HandlerEntry{"thr_set_name", thr_set_name}, HandlerEntry{"thr_suspend", thr_suspend},
+    HandlerEntry{"thr_wake", thr_wake},
 };
 
 }  // namespace

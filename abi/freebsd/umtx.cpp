@@ -460,6 +460,7 @@ Result timed(Host& host, const FlagSet& clocks, const UmtxRequest& r, Op op) noe
   const int bad = op == Op::cv_wait ? cv_deadline(host, clocks, r, deadline)
                                     : deadline.read(host, clocks, r.addr1, r.addr2);
   if (bad != 0) return Result::fail(bad);
+  deadline.not_before(host, r.minimum);
   const OnSignal once_if_timed = deadline.limited() ? OnSignal::never_again : OnSignal::as_it_comes;
   const OnSignal once_if_relative = deadline.relative() ? OnSignal::never_again : OnSignal::as_it_comes;
   switch (op) {
@@ -543,16 +544,12 @@ Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& r) noexcept
     }
     case Op::sem2_wake:
       return done(sem2_wake(host, r.object));
-    case Op::shm:  // carried out by UmtxPages
-      return done(EOPNOTSUPP);
     case Op::robust_lists:
       return done(robust_lists(host, r.addr1, r.value));
     case Op::get_min_timeout:
-      return done(host.put(r.addr1, Word{0}) ? 0 : EFAULT);
-    case Op::set_min_timeout: {
-      const auto minimum = static_cast<std::int64_t>(r.value);
-      return done(minimum == 0 ? 0 : minimum < 0 ? EINVAL : EOPNOTSUPP);
-    }
+      return done(host.put(r.addr1, r.minimum) ? 0 : EFAULT);
+    case Op::set_min_timeout:  // this and the next are carried out by the personality
+    case Op::shm:
     case Op::lock:
     case Op::unlock:
       return Result::fail(EOPNOTSUPP);
@@ -567,10 +564,16 @@ NativeResult umtx_wake(Host& host, GuestAddr word, int count) noexcept {
 namespace {
 
 Result do_umtx_op(Call& call) noexcept {
+  std::atomic<std::int64_t>& minimum = self(call).umtx_min_timeout();
   if (umtx::Op{call.u32(1)} == umtx::Op::shm)
     return self(call).umtx_pages().request(call.host, call.addr(3), call.u32(2));
+  if (umtx::Op{call.u32(1)} == umtx::Op::set_min_timeout) {
+    if (call.i64(2) < 0) return Result::fail(EINVAL);
+    minimum = call.i64(2);
+    return Result::ok();
+  }
   return umtx_op(call.host, self(call).vocabulary().clock_id,
-                 {call.addr(0), call.u32(1), call.word(2), call.addr(3), call.addr(4)});
+                 {call.addr(0), call.u32(1), call.word(2), call.addr(3), call.addr(4), minimum.load()});
 }
 
 constexpr HandlerEntry kHandlers[] = {

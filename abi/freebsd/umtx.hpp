@@ -13,6 +13,7 @@ struct UmtxRequest {
   Word value = 0;
   GuestAddr addr1{};
   GuestAddr addr2{};
+  std::int64_t minimum = 0;  ///< nanoseconds that a wait until a point in time takes at least
 };
 
 /// Carries out one request; `clocks` is the table's clock_id set.

@@ -71,6 +71,12 @@ int Deadline::read(Host& host, const FlagSet& clocks, GuestAddr size, GuestAddr 
   return set(host, clocks, value);
 }
 
+void Deadline::not_before(Host& host, std::int64_t ns) noexcept {
+  if (!limited_ || relative_ || ns <= 0) return;
+  const Timespec earliest = add(now(host, clock_), {ns / kSecond, ns % kSecond});
+  if (end_.sec < earliest.sec || (end_.sec == earliest.sec && end_.nsec < earliest.nsec)) end_ = earliest;
+}
+
 Deadline Deadline::within(Host& host, std::int64_t ms) const noexcept {
   Deadline nearer = *this;
   if (!limited_) nearer.clock_ = CLOCK_MONOTONIC;

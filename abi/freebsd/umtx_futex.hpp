@@ -53,6 +53,9 @@ class Deadline {
   /// Reads the optional argument pair (size, struct) of most operations. 0 or an errno.
   int read(Host& host, const FlagSet& clocks, GuestAddr size, GuestAddr time) noexcept;
 
+  /// An end given as a point in time becomes no earlier than `ns` nanoseconds from now.
+  void not_before(Host& host, std::int64_t ns) noexcept;
+
   bool limited() const noexcept { return limited_; }
   bool relative() const noexcept { return relative_; }
   /// No later than `ms` milliseconds from now.

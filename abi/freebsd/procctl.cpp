@@ -235,6 +235,11 @@ int status_number(Host& host, int pid, std::string_view key) noexcept {
   return static_cast<int>(leading_number(text_after(text, key), 0));
 }
 
+/// A process with a seccomp filter has had to give up privileges for that: it says nothing about the guest.
+bool no_new_privs(Host& host, int pid) noexcept {
+  return status_number(host, pid, "\nNoNewPrivs") == 1 && status_number(host, pid, "\nSeccomp:") == 0;
+}
+
 Result trace_ctl(Call& call, int value) noexcept {
   std::atomic<int>& state = self(call).switches().trace;
   if (status_number(call.host, call.host.pid(), "\nTracerPid") != 0) return Result::fail(EBUSY);
@@ -298,7 +303,7 @@ Result of_other(Call& call, int pid, int command) noexcept {
     case kTraceStatus:
       return trace_status(call, pid);
     case kNoNewPrivsStatus:
-      return put_int(call, status_number(call.host, pid, "\nNoNewPrivs") == 1 ? kEnable : kDisable);
+      return put_int(call, no_new_privs(call.host, pid) ? kEnable : kDisable);
     case kTrapCapStatus:
       return put_int(call, fresh.trapcap);
     case kAslrStatus:
@@ -336,9 +341,10 @@ Result of_self(Call& call, int command, int value) noexcept {
       return death_signal_status(call);
     case kNoNewPrivsCtl:
       if (value != kEnable) return Result::fail(EINVAL);
+      kept.no_new_privs = true;
       return Result::of(prctl(host, PR_SET_NO_NEW_PRIVS, 1));
     case kNoNewPrivsStatus:
-      return put_int(call, prctl(host, PR_GET_NO_NEW_PRIVS) == 1 ? kEnable : kDisable);
+      return put_int(call, kept.no_new_privs || no_new_privs(host, host.pid()) ? kEnable : kDisable);
     case kTrapCapCtl:
       return choose(kept.trapcap, value, kDisable);
     case kTrapCapStatus:

@@ -12,6 +12,7 @@ struct ProcessSwitches {
   std::atomic<int> trace{1};     ///< PROC_TRACE_CTL_*
   std::atomic<int> stackgap{5};  ///< PROC_STACKGAP_ENABLE, PROC_STACKGAP_ENABLE_EXEC
   std::atomic<int> wxmap{0};     ///< PROC_WX_MAPPINGS_*
+  std::atomic<bool> no_new_privs{false};
   std::atomic<bool> reaper{false};
   std::atomic<int> reaper_above{1};  ///< the process that gets this one's orphans, unless it does itself
 };

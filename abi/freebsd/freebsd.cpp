@@ -165,6 +165,7 @@ void FreeBsd::after_fork_in_parent() noexcept {
 }
 void FreeBsd::after_fork_in_child(Host& host) noexcept {
   host.thread_words() = {};  // robust lists are the parent's
+  if (switches_.reaper.exchange(false)) switches_.reaper_above = static_cast<int>(host.call(SYS_getppid));
   kqueues_->after_fork_in_child(host);
   aio_->after_fork_in_child(host);
   process_descriptors_.after_fork_in_child();

@@ -9,6 +9,7 @@
 
 #include "abi/freebsd/memory_ranges.hpp"
 #include "abi/freebsd/process_descriptors.hpp"
+#include "abi/freebsd/process_switches.hpp"
 #include "abi/freebsd/thread_wakeups.hpp"
 #include "abi/freebsd/umtx_shm.hpp"
 #include "abi/personality.hpp"
@@ -58,6 +59,7 @@ class FreeBsd final : public Personality {
   UmtxPages& umtx_pages() noexcept { return umtx_pages_; }
   ProcessDescriptors& process_descriptors() noexcept { return process_descriptors_; }
   ProtectionLimits& protection_limits() noexcept { return protection_limits_; }
+  ProcessSwitches& switches() noexcept { return switches_; }
   ThreadWakeups& thread_wakeups() noexcept { return thread_wakeups_; }
   /// Nanoseconds that waits of _umtx_op(2) until a point in time take at least (UMTX_OP_SET_MIN_TIMEOUT).
   std::atomic<std::int64_t>& umtx_min_timeout() noexcept { return umtx_min_timeout_; }
@@ -79,6 +81,7 @@ class FreeBsd final : public Personality {
   UmtxPages umtx_pages_;
   ProcessDescriptors process_descriptors_;
   ProtectionLimits protection_limits_;
+  ProcessSwitches switches_;
   ThreadWakeups thread_wakeups_;
   std::atomic<std::int64_t> umtx_min_timeout_{0};
   std::atomic<bool> changed_credentials_{false};

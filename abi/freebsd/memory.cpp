@@ -165,7 +165,8 @@ Result map(Call& call, Word offset) noexcept {
 
   const auto start = static_cast<Word>(r);
   ProtectionLimits& limits = self(call).protection_limits();
-  const unsigned most = maximum != 0 ? maximum : ProtectionLimits::kEverything;
+  const bool implied = self(call).switches().protmax == ProcessSwitches::kForceEnable && guest_prot != 0;
+  const unsigned most = maximum != 0 ? maximum : implied ? guest_prot : ProtectionLimits::kEverything;
   limits.clear({start, start + size});
   const bool guard = (flags & kGuard) != 0;
   bool kept = true;

@@ -82,6 +82,7 @@ CASE(tracing) {
   CHECK_EQ(get(TRACE_STATUS), 0);
 }
 CASE(death_signal) {
+  CHECK_EQ(set(PDEATHSIG_CTL, 0), 0);  // whoever started us may have set one
   CHECK_EQ(get(PDEATHSIG_STATUS), 0);
   CHECK_EQ(set(PDEATHSIG_CTL, 30 /* SIGUSR1 */), 0);
   CHECK_EQ(get(PDEATHSIG_STATUS), 30);

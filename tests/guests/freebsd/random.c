@@ -294,8 +294,17 @@ static bool tame(unsigned long number, unsigned long* a) {
       if ((a[3] & MAP_FIXED) != 0) bound_mapping(&a[0], &a[1]);
       if (a[1] > 1UL << 24) a[3] &= ~0x40000UL;   // MAP_PREFAULT_READ would take the machine's memory
       return true;
-    case 65: case 73: case 74: case 75: case 203: case 204: case 250:   // msync, munmap, mprotect, madvise, mlock, minherit
+    case 73:   // munmap
       bound_mapping(&a[0], &a[1]);
+      return true;
+    // These cut a range that ends beyond what is the guest's, so it must not begin below everything the guest has.
+    case 65: case 74: case 75: case 203: case 204: case 250:   // msync, mprotect, madvise, mlock, munlock, minherit
+      if (a[0] < kGuestTop && a[0] + a[1] >= a[0]) {
+        bound_mapping(&a[0], &a[1]);
+        const unsigned long end = (unsigned long)sandbox + kSandboxPages * kPage;
+        if (a[0] < (unsigned long)sandbox || a[0] >= end) a[0] = (unsigned long)sandbox;
+        if (a[1] > end - a[0]) a[1] = end - a[0];
+      }
       return true;
     case 228: if (a[1] != 0 && a[1] < kGuestTop) a[1] = (unsigned long)sandbox; a[0] = own_object(2); return true;   // shmat
     case 221: case 225: case 231: a[0] = kKey; if ((unsigned)number == 231) a[1] = below(65536); return true;   // semget, msgget, shmget

@@ -256,6 +256,7 @@ const std::map<std::string, Exception> kExceptions{
     {"execve.envv", {{"EACCES"}, "may be null"}},
     {"fexecve.envv", {{"EACCES"}, "may be null"}},
     {"thr_set_name.name", {{"0"}, "may be null"}},
+    {"thr_create.id", {{"EINVAL"}, "the context, all zero here, is looked at first"}},
     {"setgroups.gidset", {{"EPERM"}, "privilege may come first"}},
     {"freebsd14_setgroups.gidset", {{"EPERM"}, "privilege may come first"}},
 };

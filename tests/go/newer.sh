@@ -9,9 +9,18 @@ cd "$1"
 die() { printf 'newer.sh: %s\n' "$*" >&2; exit 1; }
 
 if [[ ! -x go-$version/usr/lib/go-$version/bin/go ]]; then
-  # The machine's own source of Debian packages, with another suite.
-  IFS='|' read -r uri codename < <(apt-get indextargets --format '$(REPO_URI)|$(CODENAME)|$(ORIGIN)' 'Created-By: Packages' |
-    sed -n 's/|Debian$//p' | grep -v -- '-\|updates' | head -1) || die "apt knows no Debian archive here"
+  # The machine's own source of Debian packages, with another suite. Apt knows whose it is once it has been there.
+  archive() {
+    apt-get indextargets --format '$(REPO_URI)|$(CODENAME)|$(ORIGIN)' 'Created-By: Packages' | sed -n 's/|Debian$//p' |
+      grep -v -- '-\|updates' | head -1
+  }
+  found=$(archive || true)
+  if [[ -z $found ]] && ((EUID == 0)); then
+    apt-get update -qq >&2
+    found=$(archive || true)
+  fi
+  [[ -n $found ]] || die "apt knows no Debian archive here (apt-get update first?)"
+  uri=${found%%|*} codename=${found##*|}
   echo "== fetching Go $version" >&2
   rm -rf "apt-$version" "go-$version"
   mkdir -p "apt-$version"/{lists/partial,cache/archives/partial}

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +96,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
       (::setgroups(0, nullptr) != 0 || ::setgid(*command.uid) != 0 || ::setuid(*command.uid) != 0))
     give_up();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing outlives a suite that is ended from outside
+  start_afresh();
   ::execvpe(argv[0], argv, envp);
   give_up();
   ::_exit(125);
@@ -109,6 +112,15 @@ void take(Descriptor& from, std::string& to) {
 }
 
 }  // namespace
+
+void start_afresh() noexcept {
+  for (int signal = 1; signal < NSIG; ++signal)
+    if (signal != SIGKILL && signal != SIGSTOP) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+}
 
 void kill_session(pid_t session) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {

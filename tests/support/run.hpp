@@ -42,6 +42,10 @@ std::ostream& operator<<(std::ostream& to, const Outcome& outcome);
 /// std::runtime_error if it cannot be started at all.
 Outcome run(const Command& command);
 
+/// In a child, before exec: undoes what this process was itself started with (ignored and blocked signals,
+/// more open descriptors than three), so that tests see the same wherever they run. Async-signal-safe.
+void start_afresh() noexcept;
+
 /// Ends every process of `session`.
 void kill_session(pid_t session);
 

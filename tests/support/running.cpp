@@ -89,7 +89,8 @@ Running::Running(const Command& command) : timeout_(command.timeout) {
     if (command.uid && (::setresgid(*command.uid, *command.uid, *command.uid) != 0 ||
                         ::setresuid(*command.uid, *command.uid, *command.uid) != 0))
       ::_exit(125);
-    ::signal(SIGPIPE, SIG_DFL);
+
+    start_afresh();
     ::execvpe(argv[0], argv.data(), envp.data());
     ::_exit(127);
   }

@@ -83,8 +83,8 @@ def run(suite, build, downloads, scratch):
     environment.pop("SUDRUN_TEST_TRAP", None)
     environment.update(
         SUDRUN_BINARY=str(build / "runtime" / "sudrun"), SUDRUN_GUESTS=str(build / "tests"), SUDRUN_SOURCE=str(ROOT),
-        SUDRUN_GO_GUEST=str(build / "tests" / "go" / "go-guest"), SUDRUN_GO_CACHE=str(build / "tests" / "go" / "cache"), SUDRUN_DOWNLOADS=str(downloads), TMPDIR=str(home),
-        **suite.environment)
+        SUDRUN_GO_GUEST=str(build / "tests" / "go" / "go-guest"), SUDRUN_GO_CACHE=str(build / "tests" / "go" / "cache"), SUDRUN_DOWNLOADS=str(downloads), TMPDIR=str(home))
+    environment.update(suite.environment)
     command = [str(suite.binary), *suite.arguments, "-r", "xml", "-o", str(home / "report.xml")]
     if suite.script:
         command = [sys.executable, str(suite.binary), *map(str, suite.arguments)]

@@ -381,7 +381,8 @@ class WithFakeGo(unittest.TestCase):
         self.script("b", GOOD, sleep=60, leave=True)
         with open(self.fake / "log", "wb") as log:
             process = subprocess.Popen([sys.executable, str(HERE / "run.py"), *self.command("--packages", "a", "b", "--jobs", "1")],
-                                       stdout=log, stderr=log)
+                                       stdout=log, stderr=log,  # wherever this runs, SIGINT may be ignored
+                                       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
             while not (self.fake / "left").exists():
                 time.sleep(0.05)
                 self.assertIsNone(process.poll())

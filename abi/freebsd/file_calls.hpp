@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/host_file.hpp"
 
 namespace sudrun::abi::freebsd::fs {
 
@@ -40,24 +41,6 @@ class DescriptorPath {
 
  private:
   char text_[32];
-};
-
-/// A native descriptor of the runtime's own, for the length of one call.
-class ScopedDescriptor {
- public:
-  ScopedDescriptor(Host& host, NativeResult fd) noexcept : host_(host), fd_(fd) {}
-  ~ScopedDescriptor() {
-    if (valid()) host_.call(SYS_close, static_cast<Word>(fd_));
-  }
-  ScopedDescriptor(const ScopedDescriptor&) = delete;
-  ScopedDescriptor& operator=(const ScopedDescriptor&) = delete;
-  bool valid() const noexcept { return !is_error(fd_); }
-  NativeResult result() const noexcept { return fd_; }
-  int fd() const noexcept { return static_cast<int>(fd_); }
-
- private:
-  Host& host_;
-  NativeResult fd_;
 };
 
 inline constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_BTIME;

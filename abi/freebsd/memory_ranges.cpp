@@ -1,15 +1,14 @@
 // Facts: proc(5) of Linux, /proc/PID/maps; FreeBSD 15.0 sys/vm/vm_map.c (vm_map_protect).
 #include "abi/freebsd/memory_ranges.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <exception>
 #include <string_view>
+
+#include "abi/freebsd/host_file.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {
@@ -30,28 +29,10 @@ bool parse(std::string_view line, HostMapping& mapping) noexcept {
 }  // namespace
 
 bool find_mapping(Host& host, Word address, HostMapping& found) noexcept {
-  const NativeResult fd = host.call(SYS_openat, static_cast<Word>(AT_FDCWD),
-                                    reinterpret_cast<Word>("/proc/self/maps"), O_RDONLY | O_CLOEXEC);
-  if (is_error(fd)) return false;
-  std::array<char, 8192> buffer;  // longer than any line: one page and a path
-  std::size_t filled = 0;
-  bool done = false;
-  while (!done) {
-    const NativeResult got =
-        host.call(SYS_read, static_cast<Word>(fd), reinterpret_cast<Word>(buffer.data() + filled),
-                  buffer.size() - filled);
-    if (got <= 0) break;
-    filled += static_cast<std::size_t>(got);
-    std::string_view text(buffer.data(), filled);
-    for (std::size_t end = 0; !done && (end = text.find('\n')) != std::string_view::npos;) {
-      done = parse(text.substr(0, end), found) && found.range.end > address;
-      text.remove_prefix(end + 1);
-    }
-    std::copy(text.begin(), text.end(), buffer.begin());
-    filled = text.size();
-  }
-  host.call(SYS_close, static_cast<Word>(fd));
-  return done;
+  HostLines lines(host, "/proc/self/maps");
+  while (const auto line = lines.next())
+    if (parse(*line, found) && found.range.end > address) return true;
+  return false;
 }
 
 /// Takes the range out of all limits. Throws if there is no memory; then nothing has changed.

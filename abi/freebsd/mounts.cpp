@@ -13,62 +13,20 @@
 namespace sudrun::abi::freebsd::fs {
 namespace {
 
-/// The lines of the native mount table, one after the other. Lines longer than the buffer are cut.
+/// The native mount table, line by line.
 class MountTable {
  public:
-  explicit MountTable(Host& host) noexcept
-      : host_(host),
-        file_(host,
-              host.call(SYS_openat, word(kCwd), word("/proc/self/mountinfo"), word(O_RDONLY | O_CLOEXEC))) {}
+  explicit MountTable(Host& host) noexcept : lines_(host, "/proc/self/mountinfo") {}
 
   /// The next line that can be understood; valid until the next call.
   std::optional<MountLine> next() noexcept {
-    for (;;) {
-      const auto line = next_line();
-      if (!line) return std::nullopt;
+    while (const auto line = lines_.next())
       if (const auto mount = parse_mount_line(*line)) return mount;
-    }
+    return std::nullopt;
   }
 
  private:
-  std::optional<std::string_view> next_line() noexcept {
-    if (!file_.valid()) return std::nullopt;
-    for (;;) {
-      const std::string_view unread(buffer_.data() + begin_, end_ - begin_);
-      const std::size_t newline = unread.find('\n');
-      if (newline != std::string_view::npos) {
-        begin_ += newline + 1;
-        if (!std::exchange(cut_, false)) return unread.substr(0, newline);
-        continue;  // the rest of a line whose start was handed out
-      }
-      if (cut_) {
-        begin_ = end_ = 0;
-      } else if (unread.size() == buffer_.size()) {
-        cut_ = true;
-        begin_ = end_;
-        return unread;
-      }
-      if (!refill()) return std::nullopt;
-    }
-  }
-
-  /// Moves what is unread to the front and reads on; false at the end.
-  bool refill() noexcept {
-    std::copy(buffer_.data() + begin_, buffer_.data() + end_, buffer_.data());
-    end_ -= begin_;
-    begin_ = 0;
-    const NativeResult got =
-        host_.call(SYS_read, word(file_.fd()), word(buffer_.data() + end_), buffer_.size() - end_);
-    if (got <= 0) return false;
-    end_ += static_cast<std::size_t>(got);
-    return true;
-  }
-
-  Host& host_;
-  ScopedDescriptor file_;
-  std::array<char, 4096> buffer_;
-  std::size_t begin_ = 0, end_ = 0;
-  bool cut_ = false;
+  HostLines<4096> lines_;
 };
 
 Statfs describe(Call& call, const struct statfs& native, const std::optional<MountLine>& mount) noexcept {

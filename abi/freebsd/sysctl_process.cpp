@@ -324,29 +324,18 @@ int put_mapping(SysctlQuery& q, std::string_view line) noexcept {
 int sysctl_proc_vmmap(SysctlQuery& q) noexcept {
   int pid = 0;
   if (const int error = process_of(q, 1, pid); error != 0) return error;
-  const NativeResult fd =
-      q.host.call(SYS_openat, static_cast<Word>(AT_FDCWD),
-                  reinterpret_cast<Word>(proc_path(pid, "maps").text), O_RDONLY | O_CLOEXEC);
-  if (is_error(fd)) return fd == -EACCES ? EPERM : native_error(fd);
-  char buffer[8192];
-  std::size_t filled = 0;
-  int error = 0, full = 0;
-  while (error == 0) {
-    const NativeResult got = q.host.call(SYS_read, static_cast<Word>(fd),
-                                         reinterpret_cast<Word>(buffer + filled), sizeof buffer - filled);
-    if (got <= 0) break;
-    std::string_view text(buffer, filled + static_cast<std::size_t>(got));
-    for (std::size_t end = 0; error == 0 && (end = text.find('\n')) != std::string_view::npos;) {
-      error = put_mapping(q, text.substr(0, end));
-      if (error == ENOMEM) full = std::exchange(error, 0);
-      text.remove_prefix(end + 1);
-    }
-    if (text.size() == sizeof buffer) break;  // no line is that long
-    filled = text.size();
-    std::copy(text.begin(), text.end(), buffer);
+  HostLines lines(q.host, proc_path(pid, "maps").text);
+  if (const NativeResult failed = lines.error(); failed != 0)
+    return failed == -EACCES ? EPERM : native_error(failed);
+  int full = 0;
+  while (const auto line = lines.next()) {
+    const int error = put_mapping(q, *line);
+    if (error == ENOMEM)
+      full = ENOMEM;
+    else if (error != 0)
+      return error;
   }
-  q.host.call(SYS_close, static_cast<Word>(fd));
-  return error != 0 ? error : full;
+  return full;
 }
 
 }  // namespace sudrun::abi::freebsd

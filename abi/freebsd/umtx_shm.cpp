@@ -3,7 +3,6 @@
 #include "abi/freebsd/umtx_shm.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cerrno>
 #include <charconv>
@@ -13,6 +12,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+
+#include "abi/freebsd/host_file.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {
@@ -32,37 +33,19 @@ std::uint64_t take_number(std::string_view& line, int base) noexcept {
 }  // namespace
 
 bool UmtxPages::find_key(Host& host, Word address, Key& key) noexcept {
-  const NativeResult fd = host.call(SYS_openat, static_cast<Word>(AT_FDCWD),
-                                    reinterpret_cast<Word>("/proc/self/maps"), O_RDONLY | O_CLOEXEC);
-  if (is_error(fd)) return false;
-  std::array<char, 8192> buffer;  // longer than any line: one page and a path
-  std::size_t filled = 0;
-  bool found = false;
-  for (bool done = false; !done;) {
-    const NativeResult got =
-        host.call(SYS_read, static_cast<Word>(fd), reinterpret_cast<Word>(buffer.data() + filled),
-                  buffer.size() - filled);
-    if (got <= 0) break;
-    filled += static_cast<std::size_t>(got);
-    std::string_view text(buffer.data(), filled);
-    for (std::size_t end = 0; !done && (end = text.find('\n')) != std::string_view::npos;) {
-      std::string_view line = text.substr(0, end);
-      text.remove_prefix(end + 1);
-      const Word start = take_number(line, 16), stop = take_number(line, 16);
-      done = start > address;
-      if (done || address >= stop || line.size() < 5) continue;
-      const bool shared = line[3] == 's';
-      line.remove_prefix(5);  // "rw-s "
-      const std::uint64_t offset = take_number(line, 16), major = take_number(line, 16),
-                          minor = take_number(line, 16), inode = take_number(line, 10);
-      key = shared ? Key{major << 32 | minor, inode, offset + (address - start)} : Key{0, 0, address};
-      done = found = true;
-    }
-    std::copy(text.begin(), text.end(), buffer.begin());
-    filled = text.size();
+  HostLines lines(host, "/proc/self/maps");
+  while (auto line = lines.next()) {
+    const Word start = take_number(*line, 16), stop = take_number(*line, 16);
+    if (start > address) return false;
+    if (address >= stop || line->size() < 5) continue;
+    const bool shared = (*line)[3] == 's';
+    line->remove_prefix(5);  // "rw-s "
+    const std::uint64_t offset = take_number(*line, 16), major = take_number(*line, 16),
+                        minor = take_number(*line, 16), inode = take_number(*line, 10);
+    key = shared ? Key{major << 32 | minor, inode, offset + (address - start)} : Key{0, 0, address};
+    return true;
   }
-  host.call(SYS_close, static_cast<Word>(fd));
-  return found;
+  return false;
 }
 
 NativeResult UmtxPages::create(Host& host, const Key& key) noexcept {

@@ -190,7 +190,7 @@ Result ntp_adjtime(Call& call) noexcept {
 /// Open descriptors of the guest; negative if they cannot be listed.
 std::int64_t open_descriptors(Host& host) noexcept {
   const ScopedDescriptor directory(host, host.call(SYS_openat, word(fs::kCwd), word("/proc/self/fd"),
-                                                       word(O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+                                                   word(O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
   if (!directory.valid()) return -1;
   std::int64_t count = -1;  // the directory itself
   std::array<std::byte, 2048> buffer;

@@ -164,6 +164,7 @@ std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMo
   std::vector<std::string> out;
   out.push_back(trap == TrapMode::seccomp ? "--trap=seccomp" : "--trap=sud");
   if (trap == TrapMode::seccomp) out.push_back("--inherited-filter");
+  if (!options.rewrite) out.push_back("--no-rewrite");
   if (!options.table_file.empty()) out.push_back("--table=" + real_path(options.table_file));
   if (sysroot) out.push_back("--sysroot=" + sysroot->root());
   if (const auto release = option_or_variable(options.release, "SUDRUN_RELEASE"); !release.empty())

@@ -28,6 +28,7 @@ struct LaunchOptions {
   int program_fd = -1;                 ///< the program, already open; closed once it is loaded
   TrapMode trap = TrapMode::automatic;
   bool inherited_filter = false;
+  bool rewrite = true;  ///< call sites that trap often are rewritten
   bool trace = false;
   bool summary = false;
   std::string trace_file;  ///< empty: standard error

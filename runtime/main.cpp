@@ -60,6 +60,9 @@ int run(int argc, char** argv) {
   app.add_option("--trap", options.trap, "How calls are trapped: auto, sud or seccomp")
       ->type_name("HOW")
       ->transform(CLI::CheckedTransformer(traps).description(""));
+  app.add_flag_callback(
+      "--no-rewrite", [&options] { options.rewrite = false; },
+      "Trap every call: leave the program's code as it is");
   app.add_option("--argv0", options.argv0, "What the program sees as its own name (argv[0])")
       ->type_name("NAME");
   app.add_flag("--list-abis", list, "List the ABIs that are built in");

@@ -258,6 +258,7 @@ Command sudrun_command(std::vector<std::string> arguments) {
   command.argv.push_back(sudrun_binary());
   if (const char* trap = std::getenv("SUDRUN_TEST_TRAP"); trap != nullptr && *trap != '\0')
     command.argv.push_back(std::string("--trap=") + trap);
+  if (std::getenv("SUDRUN_TEST_NO_REWRITE") != nullptr) command.argv.push_back("--no-rewrite");
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   return command;
 }

@@ -51,7 +51,8 @@ void kill_session(pid_t session);
 
 /// Path of the sudrun under test: $SUDRUN_BINARY. Throws if that is not set.
 std::string sudrun_binary();
-/// `sudrun ARGUMENTS…` with --trap=$SUDRUN_TEST_TRAP in front where that is set.
+/// `sudrun ARGUMENTS…` with --trap=$SUDRUN_TEST_TRAP in front where that is set, and --no-rewrite where
+/// SUDRUN_TEST_NO_REWRITE is.
 Command sudrun_command(std::vector<std::string> arguments);
 Outcome run_sudrun(std::vector<std::string> arguments);
 /// Path of a guest built from tests/guests: $SUDRUN_GUESTS/NAME.

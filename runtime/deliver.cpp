@@ -86,9 +86,7 @@ bool GuestThread::dismiss_pending() noexcept {
   }
   // All signals have been blocked since it came. A temporary mask is for the native call to install: until
   // then they stay so, as one that it blocks would only come back.
-  const abi::NativeSigset mask =
-      process_.signals().host_mask(has_temporary_mask_ ? ~abi::NativeSigset{0} : mask_);
-  native(SYS_rt_sigprocmask, SIG_SETMASK, word(&mask), 0, sizeof mask);
+  set_kernel_mask(process_.signals().host_mask(has_temporary_mask_ ? ~abi::NativeSigset{0} : mask_));
   return true;
 }
 

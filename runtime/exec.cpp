@@ -233,9 +233,7 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
 
     const std::vector<char*> arguments = pointers(plan.argv), environment = pointers(envp);
     // The new program inherits the guest's mask, and signals that wait here must not be lost with us.
-    const abi::NativeSigset all = process_.signals().host_mask(~abi::NativeSigset{0}),
-                            mask = process_.signals().host_mask(mask_);
-    native(SYS_rt_sigprocmask, SIG_SETMASK, word(&all), 0, sizeof all);
+    set_kernel_mask(process_.signals().host_mask(~abi::NativeSigset{0}));
     if (block_.pending != 0) {
       block_.pending = 0;
       requeue(pending_);
@@ -244,7 +242,7 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
     process_.signals().prepare_exec();
     // The mask must be right in the kernel at the moment of execve; a signal that arrives in between is
     // caught as usual and makes nothing fail.
-    native(SYS_rt_sigprocmask, SIG_SETMASK, word(&mask), 0, sizeof mask);
+    set_kernel_mask(process_.signals().host_mask(mask_));
     const auto failed =
         native(SYS_execve, word(plan.file.c_str()), word(arguments.data()), word(environment.data()));
     process_.signals().exec_failed();

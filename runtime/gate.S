@@ -10,6 +10,7 @@
 #include "runtime/thread_block_offsets.h"
 
 #define SELECTOR_ALLOW 0
+#define SELECTOR_BLOCK 1
 #define SIDE_HOST 0
 #define NR_rt_sigreturn 15
 #define NR_arch_prctl 158
@@ -27,7 +28,8 @@ sudrun_gate_begin:
  * Every host signal handler. Kernel's entry state: rdi signal, rsi siginfo, rdx ucontext, rsp the frame.
  * Saves the interrupted selector and thread pointer, installs the host's, calls
  *     Resume sudrun_catch(signal, info, ucontext, fs, selector, side)
- * and installs what it returns (rax: fs base, dl: selector, dh: side).
+ * and installs what it returns (rax: fs base, dl: selector, dh: side), or, if RESUME_HOST_LOOP is set, leaves
+ * the signal frame where it is and goes on in the host loop.
  */
         .globl  sudrun_trap_entry
         .hidden sudrun_trap_entry
@@ -50,6 +52,8 @@ sudrun_entry_window_end:
 .Lentry_swapped:
         movb    $SELECTOR_ALLOW, %gs:TB_SELECTOR
         call    sudrun_catch
+        testl   $RESUME_HOST_LOOP, %edx
+        jnz     sudrun_to_host_loop
         movb    %dh, %gs:TB_SIDE
         movb    %dl, %gs:TB_SELECTOR
         cmpb    $0, %gs:TB_FSGSBASE
@@ -150,83 +154,10 @@ sudrun_interruptible_interrupted:
         ret
         .size   sudrun_gate_call_interruptible, . - sudrun_gate_call_interruptible
 
+#include "runtime/gate_context.inc"
+
         .globl  sudrun_gate_end
         .hidden sudrun_gate_end
 sudrun_gate_end:
-
-/*
- * Fault points: guest memory is touched only between these two labels. A SIGSEGV or SIGBUS with rip in the
- * range resumes at sudrun_access_fault, which returns 1. The functions are leaves and keep no stack.
- * Each returns 0 on success.
- */
-        .text
-        .globl  sudrun_access_begin
-        .hidden sudrun_access_begin
-sudrun_access_begin:
-
-/* int sudrun_copy(void *to, const void *from, size_t size) */
-        .globl  sudrun_copy
-        .hidden sudrun_copy
-        .type   sudrun_copy, @function
-sudrun_copy:
-        movq    %rdx, %rcx
-        rep     movsb
-        xorl    %eax, %eax
-        ret
-        .size   sudrun_copy, . - sudrun_copy
-
-/* int sudrun_copy_string(char *to, const char *from, size_t size, size_t *length): length excludes the NUL
-   and equals size if there was none. */
-        .globl  sudrun_copy_string
-        .hidden sudrun_copy_string
-        .type   sudrun_copy_string, @function
-sudrun_copy_string:
-        movq    %rcx, %r8
-        xorl    %ecx, %ecx
-1:      cmpq    %rdx, %rcx
-        je      2f
-        movb    (%rsi,%rcx), %al
-        movb    %al, (%rdi,%rcx)
-        testb   %al, %al
-        je      2f
-        incq    %rcx
-        jmp     1b
-2:      movq    %rcx, (%r8)
-        xorl    %eax, %eax
-        ret
-        .size   sudrun_copy_string, . - sudrun_copy_string
-
-/* int sudrun_load32(const uint32_t *from, uint32_t *value) */
-        .globl  sudrun_load32
-        .hidden sudrun_load32
-        .type   sudrun_load32, @function
-sudrun_load32:
-        movl    (%rdi), %eax
-        movl    %eax, (%rsi)
-        xorl    %eax, %eax
-        ret
-        .size   sudrun_load32, . - sudrun_load32
-
-/* int sudrun_compare_exchange32(uint32_t *at, uint32_t *expected, uint32_t desired, bool *swapped) */
-        .globl  sudrun_compare_exchange32
-        .hidden sudrun_compare_exchange32
-        .type   sudrun_compare_exchange32, @function
-sudrun_compare_exchange32:
-        movl    (%rsi), %eax
-        lock cmpxchgl %edx, (%rdi)
-        movl    %eax, (%rsi)
-        sete    (%rcx)
-        xorl    %eax, %eax
-        ret
-        .size   sudrun_compare_exchange32, . - sudrun_compare_exchange32
-
-        .globl  sudrun_access_end
-        .hidden sudrun_access_end
-sudrun_access_end:
-        .globl  sudrun_access_fault
-        .hidden sudrun_access_fault
-sudrun_access_fault:
-        movl    $1, %eax
-        ret
 
         .section .note.GNU-stack, "", @progbits

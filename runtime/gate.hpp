@@ -10,11 +10,15 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const char sudrun_entry_window_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_interruptible_begin[], sudrun_interruptible_syscall[],
     sudrun_interruptible_interrupted[];
+[[gnu::visibility("hidden")]] extern const char sudrun_resume_begin[], sudrun_resume_jump[],
+    sudrun_resume_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_access_begin[], sudrun_access_end[],
     sudrun_access_fault[];
 
 [[gnu::visibility("hidden")]] void sudrun_trap_entry(int, void*, void*);
 [[gnu::visibility("hidden")]] void sudrun_restorer();
+/// Runs the guest whose registers are in the calling thread's block until it makes a call.
+[[gnu::visibility("hidden")]] void sudrun_run_guest() noexcept;
 
 /// Native call from the always-allowed range; returns the kernel's value. Async-signal-safe.
 [[gnu::visibility("hidden")]] std::int64_t sudrun_gate_call(long number, std::uint64_t a0, std::uint64_t a1,

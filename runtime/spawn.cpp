@@ -18,7 +18,8 @@
 namespace sudrun::runtime {
 namespace {
 
-constexpr std::size_t kHostStack = 256 * 1024;
+constexpr std::size_t kStartStack = 64 * 1024;  // a guest thread leaves it for one of its own at once
+constexpr std::size_t kHelperStack = 256 * 1024;
 
 /// Blocks every asynchronous signal of the calling host thread for a scope.
 class SignalsBlocked {
@@ -105,11 +106,11 @@ abi::NativeResult GuestThread::spawn_thread(const abi::ThreadStart& start) noexc
   try {
     const std::scoped_lock hold(process_.threads().lock());
     Birth birth{process_, start, mask_, {}, std::binary_semaphore{0}, 0};
-    if (start.keep_xstate) birth.xstate.assign(context_.xstate.begin(), context_.xstate.end());
+    if (start.keep_xstate) birth.xstate.assign(block_.context.xstate.begin(), block_.context.xstate.end());
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, kHostStack);
+    pthread_attr_setstacksize(&attributes, kStartStack);
     pthread_t handle{};
     const int refused = pthread_create(&handle, &attributes, &thread_main, &birth);
     pthread_attr_destroy(&attributes);
@@ -147,7 +148,7 @@ abi::NativeResult GuestThread::spawn_helper(void (*body)(abi::NativeCall native,
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, kHostStack);
+  pthread_attr_setstacksize(&attributes, kHelperStack);
   pthread_t handle{};
   const int refused = pthread_create(&handle, &attributes, &helper_main, helper.get());
   pthread_attr_destroy(&attributes);

@@ -30,10 +30,10 @@ constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they we
 
 void GuestThread::serve_call() noexcept {
   const abi::Table& table = process_.table();
-  const CallSites::Kind site = process_.sites().note(*this, context_.regs.rip - kCallInstructionSize);
-  const auto frame = abi::frame_of(table, context_.regs, *this);
+  const CallSites::Kind site = process_.sites().note(*this, block_.context.regs.rip - kCallInstructionSize);
+  const auto frame = abi::frame_of(table, block_.context.regs, *this);
   if (!frame) {
-    abi::write_result(table, context_.regs, Result::fail(EFAULT));
+    abi::write_result(table, block_.context.regs, Result::fail(EFAULT));
     return;
   }
   const Entry& entry = table.entry(frame->number);
@@ -56,7 +56,7 @@ void GuestThread::serve_call() noexcept {
                                            (result.is_native_error(EINTR) && should_restart(entry)));
   if (restarts) {
     if (tracer != nullptr) tracer->restarting(*this, entry, *frame);
-    context_.regs.rip -= kCallInstructionSize;
+    block_.context.regs.rip -= kCallInstructionSize;
     return;
   }
   if (tracer != nullptr) tracer->end(*this, entry, *frame, result, mark);
@@ -67,7 +67,7 @@ void GuestThread::serve_call() noexcept {
     finishing_ = true;
     return;
   }
-  abi::write_result(table, context_.regs, result);
+  abi::write_result(table, block_.context.regs, result);
 }
 
 Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {

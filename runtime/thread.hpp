@@ -1,17 +1,17 @@
-// One guest thread: a host thread that carries two contexts, the host's (this class's code, on the host
-// thread's stack) and the guest's, and switches between them with Boost.Context.
+// One guest thread: a host thread that carries two contexts, the host's (this class's code, on a stack of its
+// own) and the guest's.
 //
-//   host loop --resume--> [trap stack: signal frame] --rt_sigreturn--> guest code
-//   guest code --trap--> [trap stack: signal frame] --resume--> host loop
+//   host loop --sudrun_run_guest--> guest code
+//   guest code --trap--> [trap stack: signal frame] --> host loop
 //
-// The kernel's signal frame on the trap stack *is* the suspended guest; see docs/architecture.md.
+// The suspended guest is the registers in its thread's block and an image of its vector state; see
+// docs/contexts.md.
 #pragma once
 
 #include <signal.h>
 #include <ucontext.h>
 
 #include <array>
-#include <boost/context/fiber.hpp>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -80,7 +80,10 @@ class GuestThread final : public abi::Host {
   abi::Word choose_address(std::uint64_t size, std::uint64_t alignment) noexcept override;
   abi::NativeResult set_break(abi::Word address) noexcept override;
   abi::Word stack_top() noexcept override { return process_.stack_top(); }
-  abi::Context& context() noexcept override { return context_; }
+  abi::Context& context() noexcept override {
+    block_.vector_load = VectorLoad::image;  // the caller may change it
+    return block_.context;
+  }
   int tid() noexcept override { return tid_; }
   int pid() noexcept override { return process_.pid(); }
   abi::NativeResult signal_action(int signal, const abi::SignalAction* set,
@@ -130,7 +133,8 @@ class GuestThread final : public abi::Host {
   abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   abi::Result act(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   bool should_restart(const abi::Entry& entry) noexcept;
-  void leave() noexcept;
+  bool leave() noexcept;
+  void host_loop() noexcept;
 
   // thread_list.cpp
   void make_shared_call() noexcept;
@@ -146,10 +150,11 @@ class GuestThread final : public abi::Host {
   void free_path_room() noexcept;
 
   // trap_unsafe.cpp: contexts.
-  void enter_guest() noexcept;
-  void load_frame(ucontext_t* frame, std::uint64_t fs) noexcept;
-  void store_frame() noexcept;
-  void reset_xstate(std::span<const std::byte> xstate) noexcept;
+  void use_image(std::span<std::byte> image) noexcept;
+  void load_frame(const ucontext_t& frame, std::uint64_t fs) noexcept;
+  void store_frame(ucontext_t& frame) noexcept;
+  void restart_resuming(ucontext_t& frame) noexcept;
+  void set_kernel_mask(abi::NativeSigset mask) noexcept;
   Resume caught_in_guest(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept;
   void caught_in_runtime(int signal, siginfo_t* info, ucontext_t* frame) noexcept;
 
@@ -166,15 +171,11 @@ class GuestThread final : public abi::Host {
   Process& process_;
   ThreadLink link_;
   ThreadBlock block_{};
-  abi::Context context_;
-  ucontext_t* frame_ = nullptr;           ///< the suspended guest, while in the runtime or leaving it
-  boost::context::fiber host_;            ///< the host loop, while the guest context runs
-  std::array<std::uint64_t, 18> home_{};  ///< registers that return from enter_guest()
-  bool entering_ = false;
   bool finishing_ = false;
 
   abi::NativeSigset mask_;
-  abi::NativeSigset saved_mask_ = 0;  ///< what to restore, while has_temporary_mask_
+  abi::NativeSigset kernel_mask_ = 0;  ///< what the host's kernel has for this thread
+  abi::NativeSigset saved_mask_ = 0;   ///< what to restore, while has_temporary_mask_
   bool has_temporary_mask_ = false;
   abi::NativeSigset held_ = 0;  ///< signals taken from the kernel that the guest has blocked
   Pending pending_{};
@@ -185,7 +186,8 @@ class GuestThread final : public abi::Host {
   StartHook start_hook_;
   abi::GuestAddr clear_tid_address_{};
   int tid_ = 0;
-  std::byte* trap_stack_ = nullptr;
+  std::byte* region_ = nullptr;  ///< stacks and image
+  std::size_t region_size_ = 0;
   abi::Word path_room_ = 0;
   std::array<CallRecord, 16> recent_{};
   unsigned recent_count_ = 0;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "abi/registers.hpp"
 #include "runtime/thread_block_offsets.h"
 
 namespace sudrun::runtime {
@@ -17,10 +18,13 @@ enum class Selector : std::uint8_t { allow = 0, block = 1 };
 /// Where the thread is, as far as a signal that arrives now must know.
 enum class Side : std::uint8_t {
   host = 0,     ///< in the runtime: signals for the guest wait for the boundary
-  leaving = 1,  ///< the boundary is done, or the guest runs: a signal is delivered into the guest's frame
+  leaving = 1,  ///< the boundary is done, or the guest runs: a signal is delivered to the guest at once
 };
 
-struct ThreadBlock {
+/// How the guest's vector state is brought back.
+enum class VectorLoad : std::uint8_t { image = LOAD_IMAGE, registers = LOAD_REGISTERS };
+
+struct alignas(64) ThreadBlock {
   ThreadBlock* self;
   Selector selector;  ///< read by the kernel at every system call outside the gate
   Side side;
@@ -29,6 +33,15 @@ struct ThreadBlock {
   std::uint32_t pending;  ///< nonzero: a signal waits for the boundary; blocking calls must not block
   std::uint64_t host_fs;  ///< thread pointer of the host's C library
   GuestThread* thread;
+  std::uint64_t host_rsp;    ///< the host loop's stack, while the guest runs
+  std::uint8_t vector_save;  ///< VECTOR_*
+  VectorLoad vector_load;
+  std::uint16_t reserved;
+  std::uint32_t in_use;  ///< XSAVE components that held something when the guest was left
+  std::byte* image;      ///< of the guest's vector state: `own_image`, or the kernel's in a signal frame
+  std::byte* own_image;
+  std::uint64_t load_mask;  ///< XSAVE components to take from `image`
+  alignas(64) abi::Context context;
 };
 
 static_assert(offsetof(ThreadBlock, self) == TB_SELF);
@@ -38,6 +51,19 @@ static_assert(offsetof(ThreadBlock, fsgsbase) == TB_FSGSBASE);
 static_assert(offsetof(ThreadBlock, not_entered) == TB_NOT_ENTERED);
 static_assert(offsetof(ThreadBlock, pending) == TB_PENDING);
 static_assert(offsetof(ThreadBlock, host_fs) == TB_HOST_FS);
+static_assert(offsetof(ThreadBlock, host_rsp) == TB_HOST_RSP);
+static_assert(offsetof(ThreadBlock, vector_save) == TB_VECTOR_SAVE);
+static_assert(offsetof(ThreadBlock, vector_load) == TB_VECTOR_LOAD);
+static_assert(offsetof(ThreadBlock, in_use) == TB_IN_USE);
+static_assert(offsetof(ThreadBlock, image) == TB_IMAGE);
+static_assert(offsetof(ThreadBlock, own_image) == TB_OWN_IMAGE);
+static_assert(offsetof(ThreadBlock, load_mask) == TB_LOAD_MASK);
+static_assert(offsetof(ThreadBlock, context) + offsetof(abi::Context, regs) == TB_REGS);
+static_assert(offsetof(ThreadBlock, context) + offsetof(abi::Context, fs_base) == TB_FS);
+static_assert(offsetof(abi::Registers, r8) == TB_R8 - TB_REGS &&
+              offsetof(abi::Registers, rdi) == TB_RDI - TB_REGS &&
+              offsetof(abi::Registers, rsp) == TB_RSP - TB_REGS &&
+              offsetof(abi::Registers, rflags) == TB_RFLAGS - TB_REGS);
 
 /// The calling thread's block. Only where %gs is set: guest threads, in the runtime.
 inline ThreadBlock& this_block() noexcept {

@@ -12,7 +12,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <boost/context/protected_fixedsize_stack.hpp>
+#include <boost/context/fiber.hpp>
+#include <boost/context/preallocated.hpp>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -22,14 +23,17 @@
 #include "runtime/gate.hpp"
 #include "runtime/report.hpp"
 #include "runtime/thread.hpp"
+#include "runtime/vector_state_unsafe.hpp"
 
 namespace sudrun::runtime {
 namespace {
 
-constexpr std::size_t kTrapStack = 128 * 1024;  // a signal frame with every state component is up to 11 KiB
+// One region a thread, from low to high: a guard, the host loop's stack, the trap stack, the image of the
+// vector state. The two stacks together are the alternate signal stack: see docs/contexts.md.
 constexpr std::size_t kGuard = 4096;
-constexpr std::size_t kFiberStack = 64 * 1024;
-constexpr unsigned kAutodisarm = 1U << 31;    // SS_AUTODISARM, linux/signal.h
+constexpr std::size_t kHostStack = 256 * 1024;
+constexpr std::size_t kTrapStack = 128 * 1024;  // a signal frame with every state component is up to 11 KiB
+constexpr std::size_t kPage = 4096;
 constexpr int kCodeSeccomp = 1;               // SYS_SECCOMP
 constexpr int kCodeDispatch = 2;              // SYS_USER_DISPATCH
 constexpr std::uint64_t kHwcap2Fsgsbase = 2;  // HWCAP2_FSGSBASE, asm/hwcap2.h
@@ -42,28 +46,18 @@ Resume resume_with(std::uint64_t fs, Selector selector, Side side) noexcept {
   return {fs, static_cast<std::uint64_t>(selector) | (static_cast<std::uint64_t>(side) << 8)};
 }
 
+Resume to_host_loop() noexcept { return {0, RESUME_HOST_LOOP}; }
+
 abi::NativeSigset& mask_of(ucontext_t& frame) noexcept {
   // The kernel writes 8 bytes of mask at the start of the C library's larger field.
   return *reinterpret_cast<abi::NativeSigset*>(&frame.uc_sigmask);
 }
 
-// What the kernel leaves in the reserved words of a frame's FXSAVE area (asm/sigcontext.h).
-struct XstateWords {
-  std::uint32_t magic1, extended_size;
-  std::uint64_t features;
-  std::uint32_t size;
+/// Boost.Context's view of a stack that is the thread's for good.
+struct KeptStack {
+  static boost::context::stack_context allocate() { return {}; }
+  static void deallocate(boost::context::stack_context&) noexcept {}
 };
-constexpr std::uint32_t kXstateMagic1 = 0x46505853;
-constexpr std::size_t kXstateWordsOffset = 464;
-constexpr std::size_t kFxsaveSize = 512;
-
-std::span<std::byte> xstate_of(ucontext_t& frame) noexcept {
-  auto* area = reinterpret_cast<std::byte*>(frame.uc_mcontext.fpregs);
-  if (area == nullptr) return {};
-  XstateWords words;
-  std::memcpy(&words, area + kXstateWordsOffset, sizeof words);
-  return {area, words.magic1 == kXstateMagic1 ? words.size : kFxsaveSize};
-}
 
 static_assert(sizeof(abi::Registers) == 18 * 8);
 static_assert(offsetof(abi::Registers, rdi) == REG_RDI * 8 && offsetof(abi::Registers, rsp) == REG_RSP * 8 &&
@@ -95,20 +89,28 @@ abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) no
 
 GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
     : process_(process), mask_(mask & ~kUnblockable) {
-  void* stack = mmap(nullptr, kGuard + kTrapStack, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (stack == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "trap stack");
-  trap_stack_ = static_cast<std::byte*>(stack);
-  mprotect(trap_stack_, kGuard, PROT_NONE);
+  const VectorSupport vectors = vector_support();
+  const std::size_t image_room = (vectors.image_size + kPage - 1) / kPage * kPage;
+  region_size_ = kGuard + kHostStack + kTrapStack + image_room;
+  void* region = mmap(nullptr, region_size_, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  if (region == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "trap stack");
+  region_ = static_cast<std::byte*>(region);
+  mprotect(region_, kGuard, PROT_NONE);
   block_.self = &block_;
   block_.thread = this;
   block_.selector = Selector::allow;
   block_.side = Side::host;
   block_.fsgsbase = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
+  block_.vector_save = vectors.save;
+  const std::span image(region_ + region_size_ - image_room, vectors.image_size);
+  initialise_image(image, vectors);
+  block_.own_image = image.data();
+  use_image(image);
 }
 
 GuestThread::~GuestThread() {
-  munmap(trap_stack_, kGuard + kTrapStack);
+  munmap(region_, region_size_);
   free_path_room();
 }
 
@@ -117,28 +119,28 @@ std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
   native(SYS_arch_prctl, ARCH_GET_FS, word(&block_.host_fs));
   native(SYS_arch_prctl, ARCH_SET_GS, word(&block_));
   tid_ = static_cast<int>(native(SYS_gettid));
-  const abi::NativeSigset all_but_traps = process_.signals().host_mask(~abi::NativeSigset{0});
-  native(SYS_rt_sigprocmask, SIG_SETMASK, word(&all_but_traps), 0, sizeof all_but_traps);
+  set_kernel_mask(process_.signals().host_mask(~abi::NativeSigset{0}));
   if (const auto r = arm_thread(process_.trap_mode(), block_); r != 0) return r;
+  stack_t stack{};
+  stack.ss_sp = region_ + kGuard;
+  stack.ss_size = kHostStack + kTrapStack;
+  native(SYS_sigaltstack, word(&stack));
 
-  boost::context::fiber guest(std::allocator_arg, boost::context::protected_fixedsize_stack(kFiberStack),
-                              [this](boost::context::fiber&& host) {
-                                host_ = std::move(host);
-                                enter_guest();
-                                return std::move(host_);
-                              });
-  guest = std::move(guest).resume();  // comes back from the first trap, which enter_guest() raises itself
-  std::memcpy(home_.data(), frame_->uc_mcontext.gregs, sizeof home_);
-  context_.regs = start;
-  context_.fs_base = fs_base;
-  reset_xstate(xstate);
+  context().regs = start;
+  context().fs_base = fs_base;
+  assign_image(context().xstate, xstate);
   process_.threads().add(*this);
-  if (start_hook_ && !start_hook_(tid_)) finishing_ = true;
-  leave();
-  while (guest = std::move(guest).resume(), guest) {
-    serve_call();
-    leave();
-  }
+
+  boost::context::stack_context host_stack;
+  host_stack.size = kHostStack;
+  host_stack.sp = region_ + kGuard + kHostStack;
+  boost::context::fiber loop(std::allocator_arg,
+                             boost::context::preallocated(host_stack.sp, host_stack.size, host_stack),
+                             KeptStack{}, [this](boost::context::fiber&& starter) {
+                               host_loop();
+                               return std::move(starter);
+                             });
+  std::move(loop).resume();
 
   // The guest's context has ended. All signals are blocked but the traps, which nothing raises any more, and
   // the runtime's own, whose catcher finds its way as long as %gs is set.
@@ -148,78 +150,75 @@ std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
   return 0;
 }
 
+void GuestThread::host_loop() noexcept {
+  if (start_hook_ && !start_hook_(tid_)) finishing_ = true;
+  while (leave()) {
+    sudrun_run_guest();
+    serve_call();
+  }
+}
+
 void GuestThread::leave_process() noexcept {
   const std::scoped_lock hold(process_.threads().lock());
   process_.threads().remove(*this);
   native(SYS_arch_prctl, ARCH_SET_GS, 0);
 }
 
-// Runs on the guest fiber. The signal raised here makes the kernel build the frame the guest starts from;
-// when the guest thread ends, that frame is given these registers again and this function returns.
-void GuestThread::enter_guest() noexcept {
-  stack_t stack{};
-  stack.ss_sp = trap_stack_ + kGuard;
-  stack.ss_size = kTrapStack;
-  stack.ss_flags = static_cast<int>(kAutodisarm);
-  native(SYS_sigaltstack, word(&stack));
-  entering_ = true;
-  native(SYS_tgkill, static_cast<std::uint64_t>(process_.pid()), static_cast<std::uint64_t>(tid_), SIGSYS);
+void GuestThread::use_image(std::span<std::byte> image) noexcept {
+  block_.context.xstate = image;
+  block_.image = image.data();
+  block_.vector_load = VectorLoad::image;
+  block_.load_mask = ~std::uint64_t{0};
 }
 
-void GuestThread::load_frame(ucontext_t* frame, std::uint64_t fs) noexcept {
-  frame_ = frame;
-  std::memcpy(&context_.regs, frame->uc_mcontext.gregs, sizeof context_.regs);
-  context_.fs_base = fs;
-  context_.xstate = xstate_of(*frame);
+void GuestThread::load_frame(const ucontext_t& frame, std::uint64_t fs) noexcept {
+  std::memcpy(&block_.context.regs, frame.uc_mcontext.gregs, sizeof block_.context.regs);
+  block_.context.fs_base = fs;
+  use_image(image_in_frame(frame.uc_mcontext.fpregs));
 }
 
-void GuestThread::store_frame() noexcept {
-  std::memcpy(frame_->uc_mcontext.gregs, &context_.regs, sizeof context_.regs);
-  mask_of(*frame_) = process_.signals().host_mask(mask_);
+void GuestThread::store_frame(ucontext_t& frame) noexcept {
+  std::memcpy(frame.uc_mcontext.gregs, &block_.context.regs, sizeof block_.context.regs);
+  mask_of(frame) = kernel_mask_ = process_.signals().host_mask(mask_);
 }
 
-void GuestThread::reset_xstate(std::span<const std::byte> xstate) noexcept {
-  context_.xstate = xstate_of(*frame_);
-  const std::span<std::byte> area = context_.xstate;
-  if (area.size() < kFxsaveSize) return;
-  if (xstate.size() == area.size()) {  // a copy of another thread's frame; the reserved words stay ours
-    std::memcpy(area.data(), xstate.data(), kXstateWordsOffset);
-    std::memcpy(area.data() + kFxsaveSize, xstate.data() + kFxsaveSize, area.size() - kFxsaveSize);
-    return;
-  }
-  constexpr std::uint16_t kInitialControlWord = 0x37f;
-  constexpr std::uint32_t kInitialMxcsr = 0x1f80;
-  constexpr std::size_t kMxcsrOffset = 24, kMxcsrMaskEnd = 32, kHeaderOffset = 512;
-  std::memset(area.data(), 0, kMxcsrOffset);
-  std::memset(area.data() + kMxcsrMaskEnd, 0, kXstateWordsOffset - kMxcsrMaskEnd);
-  std::memcpy(area.data(), &kInitialControlWord, sizeof kInitialControlWord);
-  std::memcpy(area.data() + kMxcsrOffset, &kInitialMxcsr, sizeof kInitialMxcsr);
-  if (area.size() >= kHeaderOffset + 8)
-    std::memset(area.data() + kHeaderOffset, 0, 8);  // XSTATE_BV: all initial
+void GuestThread::set_kernel_mask(abi::NativeSigset mask) noexcept {
+  kernel_mask_ = mask;  // first: a signal that is caught after this knows better
+  native(SYS_rt_sigprocmask, SIG_SETMASK, word(&mask), 0, sizeof mask);
 }
 
-// Hands the guest's frame back for good, except for a signal that still slips in: caught() sees to that as
-// long as side is `leaving`. From here to the guest's first instruction nothing may change context_.
-void GuestThread::leave() noexcept {
+// Hands the guest back for good, except for a signal that still slips in: caught() sees to that as long as
+// side is `leaving`. From here to the guest's first instruction nothing else may change its context. False:
+// the guest thread has ended, and all signals are blocked.
+bool GuestThread::leave() noexcept {
+  const auto pending = [this] { return *static_cast<volatile std::uint32_t*>(&block_.pending) != 0; };
   for (;;) {
     if (finishing_) {
-      std::memcpy(frame_->uc_mcontext.gregs, home_.data(), sizeof home_);
-      mask_of(*frame_) = process_.signals().host_mask(~abi::NativeSigset{0});
-      return;
+      set_kernel_mask(process_.signals().host_mask(~abi::NativeSigset{0}));
+      return false;
     }
     deliver_unmasked();
-    if (has_temporary_mask_ && block_.pending == 0) {
+    if (pending()) {
+      deliver_pending();
+      continue;
+    }
+    if (has_temporary_mask_) {
       mask_ = saved_mask_;
       has_temporary_mask_ = false;
     }
-    store_frame();
+    if (const abi::NativeSigset mask = process_.signals().host_mask(mask_); mask != kernel_mask_) {
+      // Interruptible: with a signal waiting here none more may be let in.
+      kernel_mask_ = mask;
+      if (sudrun_gate_call_interruptible(SYS_rt_sigprocmask, SIG_SETMASK, word(&mask), 0, sizeof mask, 0,
+                                         0) != 0)
+        continue;
+    }
     asm volatile("" ::: "memory");
     block_.side = Side::leaving;
     asm volatile("" ::: "memory");
-    if (*static_cast<volatile std::uint32_t*>(&block_.pending) == 0) return;
+    if (!pending()) return true;
     block_.side = Side::host;
     asm volatile("" ::: "memory");
-    deliver_pending();
   }
 }
 
@@ -234,45 +233,43 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
       between(rip, reinterpret_cast<const char*>(&sudrun_trap_entry), sudrun_entry_window_end);
   const bool guest_ran = selector == static_cast<std::uint64_t>(Selector::block) &&
                          !between(rip, sudrun_gate_begin, sudrun_gate_end);
-  if (entering_ && signal == SIGSYS) {
-    entering_ = false;
-    return caught_in_guest(signal, info, frame, fs);
-  }
   if (guest_ran) return caught_in_guest(signal, info, frame, fs);
 
   const bool leaving = !at_entry && side == static_cast<std::uint64_t>(Side::leaving);
   const bool fault = info->si_code > 0 && signal != SIGSYS && ((kSynchronous >> (signal - 1)) & 1) != 0;
-  if (leaving && !fault) {
-    load_frame(frame_, context_.fs_base);
+  const bool resuming = leaving && between(rip, sudrun_resume_begin, sudrun_resume_end);
+  // The last jump faults where the guest's own address is one the processor will not take.
+  if (leaving && (!fault || rip == word(sudrun_resume_jump))) {
     deliver(decode_siginfo(*info, *frame));
-    store_frame();
-    mask_of(*frame) = process_.signals().host_mask(~abi::NativeSigset{0});
-  } else {
-    caught_in_runtime(signal, info, frame);
+    mask_of(*frame) = kernel_mask_ = process_.signals().host_mask(mask_);
+    if (resuming) restart_resuming(*frame);
+    return resume_with(block_.host_fs, Selector::allow, Side::leaving);
   }
+  caught_in_runtime(signal, info, frame);
   return resume_with(fs, static_cast<Selector>(selector), static_cast<Side>(side));
+}
+
+void GuestThread::restart_resuming(ucontext_t& frame) noexcept {
+  constexpr greg_t kPlainFlags = 0x202;
+  frame.uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(word(sudrun_resume_begin));
+  frame.uc_mcontext.gregs[REG_RSP] = static_cast<greg_t>(block_.host_rsp);
+  frame.uc_mcontext.gregs[REG_EFL] = kPlainFlags;
 }
 
 Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* frame,
                                     std::uint64_t fs) noexcept {
-  load_frame(frame, fs);
-  const bool trap =
-      signal == SIGSYS && (info->si_code == kCodeDispatch || info->si_code == kCodeSeccomp ||
-                           frame->uc_mcontext.gregs[REG_RIP] >= static_cast<greg_t>(abi::kGuestTop));
-  if (trap && info->si_code > 0 && info->si_arch != AUDIT_ARCH_X86_64) {
+  load_frame(*frame, fs);
+  const bool trap = signal == SIGSYS && (info->si_code == kCodeDispatch || info->si_code == kCodeSeccomp);
+  if (trap && info->si_arch != AUDIT_ARCH_X86_64) {
     report_wrong_instruction(*this);
     abi::SignalInfo refused;
     refused.signal = SIGSYS;
     die(refused);
   }
-  if (trap) {
-    host_ = std::move(host_).resume();  // the host loop serves the call; we come back through leave()
-    if (finishing_) return resume_with(block_.host_fs, Selector::allow, Side::host);
-  } else {
-    deliver(decode_siginfo(*info, *frame));
-    store_frame();
-  }
-  return resume_with(context_.fs_base, Selector::block, Side::leaving);
+  if (trap) return to_host_loop();
+  deliver(decode_siginfo(*info, *frame));
+  store_frame(*frame);
+  return resume_with(block_.context.fs_base, Selector::block, Side::leaving);
 }
 
 void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* frame) noexcept {
@@ -288,15 +285,20 @@ void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* fra
     report_internal_fault(*this, decode_siginfo(*info, *frame), host);
     die_of_signal(signal);
   }
-  pending_.raw = *info;
-  pending_.info = decode_siginfo(*info, *frame);
-  asm volatile("" ::: "memory");
-  block_.pending = 1;
+  if (block_.pending != 0) {
+    // Let in by a step of the runtime that had the mask open for a moment.
+    requeue({*info, decode_siginfo(*info, *frame)});
+  } else {
+    pending_.raw = *info;
+    pending_.info = decode_siginfo(*info, *frame);
+    asm volatile("" ::: "memory");
+    block_.pending = 1;
+  }
   if (at >= word(sudrun_interruptible_begin) && at <= word(sudrun_interruptible_syscall)) {
     rip = static_cast<greg_t>(word(sudrun_interruptible_interrupted));
   }
   // One signal at a time waits here; the kernel keeps the others until the guest runs again.
-  mask_of(*frame) = process_.signals().host_mask(~abi::NativeSigset{0});
+  mask_of(*frame) = kernel_mask_ = process_.signals().host_mask(~abi::NativeSigset{0});
 }
 
 }  // namespace sudrun::runtime

@@ -1,0 +1,102 @@
+#include "runtime/vector_state_unsafe.hpp"
+
+#include <cpuid.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace sudrun::runtime {
+namespace {
+
+// What the kernel leaves in the reserved words of a frame's FXSAVE area.
+struct SoftwareWords {
+  std::uint32_t magic1, extended_size;
+  std::uint64_t components;
+  std::uint32_t size;
+};
+constexpr std::uint32_t kMagic1 = 0x46505853;
+constexpr std::size_t kSoftwareOffset = 464;
+constexpr std::size_t kFxsaveSize = 512, kHeaderSize = 64;
+constexpr std::size_t kMxcsrOffset = 24, kMxcsrMaskOffset = 28, kMxcsrMaskEnd = 32;
+constexpr std::uint16_t kInitialControlWord = 0x37f;
+constexpr std::uint32_t kInitialMxcsr = 0x1f80;
+
+std::uint64_t enabled_components() noexcept {
+  std::uint32_t low = 0, high = 0;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low | std::uint64_t{high} << 32;
+}
+
+std::uint32_t mxcsr_mask() noexcept {
+  alignas(16) std::byte area[kFxsaveSize];
+  asm volatile("fxsave64 %0" : "=m"(area));
+  std::uint32_t mask = 0;
+  std::memcpy(&mask, area + kMxcsrMaskOffset, sizeof mask);
+  return mask;
+}
+
+std::uint64_t components_of(std::span<const std::byte> image) noexcept {
+  SoftwareWords words;
+  std::memcpy(&words, image.data() + kSoftwareOffset, sizeof words);
+  return words.components;
+}
+
+void set_initial(std::span<std::byte> image) noexcept {
+  std::memset(image.data(), 0, kMxcsrOffset);
+  std::memset(image.data() + kMxcsrMaskEnd, 0, kSoftwareOffset - kMxcsrMaskEnd);
+  std::memcpy(image.data(), &kInitialControlWord, sizeof kInitialControlWord);
+  std::memcpy(image.data() + kMxcsrOffset, &kInitialMxcsr, sizeof kInitialMxcsr);
+  if (image.size() >= kFxsaveSize + kHeaderSize) std::memset(image.data() + kFxsaveSize, 0, kHeaderSize);
+}
+
+}  // namespace
+
+VectorSupport vector_support() noexcept {
+  VectorSupport found;
+  std::uint32_t a = 0, b = 0, c = 0, d = 0;
+  constexpr std::uint32_t kOsxsave = 1U << 27, kStateLeaf = 0xd, kXgetbv1 = 1U << 2;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kOsxsave) == 0) return found;
+  found.components = enabled_components();
+  if (__get_cpuid_count(kStateLeaf, 0, &a, &b, &c, &d) == 0 || b < kFxsaveSize + kHeaderSize) return found;
+  found.image_size = (b + 63) & ~std::uint32_t{63};
+  found.save = VECTOR_XSAVE;
+  constexpr std::uint64_t kByHand = COMPONENT_SSE | COMPONENT_AVX;
+  if ((found.components & kByHand) == kByHand && __get_cpuid_count(kStateLeaf, 1, &a, &b, &c, &d) != 0 &&
+      (a & kXgetbv1) != 0)
+    found.save = VECTOR_XINUSE;
+  return found;
+}
+
+std::span<std::byte> image_in_frame(void* fxsave_area) noexcept {
+  auto* const area = static_cast<std::byte*>(fxsave_area);
+  if (area == nullptr) return {};
+  SoftwareWords words;
+  std::memcpy(&words, area + kSoftwareOffset, sizeof words);
+  return {area, words.magic1 == kMagic1 ? words.size : kFxsaveSize};
+}
+
+void initialise_image(std::span<std::byte> image, const VectorSupport& support) noexcept {
+  const std::uint32_t mask = mxcsr_mask();
+  std::memcpy(image.data() + kMxcsrMaskOffset, &mask, sizeof mask);
+  set_initial(image);
+  if (support.save == VECTOR_FXSAVE) return;
+  const auto size = static_cast<std::uint32_t>(image.size());
+  const SoftwareWords words{kMagic1, size + 4, support.components, size};
+  std::memcpy(image.data() + kSoftwareOffset, &words, sizeof words);
+}
+
+void assign_image(std::span<std::byte> image, std::span<const std::byte> from) noexcept {
+  set_initial(image);
+  if (from.size() < kFxsaveSize) return;
+  std::memcpy(image.data(), from.data(), kSoftwareOffset);  // the reserved words stay ours
+  const std::size_t size = std::min(image.size(), from.size());
+  if (size < kFxsaveSize + kHeaderSize) return;
+  std::memcpy(image.data() + kFxsaveSize, from.data() + kFxsaveSize, size - kFxsaveSize);
+  // Of components that only one of the two has room for, a thread has nothing when it starts.
+  std::uint64_t present = 0;
+  std::memcpy(&present, image.data() + kFxsaveSize, sizeof present);
+  present &= components_of(image) & components_of(from);
+  std::memcpy(image.data() + kFxsaveSize, &present, sizeof present);
+}
+
+}  // namespace sudrun::runtime

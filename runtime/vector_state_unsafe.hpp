@@ -1,0 +1,32 @@
+// The guest's x87 and vector registers: what the processor has, and images of them in the form the kernel's
+// signal frames use (XSAVE standard format; asm/sigcontext.h, asm/fpu/types.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "runtime/thread_block_offsets.h"
+
+namespace sudrun::runtime {
+
+/// What this processor offers. Pure but for `cpuid` and `xgetbv`.
+struct VectorSupport {
+  std::uint8_t save = VECTOR_FXSAVE;  ///< VECTOR_*
+  std::uint32_t image_size = 512;     ///< bytes an image needs, a multiple of 64
+  std::uint64_t components = 3;       ///< XCR0: what the system has enabled
+};
+VectorSupport vector_support() noexcept;
+
+/// Alignment XSAVE wants.
+inline constexpr std::size_t kImageAlignment = 64;
+
+/// The image in a signal frame's FXSAVE area, with as much as the kernel says is there.
+std::span<std::byte> image_in_frame(void* fxsave_area) noexcept;
+/// Makes zeroed memory an image that says what it holds, as the kernel's do, with all registers initial.
+void initialise_image(std::span<std::byte> image, const VectorSupport& support) noexcept;
+/// Sets `image` to the state in `from`, an image of the kernel's or ours; to the initial state if that is
+/// empty.
+void assign_image(std::span<std::byte> image, std::span<const std::byte> from) noexcept;
+
+}  // namespace sudrun::runtime

@@ -104,6 +104,15 @@ constexpr unsigned scalar_size(ScalarType t) noexcept {
 enum class Action : std::uint8_t { unsupported, native, handler, error };
 enum class Support : std::uint8_t { none, partial, full };
 
+/// How much a native call needs beside the number: what the assembly behind rewritten sites may do by itself.
+enum class FastKind : std::uint8_t {
+  none,       ///< more than the following
+  plain,      ///< up to six numbers, in the registers Linux has them in
+  fd,         ///< the same, and the first is a descriptor
+  fd_buffer,  ///< a descriptor, a buffer, its size, and numbers
+  clock,      ///< clock_gettime: a clock of a flag set, and a timespec that is the same natively
+};
+
 /// One call. Fixed size; offsets point into the string area.
 struct Entry {
   std::uint32_t number;
@@ -118,7 +127,8 @@ struct Entry {
   bool pass_through;     ///< every argument goes to the native call unchanged
   Role returns;
   std::array<Role, kMaxArgs> args;
-  std::array<std::uint8_t, 2> reserved;
+  FastKind fast;
+  std::uint8_t reserved;
   std::array<std::uint32_t, kMaxArgs> arg_names;
   /// For native rows: source of native argument i: 0…7 guest argument, 0x80 | k constant k of the table.
   std::array<std::uint8_t, 6> native_args;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "abi/block_writer.hpp"
+#include "abi/fast_kind.hpp"
 #include "abi/marshal.hpp"
 #include "abi/role_text.hpp"
 #include "abi/struct_match.hpp"
@@ -46,39 +47,6 @@ std::uint16_t row_index(const Rows& rows, const std::string& name) {
 template <typename Row>
 const std::string& native_name_of(const Row& row) {
   return row.native.kind == NativeName::Kind::other ? row.native.name : row.name;
-}
-
-/// True for roles that go to the kernel as the guest gave them, whatever the widths.
-bool is_plain_word(RoleKind kind) noexcept {
-  switch (kind) {
-    case RoleKind::long_:
-    case RoleKind::ulong_:
-    case RoleKind::size:
-    case RoleKind::ssize:
-    case RoleKind::off:
-    case RoleKind::hex:
-    case RoleKind::dev:
-    case RoleKind::ptr:
-    case RoleKind::variant:
-      return true;
-    default:
-      return false;
-  }
-}
-/// True for 32-bit numbers without a meaning of their own; the kernel extends those that it takes as 32 bits.
-bool is_plain_int(RoleKind kind) noexcept {
-  switch (kind) {
-    case RoleKind::int_:
-    case RoleKind::uint_:
-    case RoleKind::pid:
-    case RoleKind::tid:
-    case RoleKind::uid:
-    case RoleKind::gid:
-    case RoleKind::mode:
-      return true;
-    default:
-      return false;
-  }
 }
 
 class Freezer {
@@ -497,6 +465,9 @@ void Freezer::native_action(const CallModel& call, Entry& entry) {
         is_plain_word(kind) || (is_plain_int(kind) && is_plain_int(native->args[i].role.kind));
     entry.pass_through = entry.pass_through && unchanged && index == i;
   }
+  entry.fast = fast_kind(guest_.convention, call, *native, entry, [this](const std::string& type) {
+    return structs_[row_index(guest_.structs, type)].identical;
+  });
   if (scratch + largest > kMarshalScratch) {
     fail(call.where, "the structures of `" + call.name + "` take " + std::to_string(scratch + largest) +
                          " bytes to convert; expected at most " + std::to_string(kMarshalScratch) +

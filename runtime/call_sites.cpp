@@ -1,34 +1,52 @@
 #include "runtime/call_sites.hpp"
 
-#include <mutex>
-
 namespace sudrun::runtime {
+namespace {
 
-CallSites::Kind CallSites::note(abi::Host& host, abi::Word address) noexcept {
+CallSites::Kind kind_at(abi::Host& host, abi::Word address) noexcept {
+  std::array<std::uint8_t, 2> bytes;  // every system-call instruction is two bytes long
+  if (!host.read(abi::guest_addr(address), bytes.data(), bytes.size())) return CallSites::Kind::unreadable;
+  return bytes[0] == 0x0f && bytes[1] == 0x05 ? CallSites::Kind::syscall : CallSites::Kind::other;
+}
+
+}  // namespace
+
+// The slot of `address`, which is taken for it where there is a `host` to look with; kSlots if there is none.
+std::size_t CallSites::find(abi::Host* host, abi::Word address) noexcept {
   const std::size_t hash = (address * 0x9e37'79b9'7f4a'7c15U) >> 51;
   static_assert(kSlots == std::size_t{1} << (64 - 51));
   for (unsigned probe = 0; probe < kProbes; ++probe) {
-    std::atomic<std::uint64_t>& slot = slots_[(hash + probe) % kSlots];
+    const std::size_t index = (hash + probe) % kSlots;
+    std::atomic<std::uint64_t>& slot = slots_[index];
     std::uint64_t seen = slot.load(std::memory_order_relaxed);
-    if (seen >> 2 == address && seen != 0) return static_cast<Kind>(seen & 3);
+    if (seen >> 2 == address && seen != 0) return index;
     if (seen != 0) continue;
-    const Kind kind = decode(host, address);
+    if (host == nullptr) break;
+    const Kind kind = kind_at(*host, address);
     if (slot.compare_exchange_strong(seen, address << 2 | static_cast<std::uint64_t>(kind),
                                      std::memory_order_relaxed)) {
       count_.fetch_add(1, std::memory_order_relaxed);
-      return kind;
+      return index;
     }
-    if (seen >> 2 == address) return static_cast<Kind>(seen & 3);
+    if (seen >> 2 == address) return index;
   }
-  return decode(host, address);
+  return kSlots;
 }
 
-CallSites::Kind CallSites::decode(abi::Host& host, abi::Word address) noexcept {
-  std::array<std::byte, 2> bytes;  // every system-call instruction is two bytes long
-  if (!host.read(abi::guest_addr(address), bytes.data(), bytes.size())) return Kind::unreadable;
-  const std::scoped_lock hold(lock_);
-  const auto instruction = disassembler_.decode(bytes, address);
-  return instruction && instruction->is_syscall ? Kind::syscall : Kind::other;
+CallSites::Seen CallSites::note(abi::Host& host, abi::Word address, unsigned hot_after) noexcept {
+  traps_.fetch_add(1, std::memory_order_relaxed);
+  const std::size_t index = find(&host, address);
+  if (index == kSlots) return {kind_at(host, address), false};
+  const auto kind = static_cast<Kind>(slots_[index].load(std::memory_order_relaxed) & 3);
+  const std::uint8_t before = traps_at_[index].load(std::memory_order_relaxed);
+  if (before == kSettled) return {kind, false};
+  if (before < hot_after) traps_at_[index].store(before + 1, std::memory_order_relaxed);
+  return {kind, before + 1U >= hot_after};
+}
+
+void CallSites::settle(abi::Word address) noexcept {
+  if (const std::size_t index = find(nullptr, address); index != kSlots)
+    traps_at_[index].store(kSettled, std::memory_order_relaxed);
 }
 
 }  // namespace sudrun::runtime

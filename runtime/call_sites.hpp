@@ -1,4 +1,4 @@
-// The system-call instructions that have trapped, each decoded once.
+// The system-call instructions that have trapped: what stands there, and how often they did.
 #pragma once
 
 #include <array>
@@ -7,8 +7,6 @@
 #include <cstdint>
 
 #include "abi/host.hpp"
-#include "loader/disassembler.hpp"
-#include "runtime/spin_lock.hpp"
 
 namespace sudrun::runtime {
 
@@ -19,24 +17,31 @@ class CallSites {
     syscall = 1,     ///< 0f 05
     other = 2,       ///< another instruction stands there: `int 0x80`, `sysenter`, or the code has changed
   };
+  struct Seen {
+    Kind kind;
+    bool hot;  ///< has trapped as often as `hot_after` says, and settle() has not been called
+  };
 
-  /// The instruction at `address`, which has just trapped. Decodes it the first time it is seen; takes no
-  /// memory. Safe on every guest thread, in the runtime.
-  Kind note(abi::Host& host, abi::Word address) noexcept;
+  /// A trap at `address`. Takes no memory. Safe on every guest thread, in the runtime.
+  Seen note(abi::Host& host, abi::Word address, unsigned hot_after) noexcept;
+  /// The site at `address` is not to be called hot any more.
+  void settle(abi::Word address) noexcept;
   /// How many different sites have trapped; counts no further than the table has room.
   unsigned count() const noexcept { return count_.load(std::memory_order_relaxed); }
-  SpinLock& lock() noexcept { return lock_; }  ///< held around fork
+  /// How many traps there were.
+  std::uint64_t traps() const noexcept { return traps_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr std::size_t kSlots = 8192;  // programs have tens to hundreds of sites
   static constexpr unsigned kProbes = 16;
-  Kind decode(abi::Host& host, abi::Word address) noexcept;
+  static constexpr std::uint8_t kSettled = 0xff;
+  std::size_t find(abi::Host* host, abi::Word address) noexcept;
 
   // A slot is address << 2 | kind; 0 is free. Slots are only ever filled.
   std::array<std::atomic<std::uint64_t>, kSlots> slots_{};
+  std::array<std::atomic<std::uint8_t>, kSlots> traps_at_{};
   std::atomic<unsigned> count_{0};
-  SpinLock lock_;
-  loader::Disassembler disassembler_;
+  std::atomic<std::uint64_t> traps_{0};
 };
 
 }  // namespace sudrun::runtime

@@ -18,6 +18,8 @@ class HiddenDescriptors {
     return n >= lowest_.load(std::memory_order_relaxed) && n < kLimit &&
            ((bits_[n / 64].load(std::memory_order_relaxed) >> (n % 64)) & 1) != 0;
   }
+  /// Descriptors below this number are not hidden. It only goes down.
+  const std::atomic<unsigned>& lowest() const noexcept { return lowest_; }
 
  private:
   static constexpr unsigned kLimit = 1U << 20;  // the kernel's default fs.nr_open

@@ -12,6 +12,7 @@
 #define SELECTOR_ALLOW 0
 #define SELECTOR_BLOCK 1
 #define SIDE_HOST 0
+#define SIDE_LEAVING 1
 #define NR_rt_sigreturn 15
 #define NR_arch_prctl 158
 #define ARCH_SET_FS 0x1002
@@ -155,6 +156,7 @@ sudrun_interruptible_interrupted:
         .size   sudrun_gate_call_interruptible, . - sudrun_gate_call_interruptible
 
 #include "runtime/gate_context.inc"
+#include "runtime/gate_site.inc"
 
         .globl  sudrun_gate_end
         .hidden sudrun_gate_end

@@ -15,6 +15,16 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const char sudrun_access_begin[], sudrun_access_end[],
     sudrun_access_fault[];
 
+// Labels of gate_site.inc; what they mean is said there.
+[[gnu::visibility("hidden")]] extern const char sudrun_site_entry[], sudrun_site_noted[],
+    sudrun_site_flags_noted[], sudrun_site_stack_left[], sudrun_site_committed[];
+[[gnu::visibility("hidden")]] extern const char sudrun_fast_none[], sudrun_fast_plain[], sudrun_fast_fd[],
+    sudrun_fast_fd_buffer[], sudrun_fast_known[], sudrun_fast_clock[];
+[[gnu::visibility("hidden")]] extern const char sudrun_fast_syscall[], sudrun_fast_returned[],
+    sudrun_fast_swapped[], sudrun_fast_result_noted[], sudrun_fast_end[];
+[[gnu::visibility("hidden")]] extern const char sudrun_clock_store[], sudrun_clock_stored[],
+    sudrun_clock_done[], sudrun_clock_end[], sudrun_clock_failed[];
+
 [[gnu::visibility("hidden")]] void sudrun_trap_entry(int, void*, void*);
 [[gnu::visibility("hidden")]] void sudrun_restorer();
 /// Runs the guest whose registers are in the calling thread's block until it makes a call.

@@ -280,6 +280,7 @@ void launch(const LaunchOptions& options) {
   native(SYS_rt_sigprocmask, 0, 0, word(&inherited_mask), sizeof inherited_mask);
   auto* process = new Process(table, std::move(personality), trap);
   process->set_tracer(make_tracer(options, table, process->hidden()));
+  if (options.rewrite) process->allow_rewriting();
   process->exec_policy().options = options_to_pass_on(options, trap, sysroot);
   process->exec_policy().abi = options.abi;
   process->program_file() = process->program_path() =

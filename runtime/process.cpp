@@ -1,5 +1,6 @@
 #include "runtime/process.hpp"
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,6 +40,13 @@ std::vector<abi::Handler> bind_handlers(const abi::Table& table) {
   return bound;
 }
 
+FastPath* map_fast_path() {
+  void* const room =
+      mmap(nullptr, sizeof(FastPath), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<FastPath*>(room);
+}
+
 }  // namespace
 
 Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> personality, TrapMode trap)
@@ -46,13 +54,24 @@ Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> pers
       personality_(std::move(personality)),
       handlers_(bind_handlers(table)),
       trap_(trap),
+      fast_path_(map_fast_path()),
       path_rules_(table),
       pid_(static_cast<int>(native(SYS_getpid))) {
   personality_->bind(table_);
   signals_.initialise(ignored_by_default(table_), personality_->spare_signal());
 }
 
-Process::~Process() = default;
+Process::~Process() { munmap(fast_path_, sizeof(FastPath)); }
+
+void Process::open_fast_path() noexcept {
+  if (fast_path_->limit != 0 || tracer_ != nullptr) return;
+  ids_.refresh();
+  build_fast_path(*fast_path_, table_, ids_, hidden_.lowest());
+}
+
+void Process::ids_changed() noexcept {
+  if (fast_path_->limit != 0) ids_.refresh();
+}
 
 void Process::set_tracer(std::unique_ptr<Tracer> tracer) noexcept { tracer_ = std::move(tracer); }
 
@@ -67,11 +86,11 @@ void Process::before_fork() noexcept {
   personality_->before_fork();
   signals_.lock().lock();
   addresses_.lock().lock();
-  sites_.lock().lock();
+  rewriter_.lock().lock();
 }
 
 void Process::after_fork_in_parent() noexcept {
-  sites_.lock().unlock();
+  rewriter_.lock().unlock();
   addresses_.lock().unlock();
   signals_.lock().unlock();
   personality_->after_fork_in_parent();
@@ -79,9 +98,11 @@ void Process::after_fork_in_parent() noexcept {
 }
 
 void Process::after_fork_in_child(GuestThread& survivor) noexcept {
-  sites_.lock().unlock();
+  rewriter_.lock().unlock();
   addresses_.lock().unlock();
   signals_.lock().unlock();
+  rewriter_.after_fork_in_child();
+  ids_changed();
   pid_ = static_cast<int>(native(SYS_getpid));
   thread_count_ = 1;
   if (tracer_ != nullptr) tracer_->forget();

@@ -15,6 +15,8 @@
 #include "runtime/arm_unsafe.hpp"
 #include "runtime/call_sites.hpp"
 #include "runtime/descriptors.hpp"
+#include "runtime/fast_path.hpp"
+#include "runtime/rewriter.hpp"
 #include "runtime/signal_state.hpp"
 #include "runtime/sysroot.hpp"
 #include "runtime/thread_list.hpp"
@@ -45,6 +47,15 @@ class Process {
   ThreadList& threads() noexcept { return threads_; }
   HiddenDescriptors& hidden() noexcept { return hidden_; }
   CallSites& sites() noexcept { return sites_; }
+  Rewriter& rewriter() noexcept { return rewriter_; }
+  /// Sites are rewritten from now on.
+  void allow_rewriting() noexcept { rewriting_ = true; }
+  bool rewriting() const noexcept { return rewriting_; }
+  const FastPath& fast_path() const noexcept { return *fast_path_; }
+  /// Calls are made without the host loop where that can be, unless somebody watches.
+  void open_fast_path() noexcept;
+  /// The ids a guest is told have changed.
+  void ids_changed() noexcept;
   abi::Handler handler(unsigned index) const noexcept { return handlers_[index]; }
 
   Tracer* tracer() noexcept { return tracer_.get(); }  ///< null: not tracing
@@ -85,6 +96,10 @@ class Process {
   AddressSpace addresses_;
   HiddenDescriptors hidden_;
   CallSites sites_;
+  Rewriter rewriter_;
+  bool rewriting_ = false;
+  FastPath* fast_path_;  ///< mapped; lives as long as the process
+  CachedIds ids_;
   std::unique_ptr<Tracer> tracer_;
   ExecPolicy exec_policy_;
   std::string program_path_, program_file_;

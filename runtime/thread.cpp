@@ -7,6 +7,7 @@
 #include "abi/convention.hpp"
 #include "abi/marshal.hpp"
 #include "runtime/gate.hpp"
+#include "runtime/mapping_change.hpp"
 #include "runtime/report.hpp"
 #include "runtime/trace.hpp"
 
@@ -28,9 +29,28 @@ constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they we
 // --- the host loop
 // ------------------------------------------------------------------------------------------
 
+// What stands before the address the guest will go on at; rewrites it where that is due.
+CallSites::Kind GuestThread::look_at_site() noexcept {
+  abi::Registers& regs = block_.context.regs;
+  if (block_.entry != ENTRY_TRAP) {
+    regs.rip = process_.rewriter().resume_address(regs.rip);
+    regs.rcx = regs.rip;
+    block_.context.xstate = own_image_;
+    return CallSites::Kind::syscall;
+  }
+  const Word site = regs.rip - kCallInstructionSize;
+  const auto seen = process_.sites().note(*this, site, Rewriter::kHot);
+  if (!seen.hot || !process_.rewriting()) return seen.kind;
+  if (seen.kind == CallSites::Kind::syscall) process_.open_fast_path();
+  if (seen.kind != CallSites::Kind::syscall ||
+      process_.rewriter().consider(*this, site, static_cast<std::uint32_t>(regs.rax)))
+    process_.sites().settle(site);
+  return seen.kind;
+}
+
 void GuestThread::serve_call() noexcept {
   const abi::Table& table = process_.table();
-  const CallSites::Kind site = process_.sites().note(*this, block_.context.regs.rip - kCallInstructionSize);
+  const CallSites::Kind site = look_at_site();
   const auto frame = abi::frame_of(table, block_.context.regs, *this);
   if (!frame) {
     abi::write_result(table, block_.context.regs, Result::fail(EFAULT));
@@ -45,7 +65,7 @@ void GuestThread::serve_call() noexcept {
   Tracer* tracer = process_.tracer();
   block_.not_entered = false;
   const Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
-  const Result result = carry_out(entry, *frame);
+  const Result result = block_.entry == ENTRY_RESULT ? Result::of(block_.site_result) : carry_out(entry, *frame);
   if (result.is_native_error(EPIPE)) {
     abi::Call call{*this, process_.personality(), table, entry, *frame};
     process_.personality().pipe_broke(call);

@@ -129,6 +129,7 @@ class GuestThread final : public abi::Host {
   };
 
   // thread.cpp: the host loop.
+  CallSites::Kind look_at_site() noexcept;
   void serve_call() noexcept;
   abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   abi::Result act(const abi::Entry& entry, const abi::Frame& frame) noexcept;
@@ -154,6 +155,10 @@ class GuestThread final : public abi::Host {
   void load_frame(const ucontext_t& frame, std::uint64_t fs) noexcept;
   void store_frame(ucontext_t& frame) noexcept;
   void restart_resuming(ucontext_t& frame) noexcept;
+  void enter_stub() noexcept;
+  void leave_stub() noexcept;
+  bool at_site(std::uint64_t rip) const noexcept;
+  Resume caught_at_site(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept;
   void set_kernel_mask(abi::NativeSigset mask) noexcept;
   Resume caught_in_guest(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept;
   void caught_in_runtime(int signal, siginfo_t* info, ucontext_t* frame) noexcept;
@@ -186,6 +191,7 @@ class GuestThread final : public abi::Host {
   StartHook start_hook_;
   abi::GuestAddr clear_tid_address_{};
   int tid_ = 0;
+  std::span<std::byte> own_image_;
   std::byte* region_ = nullptr;  ///< stacks and image
   std::size_t region_size_ = 0;
   abi::Word path_room_ = 0;

@@ -11,6 +11,7 @@
 namespace sudrun::runtime {
 
 class GuestThread;
+struct FastPath;
 
 /// Values of the selector byte Syscall User Dispatch reads (linux/prctl.h).
 enum class Selector : std::uint8_t { allow = 0, block = 1 };
@@ -41,6 +42,13 @@ struct alignas(64) ThreadBlock {
   std::byte* image;      ///< of the guest's vector state: `own_image`, or the kernel's in a signal frame
   std::byte* own_image;
   std::uint64_t load_mask;  ///< XSAVE components to take from `image`
+  std::uint64_t site_return;  ///< of the call under way at a rewritten site: where it goes on,
+  std::uint64_t site_number;  ///< the whole register that had the number,
+  std::int64_t site_result;   ///< what the kernel has said to it, with ENTRY_RESULT and where gate.S says so,
+  const FastPath* fast;
+  std::uint16_t site_status;  ///< the guest's status flags, as LAHF and SETO leave them in AX
+  std::uint8_t entry;         ///< ENTRY_*
+  std::uint64_t save_mask;    ///< XSAVE components that `own_image` has room for
   alignas(64) abi::Context context;
 };
 
@@ -58,6 +66,13 @@ static_assert(offsetof(ThreadBlock, in_use) == TB_IN_USE);
 static_assert(offsetof(ThreadBlock, image) == TB_IMAGE);
 static_assert(offsetof(ThreadBlock, own_image) == TB_OWN_IMAGE);
 static_assert(offsetof(ThreadBlock, load_mask) == TB_LOAD_MASK);
+static_assert(offsetof(ThreadBlock, site_return) == TB_RETURN);
+static_assert(offsetof(ThreadBlock, site_number) == TB_NUMBER);
+static_assert(offsetof(ThreadBlock, site_result) == TB_RESULT);
+static_assert(offsetof(ThreadBlock, fast) == TB_FAST);
+static_assert(offsetof(ThreadBlock, site_status) == TB_STATUS);
+static_assert(offsetof(ThreadBlock, entry) == TB_ENTRY);
+static_assert(offsetof(ThreadBlock, save_mask) == TB_SAVE_MASK);
 static_assert(offsetof(ThreadBlock, context) + offsetof(abi::Context, regs) == TB_REGS);
 static_assert(offsetof(ThreadBlock, context) + offsetof(abi::Context, fs_base) == TB_FS);
 static_assert(offsetof(abi::Registers, r8) == TB_R8 - TB_REGS &&

@@ -15,6 +15,13 @@
 #define TB_IMAGE 48
 #define TB_OWN_IMAGE 56
 #define TB_LOAD_MASK 64
+#define TB_RETURN 72
+#define TB_NUMBER 80
+#define TB_RESULT 88
+#define TB_FAST 96
+#define TB_STATUS 104
+#define TB_ENTRY 106
+#define TB_SAVE_MASK 112
 #define TB_REGS 128
 #define TB_FS 272
 
@@ -38,6 +45,21 @@
 #define TB_RIP (TB_REGS + 128)
 #define TB_RFLAGS (TB_REGS + 136)
 
+/* FastPath */
+#define FAST_LIMIT 0
+#define FAST_GUEST_TOP 8
+#define FAST_CLOCK 16
+#define FAST_CLOCK_IDS 24
+#define FAST_CLOCK_ID_COUNT 16
+#define FAST_FIRST_HIDDEN 40
+#define FAST_ERRNOS 64
+#define FAST_CALLS 4160
+
+/* ThreadBlock::entry: how the host loop was entered. */
+#define ENTRY_TRAP 0
+#define ENTRY_SITE 1   /* from a rewritten site, with the guest's registers in the block */
+#define ENTRY_RESULT 2 /* the same; the native call has been made, and its result is in TB_RESULT */
+
 /* In Resume::selector_and_side. */
 #define RESUME_HOST_LOOP 0x10000
 
@@ -53,4 +75,5 @@
 #define COMPONENT_SSE 2
 #define COMPONENT_AVX 4
 #define COMPONENT_PKRU 0x200
+#define COMPONENT_AMX 0x60000 /* a guest may use it, and then it stays where it is: we do not */
 #endif

@@ -41,7 +41,9 @@ abi::NativeResult GuestThread::call_in_all_threads(long number, abi::Word a0, ab
   const int own_signal = process_.signals().own_signal();
   const std::scoped_lock hold(process_.threads().lock());
   const abi::NativeResult result = native(number, a0, a1, a2);
-  if (abi::is_error(result) || own_signal == 0) return result;
+  if (abi::is_error(result)) return result;
+  process_.ids_changed();
+  if (own_signal == 0) return result;
 
   SharedCall shared;
   shared.number = number;

@@ -103,10 +103,12 @@ GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
   block_.side = Side::host;
   block_.fsgsbase = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
   block_.vector_save = vectors.save;
-  const std::span image(region_ + region_size_ - image_room, vectors.image_size);
-  initialise_image(image, vectors);
-  block_.own_image = image.data();
-  use_image(image);
+  block_.save_mask = vectors.components;
+  block_.fast = &process.fast_path();
+  own_image_ = {region_ + region_size_ - image_room, vectors.image_size};
+  initialise_image(own_image_, vectors);
+  block_.own_image = own_image_.data();
+  use_image(own_image_);
 }
 
 GuestThread::~GuestThread() {
@@ -213,13 +215,27 @@ bool GuestThread::leave() noexcept {
                                          0) != 0)
         continue;
     }
+    enter_stub();
     asm volatile("" ::: "memory");
     block_.side = Side::leaving;
     asm volatile("" ::: "memory");
     if (!pending()) return true;
     block_.side = Side::host;
     asm volatile("" ::: "memory");
+    leave_stub();
   }
+}
+
+// Where the instructions after a site were moved into its stub, that is where they are executed; everybody else
+// sees the thread at the site.
+void GuestThread::enter_stub() noexcept {
+  abi::Word& rip = block_.context.regs.rip;
+  if (block_.entry == ENTRY_TRAP || rip == block_.site_return) return;
+  if (rip == process_.rewriter().resume_address(block_.site_return)) rip = block_.site_return;
+}
+void GuestThread::leave_stub() noexcept {
+  abi::Word& rip = block_.context.regs.rip;
+  if (block_.entry != ENTRY_TRAP) rip = process_.rewriter().program_address(rip).value_or(rip);
 }
 
 Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs,
@@ -235,11 +251,16 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
                          !between(rip, sudrun_gate_begin, sudrun_gate_end);
   if (guest_ran) return caught_in_guest(signal, info, frame, fs);
 
+  if (selector == static_cast<std::uint64_t>(Selector::block) &&
+      side == static_cast<std::uint64_t>(Side::leaving) && at_site(rip))
+    return caught_at_site(signal, info, frame, fs);
+
   const bool leaving = !at_entry && side == static_cast<std::uint64_t>(Side::leaving);
   const bool fault = info->si_code > 0 && signal != SIGSYS && ((kSynchronous >> (signal - 1)) & 1) != 0;
   const bool resuming = leaving && between(rip, sudrun_resume_begin, sudrun_resume_end);
   // The last jump faults where the guest's own address is one the processor will not take.
   if (leaving && (!fault || rip == word(sudrun_resume_jump))) {
+    leave_stub();
     deliver(decode_siginfo(*info, *frame));
     mask_of(*frame) = kernel_mask_ = process_.signals().host_mask(mask_);
     if (resuming) restart_resuming(*frame);
@@ -266,18 +287,80 @@ Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* fra
     refused.signal = SIGSYS;
     die(refused);
   }
-  if (trap) return to_host_loop();
+  if (trap) {
+    block_.entry = ENTRY_TRAP;
+    return to_host_loop();
+  }
+  abi::Word& rip = block_.context.regs.rip;
+  constexpr greg_t kBreakpointTrap = 3;
+  if (signal == SIGTRAP && frame->uc_mcontext.gregs[REG_TRAPNO] == kBreakpointTrap) {
+    if (const auto to = process_.rewriter().forward(rip - 1)) {
+      frame->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(*to);
+      return resume_with(fs, Selector::block, Side::leaving);
+    }
+  }
+  rip = process_.rewriter().program_address(rip).value_or(rip);
   deliver(decode_siginfo(*info, *frame));
   store_frame(*frame);
   return resume_with(block_.context.fs_base, Selector::block, Side::leaving);
+}
+
+// In the code behind rewritten sites, while it runs as a part of the guest.
+bool GuestThread::at_site(std::uint64_t rip) const noexcept {
+  return between(rip, sudrun_site_entry, sudrun_site_committed) ||
+         between(rip, sudrun_fast_clock, sudrun_clock_end);
+}
+
+// Before the native call: the guest stands before its call again, and gets the signal there. After it: the
+// host loop finishes the call, with the signal pending.
+Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept {
+  greg_t* const live = frame->uc_mcontext.gregs;
+  const auto rip = static_cast<std::uint64_t>(live[REG_RIP]);
+  const bool made = between(rip, sudrun_fast_returned, sudrun_fast_end) ||
+                    between(rip, sudrun_clock_done, sudrun_clock_end);
+  const bool noted = between(rip, sudrun_fast_result_noted, sudrun_fast_end) || rip >= word(sudrun_clock_done);
+  if (made && !noted) block_.site_result = live[REG_RAX];
+  if (rip == word(sudrun_fast_swapped)) live[REG_RDX] = live[REG_RCX];
+  if (rip >= word(sudrun_site_noted)) live[REG_RAX] = static_cast<greg_t>(block_.site_number);
+  if (rip >= word(sudrun_site_flags_noted)) {
+    // From AH: SF, ZF, AF, PF, CF; from AL: OF.
+    constexpr greg_t kStatus = 0xd5, kOverflow = 0x800;
+    const greg_t low = block_.site_status >> 8 & kStatus, overflow = (block_.site_status & 1) != 0 ? kOverflow : 0;
+    live[REG_EFL] = (live[REG_EFL] & ~(kStatus | kOverflow)) | low | overflow;
+  }
+  if (between(rip, sudrun_site_stack_left, sudrun_site_committed))
+    live[REG_RSP] = static_cast<greg_t>(block_.context.regs.rsp);
+  // Only the first instruction finds the return address in its register alone.
+  const abi::Word resume = rip == word(sudrun_site_entry) || rip < word(sudrun_site_noted)
+                               ? static_cast<abi::Word>(live[REG_RCX])
+                               : block_.site_return;
+  const abi::Word after = process_.rewriter().resume_address(resume);
+  live[REG_RCX] = static_cast<greg_t>(after);
+  live[REG_R11] = live[REG_EFL];
+  constexpr abi::Word kSyscallSize = 2;
+  live[REG_RIP] = static_cast<greg_t>(made ? after : after - kSyscallSize);
+  if (!made) return caught_in_guest(signal, info, frame, fs);
+
+  load_frame(*frame, fs);
+  block_.entry = ENTRY_RESULT;
+  pending_.raw = *info;
+  pending_.info = decode_siginfo(*info, *frame);
+  block_.pending = 1;
+  kernel_mask_ = process_.signals().host_mask(~abi::NativeSigset{0});  // as it is in a catcher
+  return to_host_loop();
 }
 
 void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* frame) noexcept {
   greg_t& rip = frame->uc_mcontext.gregs[REG_RIP];
   const auto at = static_cast<std::uint64_t>(rip);
   if (info->si_code > 0 && signal != SIGSYS && ((kSynchronous >> (signal - 1)) & 1) != 0) {
-    if ((signal == SIGSEGV || signal == SIGBUS) && between(at, sudrun_access_begin, sudrun_access_end)) {
+    const bool memory = signal == SIGSEGV || signal == SIGBUS;
+    if (memory && between(at, sudrun_access_begin, sudrun_access_end)) {
       rip = static_cast<greg_t>(word(sudrun_access_fault));
+      return;
+    }
+    if (memory && between(at, sudrun_clock_store, sudrun_clock_stored)) {
+      rip = static_cast<greg_t>(word(sudrun_clock_failed));
       return;
     }
     abi::Registers host;

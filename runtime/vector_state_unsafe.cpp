@@ -57,8 +57,14 @@ VectorSupport vector_support() noexcept {
   constexpr std::uint32_t kOsxsave = 1U << 27, kStateLeaf = 0xd, kXgetbv1 = 1U << 2;
   if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kOsxsave) == 0) return found;
   found.components = enabled_components();
-  if (__get_cpuid_count(kStateLeaf, 0, &a, &b, &c, &d) == 0 || b < kFxsaveSize + kHeaderSize) return found;
-  found.image_size = (b + 63) & ~std::uint32_t{63};
+  found.components &= ~std::uint64_t{COMPONENT_AMX};
+  std::uint32_t end = kFxsaveSize + kHeaderSize;
+  for (std::uint32_t component = 2; component < 63; ++component) {
+    if (((found.components >> component) & 1) == 0) continue;
+    if (__get_cpuid_count(kStateLeaf, component, &a, &b, &c, &d) == 0) return found;
+    end = std::max(end, a + b);  // size, offset
+  }
+  found.image_size = (end + 63) & ~std::uint32_t{63};
   found.save = VECTOR_XSAVE;
   constexpr std::uint64_t kByHand = COMPONENT_SSE | COMPONENT_AVX;
   if ((found.components & kByHand) == kByHand && __get_cpuid_count(kStateLeaf, 1, &a, &b, &c, &d) != 0 &&

@@ -14,7 +14,7 @@ namespace sudrun::runtime {
 struct VectorSupport {
   std::uint8_t save = VECTOR_FXSAVE;  ///< VECTOR_*
   std::uint32_t image_size = 512;     ///< bytes an image needs, a multiple of 64
-  std::uint64_t components = 3;       ///< XCR0: what the system has enabled
+  std::uint64_t components = 3;       ///< what the system has enabled, without AMX (see COMPONENT_AMX)
 };
 VectorSupport vector_support() noexcept;
 

@@ -1,0 +1,42 @@
+#include "runtime/mapping_change.hpp"
+
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+
+#include "runtime/gate.hpp"
+
+namespace sudrun::runtime {
+
+void MappingChange::add(abi::Word start, abi::Word size) noexcept {
+  if (!allowed_) return;
+  const abi::Word end = start + size < start ? ~abi::Word{0} : start + size;
+  allowed_ = rewriter_.begin_change(start, end);
+  begun_ += allowed_ ? 1 : 0;
+}
+
+void MappingChange::begin(long number, const Arguments& args) noexcept {
+  static_assert(kCalls == (abi::Word{1} << SYS_mmap | abi::Word{1} << SYS_mprotect |
+                           abi::Word{1} << SYS_munmap | abi::Word{1} << SYS_mremap |
+                           abi::Word{1} << SYS_madvise | abi::Word{1} << SYS_shmat));
+  switch (number) {
+    case SYS_mmap:
+      if ((args[3] & MAP_FIXED) != 0) add(args[0], args[1]);
+      return;
+    case SYS_mremap:
+      add(args[0], args[1]);
+      if ((args[3] & MREMAP_FIXED) != 0) add(args[4], args[2]);
+      return;
+    case SYS_shmat: {
+      if ((args[2] & SHM_REMAP) == 0) return;
+      shmid_ds segment{};
+      if (native(SYS_shmctl, args[0], IPC_STAT, word(&segment)) == 0) add(args[1], segment.shm_segsz);
+      return;
+    }
+    default:
+      add(args[0], args[1]);
+  }
+}
+
+}  // namespace sudrun::runtime

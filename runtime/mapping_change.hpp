@@ -1,0 +1,36 @@
+// A native call that changes mappings, as far as rewritten code is concerned.
+#pragma once
+
+#include <array>
+
+#include "runtime/process.hpp"
+
+namespace sudrun::runtime {
+
+/// Lives while such a call is made: the program's own bytes are back where it changes something. False: the
+/// call would hit memory of the runtime's and must not be made. For all other calls it does nothing.
+class MappingChange {
+ public:
+  using Arguments = std::array<abi::Word, 5>;
+  MappingChange(Process& process, long number, const Arguments& args) noexcept : rewriter_(process.rewriter()) {
+    if (process.rewriting() && number >= 0 && number < 64 && ((kCalls >> number) & 1) != 0) begin(number, args);
+  }
+  ~MappingChange() {
+    for (; begun_ != 0; --begun_) rewriter_.end_change();
+  }
+  MappingChange(const MappingChange&) = delete;
+  MappingChange& operator=(const MappingChange&) = delete;
+  explicit operator bool() const noexcept { return allowed_; }
+
+ private:
+  static constexpr abi::Word kCalls = abi::Word{1} << 9 | abi::Word{1} << 10 | abi::Word{1} << 11 |
+                                      abi::Word{1} << 25 | abi::Word{1} << 28 | abi::Word{1} << 30;
+  void begin(long number, const Arguments& args) noexcept;
+  void add(abi::Word start, abi::Word size) noexcept;
+
+  Rewriter& rewriter_;
+  unsigned begun_ = 0;
+  bool allowed_ = true;
+};
+
+}  // namespace sudrun::runtime

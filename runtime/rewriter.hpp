@@ -1,0 +1,79 @@
+// Rewriting of system-call instructions that trap often, so that they trap no more: where the bytes come from
+// is loader/rewrite.hpp, what they lead to is gate_site.inc. docs/rewriting.md has the argument.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "abi/host.hpp"
+#include "loader/rewrite.hpp"
+#include "runtime/spin_lock.hpp"
+
+namespace sudrun::runtime {
+
+class Rewriter {
+ public:
+  Rewriter() = default;
+  ~Rewriter();
+  Rewriter(const Rewriter&) = delete;
+  Rewriter& operator=(const Rewriter&) = delete;
+
+  /// Whether a site may be rewritten is asked when it has trapped this often: what runs once is left alone.
+  static constexpr unsigned kHot = 8;
+
+  /// Rewrites the `syscall` at `site`, which has just trapped with `number`, if that is shown to be safe. True
+  /// if there is nothing more to do about it; false: ask again when it traps again. Takes no memory of the
+  /// heap but the first time. On guest threads, in the host loop.
+  bool consider(abi::Host& host, abi::Word site, std::uint32_t number) noexcept;
+
+  /// Mappings in [start, end) are about to be made, changed or removed: puts the program's own bytes back
+  /// there, and rewrites nothing until end_change(). False, and nothing begun, if that would hit stubs.
+  bool begin_change(abi::Word start, abi::Word end) noexcept;
+  void end_change() noexcept { changes_.fetch_sub(1, std::memory_order_release); }
+
+  /// If `rip` is at one of our instructions: where in the program the thread is, with the registers it has
+  /// (but for rcx and r11, which a system call changes). Async-signal-safe.
+  std::optional<abi::Word> program_address(abi::Word rip) const noexcept;
+  /// Where a call that goes on at `continuation` is in the program; `continuation` itself if it is that.
+  abi::Word resume_address(abi::Word continuation) const noexcept;
+  /// Where a thread goes on that has run into one of our breakpoints at `address`. Async-signal-safe.
+  std::optional<abi::Word> forward(abi::Word address) const noexcept;
+
+  /// Sites rewritten so far by rung, loader::Rung::none: hot, but left trapping.
+  std::array<unsigned, 4> counts() const noexcept;
+
+  SpinLock& lock() noexcept { return lock_; }  ///< held around fork
+  void after_fork_in_child() noexcept { changes_ = 0; }
+
+ private:
+  struct Patch {
+    loader::Rewrite rewrite;
+    loader::Rung rung;
+    bool live;  ///< the bytes are in place
+  };
+  struct Area;
+  struct Books;
+  struct Mapping {
+    abi::Word start = 0, end = 0;
+  };
+
+  bool prepare() noexcept;
+  Mapping code_mapping(abi::Word address) noexcept;
+  std::optional<Patch> rewrite(abi::Host& host, const Mapping& mapping, abi::Word site,
+                               std::uint32_t number) noexcept;
+  std::optional<loader::Rewrite> place(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
+  Area* new_area(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
+  bool apply(const Patch& patch) noexcept;
+  void undo(Patch& patch) noexcept;
+  const Patch* patch_of_stub(abi::Word address) const noexcept;
+
+  SpinLock lock_;
+  std::atomic<unsigned> changes_{0};
+  std::atomic<Books*> books_{nullptr};  ///< all there is to remember, from the first rewritten site on
+};
+
+}  // namespace sudrun::runtime

@@ -17,6 +17,7 @@ import xml.etree.ElementTree as ElementTree
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+import machine
 import report
 import run as command
 import workshop
@@ -34,7 +35,7 @@ def result(name="read", **more):
 
 def data(*results):
     return {"machine": {"processor": "CPU", "processors": 2, "virtual": True, "kernel": "Linux 6", "load": [1, 2, 3], "revision": "abc",
-                        "binary": "def", "date": "today", "mitigations": {"spectre": "Mitigation: yes"}}, "load_at_end": [3, 2, 1],
+                        "binary": "def", "date": "today", "mitigations": {"spectre": "Mitigation: yes"}, "disturbance": {"others": 7, "host": 1}},
             "results": list(results)}
 
 
@@ -106,7 +107,7 @@ class Report(unittest.TestCase):
 
     def test_text_tells_the_machine(self):
         shown = report.text(data(result()))
-        for words in ("CPU, 2 processors, virtual, Linux 6", "spectre: Mitigation: yes", "sudrun abc", "load average 1 2 3"):
+        for words in ("CPU, 2 processors, virtual, Linux 6", "spectre: Mitigation: yes", "sudrun abc", "load average 1 2 3", "used 7 %"):
             self.assertIn(words, shown)
 
     def test_the_plot_has_ratios_only_and_their_targets(self):
@@ -141,6 +142,12 @@ class Cases(unittest.TestCase):
             with self.assertRaises(SystemExit) as caught, contextlib.redirect_stderr(io.StringIO()):
                 command.arguments(words)
             self.assertEqual(caught.exception.code, 2)
+
+    def test_what_others_do_is_told_in_percent(self):
+        disturbance = machine.Disturbance()
+        sum(range(3_000_000))  # its own work is not others'
+        for share in disturbance.percent().values():
+            self.assertTrue(0 <= share <= 101)
 
     def test_memory_of_a_process_is_found(self):
         everything, share, above = smaps(os.getpid())

@@ -160,7 +160,7 @@ CASES = {
     "exec": Case(children, rounds=11),
     "start-up": Case(start_up, variants=EVERY, rounds=15, quick_rounds=5),
     "memory": Case(memory, rounds=3),
-    "esbuild": Case(esbuild, rounds=7),
+    "esbuild": Case(esbuild, rounds=11),
     "http": Case(http, rounds=9),
     "files": Case(files, rounds=9),
 }

@@ -3,7 +3,9 @@ import datetime
 import hashlib
 import os
 import pathlib
+import resource
 import subprocess
+import time
 
 from workshop import ROOT
 
@@ -43,3 +45,28 @@ def describe(sudrun):
 def flags():
     text = pathlib.Path("/proc/cpuinfo").read_text()
     return next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+
+
+def seconds_used():
+    """Processor seconds since the machine started: of all processes, and taken away by the machine's own host."""
+    with open("/proc/stat") as file:
+        fields = [int(word) / os.sysconf("SC_CLK_TCK") for word in file.readline().split()[1:]]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = fields[:8]
+    return user + nice + system + irq + softirq, steal
+
+
+def own_seconds():
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+class Disturbance:
+    """How busy others keep the processors, from its making on. The load average would not tell: it counts the measured threads."""
+
+    def __init__(self):
+        self._start = time.monotonic(), *seconds_used(), own_seconds()
+
+    def percent(self):
+        elapsed, used, stolen, own = (now - then for now, then in zip((time.monotonic(), *seconds_used(), own_seconds()), self._start))
+        there_is = elapsed * os.cpu_count()
+        return {"others": round(max(0, used - own) / there_is * 100), "host": round(stolen / there_is * 100)}

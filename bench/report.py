@@ -92,7 +92,8 @@ def markdown_table(columns, rows):
 def machine_lines(data):
     m = data["machine"]
     yield f"{m['processor']}, {m['processors']} processors{', virtual' if m['virtual'] else ''}, {m['kernel']}"
-    yield f"load average {' '.join(map(str, m['load']))} at the start, {' '.join(map(str, data['load_at_end']))} at the end"
+    yield (f"load average {' '.join(map(str, m['load']))} before; meanwhile other processes used {m['disturbance']['others']} % of the "
+           f"processors, the host took away {m['disturbance']['host']} %")
     yield f"sudrun {m['revision']} (binary {m['binary']}), {m['date']}"
     for name, text in m["mitigations"].items():
         yield f"{name}: {text}"

@@ -77,11 +77,12 @@ def measure(rows, workshop, *, rounds, quick):
 
 def main(argv=None):
     options = arguments(argv)
+    disturbance = machine.Disturbance()
     data = {"machine": machine.describe(options.sudrun), "quick": options.quick}
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         workshop = Workshop(options.sudrun.resolve(), options.work.resolve(), options.downloads.resolve(), pathlib.Path(scratch))
         data["results"], data["not_measured"] = measure(options.rows, workshop, rounds=options.rounds, quick=options.quick)
-    data["load_at_end"] = [round(load, 2) for load in os.getloadavg()]
+    data["machine"]["disturbance"] = disturbance.percent()
     data["peers"] = report.PEERS
     print(report.text(data))
     encoded = json.dumps(data, indent=1, ensure_ascii=False) + "\n"

@@ -8,7 +8,7 @@ __asm__(
     // long sys(long number, up to six arguments): the seventh word of the C call is the first on the stack.
     ".globl sys\nsys:\n\tmovq %rdi, %rax\n\tmovq %rsi, %rdi\n\tmovq %rdx, %rsi\n\tmovq %rcx, %rdx\n\tmovq %r8, %r10\n"
     "\tmovq %r9, %r8\n\tmovq 8(%rsp), %r9\n\tsyscall\n\tret\n"
-    // long clone_thread(long flags, void** stack, volatile uint32_t* tid): the new thread's stack has its argument on top.
+    // long clone_thread(long flags, void** stack, volatile uint32_t* tid): call 56, clone; its argument is on the new stack.
     "clone_thread:\n\tmovl $56, %eax\n\tmovq %rdx, %r10\n\tsyscall\n\ttestq %rax, %rax\n\tjz 1f\n\tret\n"
     "1:\txorl %ebp, %ebp\n\tpopq %rdi\n\tcall thread_main\n\thlt\n");
 long clone_thread(long flags, void** stack, volatile uint32_t* tid);

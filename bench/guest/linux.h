@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-  SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_mmap = 9, SYS_getpid = 39, SYS_clone = 56, SYS_fork = 57,
+  SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_mmap = 9, SYS_getpid = 39, SYS_fork = 57,
   SYS_execve = 59, SYS_exit_thread = 60, SYS_wait4 = 61, SYS_getppid = 110, SYS_futex = 202, SYS_clock_gettime = 228,
   SYS_exit = 231, SYS_epoll_wait = 232, SYS_epoll_ctl = 233, SYS_epoll_create1 = 291, SYS_pipe2 = 293,
 };

@@ -1,103 +1,106 @@
 #!/usr/bin/env python3
-"""Measures sudrun against native runs of the same work, side by side and interleaved.
+"""./dev bench: measures programs under sudrun against native runs of the same work, side by side and interleaved.
 
-Prints a table of medians with their spread (half the distance between the quartiles) and writes JSON.
-Ratios are to native. These are measurements, not tests: nothing here passes or fails.
+Prints medians, and how they compare with native. These are measurements, not tests: a missed target does not fail.
+Exit status: 0; 1 something could not be measured; 2 wrong use; 130 interrupted.
 """
 import argparse
 import json
 import os
 import pathlib
-import statistics
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import machine
+import report
+from cases import CASES, GROUPS, ROWS
+from measure import evaluate, interleaved
+from workshop import ROOT, Trouble, Workshop
 
 
-def build(source, output, freebsd):
-    target = ["--target=x86_64-unknown-freebsd14"] if freebsd else []
-    subprocess.run(["clang", *target, "-O2", "-ffreestanding", "-nostdlib", "-static", "-fuse-ld=lld",
-                    "-fno-stack-protector", "-o", output, source], check=True)
+def arguments(argv):
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", action="extend", metavar="NAME",
+                        help=f"some measures ({', '.join(row.name for row in ROWS)}) or groups ({', '.join(GROUPS)})")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each variant runs (default: each case has its own number)")
+    parser.add_argument("--quick", action="store_true", help="few rounds, and programs without --no-rewrite: about a minute")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write everything that was measured there")
+    parser.add_argument("--docs", action="store_true", help="write docs/performance.json, -table.md and .svg")
+    parser.add_argument("--sudrun", type=pathlib.Path, default=ROOT / "build" / "runtime" / "sudrun", metavar="FILE")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "bench", metavar="DIR", help="where measured programs are built")
+    parser.add_argument("--downloads", type=pathlib.Path, default=ROOT / "downloads", metavar="DIR", help="where ./dev fetch put programs")
+    options = parser.parse_args(argv)
+    if options.rounds is not None and options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    try:
+        options.rows = chosen(options.only)
+    except ValueError as error:
+        parser.error(str(error))
+    if options.docs and (options.only or options.quick):
+        parser.error("--docs is for complete runs")
+    if not os.access(options.sudrun, os.X_OK):
+        parser.error(f"{options.sudrun} is not there; build it, or name one with --sudrun")
+    return options
 
 
-def wall(command, **more):
-    start = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
-    return (time.monotonic() - start) * 1e3
+def chosen(names):
+    """The rows of names: of measures, cases or groups; all without names."""
+    if not names:
+        return ROWS
+    wanted = {name for n in names for name in GROUPS.get(n, [n])}
+    known = {row.name for row in ROWS} | set(CASES)
+    if unknown := wanted - known:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    return [row for row in ROWS if row.name in wanted or row.case in wanted]
 
 
-def picoseconds(command):
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    return {name: int(value) / 1e3 for name, value in zip(lines[::2], lines[1::2])}
+def measure(rows, workshop, *, rounds, quick):
+    """The results of rows, and what went wrong: case -> why."""
+    values, troubles = {}, {}
+    for name in dict.fromkeys(row.case for row in rows):
+        case = CASES[name]
+        start = time.monotonic()
+        try:
+            values[name] = interleaved(case.quick_variants if quick else case.variants,
+                                       rounds or (case.quick_rounds if quick else case.rounds),
+                                       lambda variant, case=case: case.sample(workshop, variant))
+            print(f"{name}: {time.monotonic() - start:.1f} s", file=sys.stderr)
+        except Trouble as error:
+            troubles[name] = str(error)
+            print(f"{name}: not measured: {error}", file=sys.stderr)
+    return [evaluate(row, values[row.case][row.measure]) for row in rows
+            if row.case in values and row.variant in values[row.case][row.measure]], troubles
 
 
-def summary(values):
-    values = sorted(values)
-    quartiles = statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
-    return {"median": statistics.median(values), "spread": (quartiles[2] - quartiles[0]) / 2, "runs": len(values)}
-
-
-def interleaved(variants, rounds):
-    """variants: name -> function giving {measure: value}. One round runs each variant once."""
-    seen = {name: {} for name in variants}
-    for _ in range(rounds):
-        for name, run in variants.items():
-            for measure, value in run().items():
-                seen[name].setdefault(measure, []).append(value)
-    return {name: {m: summary(v) for m, v in measures.items()} for name, measures in seen.items()}
-
-
-def rows_of(unit, native, results):
-    for variant, measures in results.items():
-        for measure, s in measures.items():
-            base = results[native][measure]["median"]
-            yield {"measure": measure, "variant": variant, "unit": unit, **s, "ratio": s["median"] / base}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    parser.add_argument("--downloads", type=pathlib.Path, default=ROOT / "downloads")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", type=pathlib.Path)
-    options = parser.parse_args()
-    sudrun = str(options.build.resolve() / "runtime" / "sudrun")
-    rows = []
-    with tempfile.TemporaryDirectory() as temp:
-        path = pathlib.Path(temp)
-        for name, source in (("hello", ROOT / "bench" / "hello.c"), ("calls", ROOT / "bench" / "calls.c")):
-            build(source, path / f"{name}-linux", False)
-            build(source, path / f"{name}-freebsd", True)
-        rows += rows_of("ms", "native", interleaved({
-            "native": lambda: {"start-up": wall([path / "hello-linux"])},
-            "sudrun": lambda: {"start-up": wall([sudrun, path / "hello-freebsd"])},
-            "sudrun --trap=seccomp": lambda: {"start-up": wall([sudrun, "--trap=seccomp", path / "hello-freebsd"])},
-        }, options.rounds * 2))
-        rows += rows_of("ns", "native", interleaved({
-            "native": lambda: picoseconds([path / "calls-linux"]),
-            "sudrun": lambda: picoseconds([sudrun, path / "calls-freebsd"]),
-            "sudrun --trap=seccomp": lambda: picoseconds([sudrun, "--trap=seccomp", path / "calls-freebsd"]),
-        }, options.rounds))
-        three = options.downloads / "three"
-        if three.is_dir():
-            (path / "node_modules").mkdir()
-            (path / "node_modules" / "three").symlink_to(three)
-            (path / "in.js").write_text('import * as three from "three"; console.log(three)\n')
-            bundle = ["in.js", "--bundle", "--minify", "--sourcemap", "--format=esm", "--outfile=out.js"]
-            linux, freebsd = (str(options.downloads / f"esbuild-{s}-x64" / "bin" / "esbuild") for s in ("linux", "freebsd"))
-            rows += rows_of("ms", "native", interleaved({
-                "native": lambda: {"esbuild bundles three": wall([linux, *bundle], cwd=temp)},
-                "sudrun": lambda: {"esbuild bundles three": wall([sudrun, freebsd, *bundle], cwd=temp)},
-            }, options.rounds))
-    print(f"{'measure':24} {'variant':24} {'median':>10} {'spread':>8} unit {'x native':>9}")
-    for row in rows:
-        print(f"{row['measure']:24} {row['variant']:24} {row['median']:10.2f} {row['spread']:8.2f} {row['unit']:4} {row['ratio']:9.2f}")
+def main(argv=None):
+    options = arguments(argv)
+    disturbance = machine.Disturbance()
+    data = {"machine": machine.describe(options.sudrun), "quick": options.quick}
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        workshop = Workshop(options.sudrun.resolve(), options.work.resolve(), options.downloads.resolve(), pathlib.Path(scratch))
+        data["results"], data["not_measured"] = measure(options.rows, workshop, rounds=options.rounds, quick=options.quick)
+    data["machine"]["disturbance"] = disturbance.percent()
+    data["peers"] = report.PEERS
+    print(report.text(data))
+    encoded = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     if options.json:
-        options.json.write_text(json.dumps({"kernel": os.uname().release, "cpus": os.cpu_count(), "rows": rows}, indent=1) + "\n")
+        options.json.write_text(encoded)
+    if options.docs:
+        docs = ROOT / "docs"
+        (docs / "performance.json").write_text(encoded)
+        (docs / "performance-table.md").write_text(report.markdown(data))
+        (docs / "performance.svg").write_text(report.plot(data))
+    return 1 if data["not_measured"] else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Trouble as error:
+        sys.exit(f"bench: {error}")

@@ -61,6 +61,7 @@ def suites(build, downloads):
     scripts = ROOT / "tests" / "suites"
     found += [
         Suite("suite runner", scripts / "suite_test.py", script=True, timeout=600),
+        Suite("benchmarks", ROOT / "bench" / "bench_test.py", script=True, timeout=300),
         Suite("go std, OS-facing", scripts / "run.py", script=True, timeout=1500,
               arguments=["go-std", "--os", "freebsd", "--packages", "quick", "--sudrun", build / "runtime" / "sudrun",
                          "--results", build / "suites" / "quick"]),

@@ -1,0 +1,176 @@
+"""The results as a table for terminals, as a Markdown fragment, and as a plot."""
+import json
+import math
+import pathlib
+import shutil
+import subprocess
+
+from workshop import VARIANTS, Trouble
+
+PEERS = json.loads((pathlib.Path(__file__).resolve().parent / "peers.json").read_text())
+COLUMNS = ["measure", "unit", "native", "sudrun", "ratio", "spread", "target", "met?"]
+NONE = "–"
+
+
+def number(value):
+    """Three digits that count, none of them after the point for what is large."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(digits, 3)}f}"
+
+
+def figure(kind, value):
+    """A ratio, or a difference with its sign."""
+    if value is None:
+        return NONE
+    return f"{value:.2f}x" if kind == "ratio" else f"{'+' if value >= 0 else '-'}{number(abs(value))}"
+
+
+def target(result):
+    if result["bound"] is None:
+        return NONE
+    return f"{'≥' if result['least'] else '≤'} {figure(result['kind'], result['bound'])}"
+
+
+def median_of(result, variant):
+    return number(result["variants"][variant]["median"])
+
+
+def main_rows(results):
+    for r in results:
+        spread = r["figure"]["spread"]
+        title = r["title"] if r["variant"] == "sudrun" else f"{r['title']} ({r['variant'].removeprefix('sudrun ')})"
+        yield [title, r["unit"], median_of(r, "native"), median_of(r, r["variant"]), figure(r["kind"], r["figure"]["median"]),
+               NONE if spread is None else f"{spread:.2f}" if r["kind"] == "ratio" else number(spread), target(r),
+               {None: NONE, True: "yes", False: "no"}[r["met"]]]
+
+
+def mode_rows(results):
+    """The figures of every variant; rows of their own for another variant are left out."""
+    modes = [variant for variant in VARIANTS if variant != "native"]
+    for r in results:
+        if r["variant"] == "sudrun" and len(r["figures"]) > 1:
+            yield [r["title"], r["unit"], *(figure(r["kind"], r["figures"][m]["median"]) if m in r["figures"] else NONE for m in modes)]
+
+
+def mode_columns():
+    return ["measure", "unit", *(variant for variant in VARIANTS if variant != "native")]
+
+
+def peer_figures(name):
+    """peer -> ratio to what was native there."""
+    native = PEERS["calls"]["native"].get(name)
+    return {peer: figures[name] / native for peer, figures in PEERS["calls"].items() if peer != "native"} if native else {}
+
+
+def peer_rows(results):
+    for r in results:
+        peers = peer_figures(r["name"])
+        if peers and r["variant"] == "sudrun":
+            yield [r["title"], figure("ratio", r["figure"]["median"]), *(figure("ratio", ratio) for ratio in peers.values())]
+
+
+def peer_columns():
+    return ["measure", "sudrun, here", *(peer for peer in PEERS["calls"] if peer != "native")]
+
+
+def aligned(columns, rows):
+    rows = [columns, *rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    return "\n".join("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
+                     for row in rows)
+
+
+def markdown_table(columns, rows):
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def machine_lines(data):
+    m = data["machine"]
+    yield f"{m['processor']}, {m['processors']} processors{', virtual' if m['virtual'] else ''}, {m['kernel']}"
+    yield (f"load average {' '.join(map(str, m['load']))} before; meanwhile other processes used {m['disturbance']['others']} % of the "
+           f"processors, the host took away {m['disturbance']['host']} %")
+    yield f"sudrun {m['revision']} (binary {m['binary']}), {m['date']}"
+    for name, text in m["mitigations"].items():
+        yield f"{name}: {text}"
+
+
+def tables(data, table):
+    """(heading, table) of everything there is to show; `table` makes one of columns and rows."""
+    results = data["results"]
+    yield "", table(COLUMNS, list(main_rows(results)))
+    if modes := list(mode_rows(results)):
+        yield "Ways to run, against native", table(mode_columns(), modes)
+    if peers := list(peer_rows(results)):
+        yield f"Others, against native: {PEERS['note']}", table(peer_columns(), peers)
+        yield f"Others, whole programs: {PEERS['note']}", table(["", "lazypoline", "zpoline"], PEERS["programs"])
+
+
+def text(data):
+    parts = "\n\n".join(f"{heading}\n\n{table}" if heading else table for heading, table in tables(data, aligned))
+    return "\n".join([*machine_lines(data), "", parts])
+
+
+def markdown(data):
+    parts = [f"### {heading}\n\n{table}" if heading else table for heading, table in tables(data, markdown_table)]
+    machine = "### Machine\n\n" + "\n".join(f"- {line}" for line in machine_lines(data))
+    return "\n\n".join(["<!-- Generated by: ./dev bench --docs -->", *parts, machine]) + "\n"
+
+
+# --- the plot: ratios to native, one line a measure ----------------------------------------------------------------
+SERIES = [  # title, colour, point type of gnuplot
+    ("sudrun", "#0b5fa5", 7), ("sudrun --no-rewrite", "#d9822b", 5), ("sudrun --trap=seccomp", "#a05195", 9),
+    ("lazypoline, vector state not kept", "#6a6a6a", 4), ("zpoline", "#6a6a6a", 8), ("target", "#2a8c4a", 2),
+]
+
+
+def plotted(results):
+    return [r for r in results if r["kind"] == "ratio" and r["variant"] == "sudrun"]
+
+
+def points(results):
+    """series -> (ratio, spread, line) of each measure that has one."""
+    found = {title: [] for title, _, _ in SERIES}
+    for line, r in enumerate(reversed(plotted(results))):
+        for variant, summary in r["figures"].items():
+            found[variant].append((summary["median"], summary["spread"] or 0, line))
+        for peer, ratio in peer_figures(r["name"]).items():
+            if peer in found:
+                found[peer].append((ratio, 0, line))
+        if r["bound"] is not None:
+            found["target"].append((r["bound"], 0, line))
+    return {title: values for title, values in found.items() if values}
+
+
+def plot_script(data):
+    """What gnuplot makes the plot of."""
+    shown = plotted(data["results"])
+    tics = ", ".join(f"{json.dumps(r['title'], ensure_ascii=False)} {line}" for line, r in enumerate(reversed(shown)))
+    lines = [
+        f"set terminal svg size 960,{190 + 34 * len(shown)} font 'sans-serif,13' background '#ffffff' noenhanced",
+        "set encoding utf8", "set logscale x", "set xtics (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)",
+        "set xlabel 'against native, logarithmic; bars are spreads'",
+        f"set label 'others: {PEERS['note']}' at graph 1, graph 0 offset 0, -4.6 right",
+        f"set yrange [-0.7:{len(shown) - 0.3}]", f"set ytics ({tics})", "set grid x y lc rgb '#dddddd' dt 1 lw 1",
+        "set arrow from 1, graph 0 to 1, graph 1 nohead lc rgb '#444444' lw 1.5",
+        "set key at screen 0.5, screen 0.985 center top horizontal maxrows 3 samplen 2", "set tmargin 5", "set bmargin 6", "set rmargin 3",
+    ]
+    plots = []
+    found = points(data["results"])
+    for index, (title, colour, shape) in enumerate(series for series in SERIES if series[0] in found):
+        lines += [f"$series{index} << END", *(f"{x:.4f} {line} {spread:.4f}" for x, spread, line in found[title]), "END"]
+        plots.append(f"$series{index} using 1:2:3 with xerrorbars pt {shape} ps 1 lw 1.5 lc rgb '{colour}' title '{title}'")
+    return "\n".join([*lines, "plot " + ", \\\n  ".join(plots)]) + "\n"
+
+
+def plot(data):
+    if shutil.which("gnuplot") is None:
+        raise Trouble("gnuplot is missing (gnuplot-nox)")
+    done = subprocess.run(["gnuplot"], input=plot_script(data), capture_output=True, text=True)
+    if done.returncode != 0 or "</svg>" not in done.stdout:
+        raise Trouble(f"gnuplot fails: {done.stderr.strip()}")
+    return done.stdout

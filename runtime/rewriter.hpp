@@ -52,6 +52,7 @@ class Rewriter {
  private:
   struct Patch {
     loader::Rewrite rewrite;
+    abi::Word touched, touched_end;  ///< code at the site that has changed or moved
     loader::Rung rung;
     bool live;  ///< the bytes are in place
   };

@@ -234,8 +234,17 @@ std::optional<Rewriter::Patch> Rewriter::rewrite(abi::Host& host, const Mapping&
   const RewritePlan plan = loader::plan_rewrite(books.disassembler, {start, window}, site, number,
                                                 books.hops.first(hops));
   if (plan.rung == Rung::none) return std::nullopt;
+  // From the first byte that changes to the end of what was moved. Two sites may be that close.
+  Word touched_end = site + 2;
+  if (plan.copied_count != 0) {
+    const RewritePlan::Copied& last = plan.copied[plan.copied_count - 1];
+    touched_end = std::max(touched_end, last.address + last.size);
+  }
+  for (const Patch& patch : books.patches.first(count))
+    if (patch.live && overlap(plan.edit, touched_end, patch.touched, patch.touched_end)) return std::nullopt;
   const auto made = place(plan, mapping);
-  return made ? std::optional<Patch>({*made, plan.rung, true}) : std::nullopt;
+  if (!made) return std::nullopt;
+  return Patch{*made, plan.edit, touched_end, plan.rung, true};
 }
 
 /// Finds a stub the plan accepts, in an area there is or in a new one.

@@ -170,7 +170,7 @@ void GuestThread::use_image(std::span<std::byte> image) noexcept {
   block_.context.xstate = image;
   block_.image = image.data();
   block_.vector_load = VectorLoad::image;
-  block_.load_mask = ~std::uint64_t{0};
+  block_.load_mask = components_of(image);
 }
 
 void GuestThread::load_frame(const ucontext_t& frame, std::uint64_t fs) noexcept {

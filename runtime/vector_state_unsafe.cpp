@@ -35,12 +35,6 @@ std::uint32_t mxcsr_mask() noexcept {
   return mask;
 }
 
-std::uint64_t components_of(std::span<const std::byte> image) noexcept {
-  SoftwareWords words;
-  std::memcpy(&words, image.data() + kSoftwareOffset, sizeof words);
-  return words.components;
-}
-
 void set_initial(std::span<std::byte> image) noexcept {
   std::memset(image.data(), 0, kMxcsrOffset);
   std::memset(image.data() + kMxcsrMaskEnd, 0, kSoftwareOffset - kMxcsrMaskEnd);
@@ -71,6 +65,12 @@ VectorSupport vector_support() noexcept {
       (a & kXgetbv1) != 0)
     found.save = VECTOR_XINUSE;
   return found;
+}
+
+std::uint64_t components_of(std::span<const std::byte> image) noexcept {
+  SoftwareWords words;
+  std::memcpy(&words, image.data() + kSoftwareOffset, sizeof words);
+  return words.components;
 }
 
 std::span<std::byte> image_in_frame(void* fxsave_area) noexcept {

@@ -21,6 +21,9 @@ VectorSupport vector_support() noexcept;
 /// Alignment XSAVE wants.
 inline constexpr std::size_t kImageAlignment = 64;
 
+/// The XSAVE components an image has room for. No more may be loaded from it: the processor may look at the
+/// places of others even if their state is initial.
+std::uint64_t components_of(std::span<const std::byte> image) noexcept;
 /// The image in a signal frame's FXSAVE area, with as much as the kernel says is there.
 std::span<std::byte> image_in_frame(void* fxsave_area) noexcept;
 /// Makes zeroed memory an image that says what it holds, as the kernel's do, with all registers initial.

@@ -1,0 +1,87 @@
+// What is known for sure of the code around one system-call instruction.
+#pragma once
+
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "loader/disassembler.hpp"
+
+namespace sudrun::loader {
+
+/// Bytes around a site, all of one readable and executable mapping that is not writable; `start` is the
+/// address of bytes[0]. They must be those of the program: where something has been rewritten before, the
+/// caller puts the original bytes back. (A `jmp` in place of a `syscall` would end the flow, and live NOPs
+/// after it look dead.)
+struct CodeWindow {
+  std::uint64_t start = 0;
+  std::span<const std::byte> bytes;
+
+  std::uint64_t end() const noexcept { return start + bytes.size(); }
+  bool holds(std::uint64_t address, std::uint64_t size) const noexcept {
+    return address >= start && address - start <= bytes.size() && size <= bytes.size() - (address - start);
+  }
+  std::span<const std::byte> from(std::uint64_t address, std::size_t most = 15) const noexcept {
+    if (!holds(address, 0)) return {};
+    const auto rest = bytes.subspan(static_cast<std::size_t>(address - start));
+    return rest.size() < most ? rest : rest.first(most);
+  }
+  std::byte at(std::uint64_t address) const noexcept {
+    return bytes[static_cast<std::size_t>(address - start)];
+  }
+};
+
+/// Follows the code around `site`, a `syscall` that has trapped and returns, from places where an instruction
+/// is known to begin, over everything that is reached from there:
+///  - the address after the site, where execution goes on;
+///  - targets of relative jumps and calls in code that has been followed;
+///  - the end of padding after an instruction that ends the flow;
+///  - an address before the site that follows at least five bytes of padding and is a multiple of 16, if
+///  decoding
+///    from it without a gap arrives exactly at the site. The padding's last byte ends an instruction even if
+///    it is an operand; only data in between could deceive, and it would have to decode up to the site as
+///    well.
+///
+/// Dead are bytes of int3 and of NOP instructions that come directly after an instruction that ends the flow,
+/// run up to an address that is a multiple of 16, and are neither reached nor jumped to by any code followed.
+class KnownCode {
+ public:
+  KnownCode(Disassembler& disassembler, const CodeWindow& window, std::uint64_t site) noexcept;
+
+  /// An instruction is known to begin here.
+  bool begins(std::uint64_t address) const noexcept { return test(starts_, address); }
+  /// A jump or call in known code goes here.
+  bool is_target(std::uint64_t address) const noexcept { return test(targets_, address); }
+  bool is_dead(std::uint64_t address) const noexcept {
+    return test(padding_, address) && !test(reached_, address) && !test(targets_, address);
+  }
+
+ private:
+  // What a two-byte jump reaches (126 back, 129 ahead, and the five bytes there), with code before and after
+  // it that says where the padding begins and ends.
+  static constexpr std::uint64_t kBack = 512, kAhead = 192;
+  using Bits = std::bitset<kBack + kAhead>;
+
+  std::size_t index(std::uint64_t address) const noexcept {
+    return static_cast<std::size_t>(address - base_);
+  }
+  bool covers(std::uint64_t address) const noexcept { return address >= base_ && address < end_; }
+  bool test(const Bits& bits, std::uint64_t address) const noexcept {
+    return covers(address) && bits.test(index(address));
+  }
+  unsigned nop_at(std::uint64_t address) noexcept;
+  bool follows_padding(std::uint64_t address) noexcept;
+  void start_at(std::uint64_t address) noexcept;
+  void follow(std::uint64_t address) noexcept;
+  void follow_all() noexcept;
+  void pad_from(std::uint64_t address) noexcept;
+  void start_before(std::uint64_t site) noexcept;
+
+  Disassembler& disassembler_;
+  const CodeWindow& window_;
+  std::uint64_t base_, end_;
+  Bits starts_, reached_, targets_, padding_, todo_;
+};
+
+}  // namespace sudrun::loader

@@ -11,14 +11,12 @@ namespace {
 
 constexpr std::uint64_t kTop = std::uint64_t{1} << 47;  // user addresses lie below
 constexpr unsigned kSyscallSize = 2;
-constexpr unsigned kLongest = 15;  // bytes of an instruction
+constexpr unsigned kLongest = 15;   // bytes of an instruction
+constexpr unsigned kTailSize = 13;  // of the two instructions that lead to the dispatcher
+constexpr unsigned kMostCopied = kStubSize - kTailSize;
 constexpr std::byte kInt3{0xcc};
 
 bool fits_line(std::uint64_t address, unsigned size) noexcept { return address % 64 + size <= 64; }
-
-bool is_syscall(std::span<const std::byte> code) noexcept {
-  return code.size() >= 2 && code[0] == std::byte{0x0f} && code[1] == std::byte{0x05};
-}
 
 bool overlaps(std::span<const std::pair<std::uint64_t, std::uint64_t>> ranges, std::uint64_t start,
               std::uint64_t end) noexcept {
@@ -91,39 +89,70 @@ bool surely_begins(const Question& q, std::uint64_t address) noexcept {
   return true;
 }
 
-/// The size of `mov $number,%eax` (b8) or `mov $number,%rax` (48 c7 c0) in `size` bytes at `address`, or 0.
-unsigned load_at(const CodeWindow& window, std::uint64_t address, unsigned size,
-                 std::optional<std::uint32_t> number) noexcept {
-  constexpr std::byte eax[] = {std::byte{0xb8}}, rax[] = {std::byte{0x48}, std::byte{0xc7}, std::byte{0xc0}};
-  const std::span<const std::byte> opcode = size == 5 ? std::span<const std::byte>(eax) : rax;
-  if (!window.holds(address, size)) return 0;
-  const auto code = window.from(address, size);
-  if (!std::equal(opcode.begin(), opcode.end(), code.begin())) return 0;
+bool stands_at(const CodeWindow& window, std::uint64_t address,
+               std::initializer_list<unsigned> code) noexcept {
+  if (!window.holds(address, code.size())) return false;
+  const auto bytes = window.from(address, code.size());
+  return std::equal(code.begin(), code.end(), bytes.begin(),
+                    [](unsigned value, std::byte b) { return std::byte(value) == b; });
+}
+
+/// `mov $number,%eax` (five bytes) or `mov $number,%rax` (seven) stands at `address`.
+bool loads(const CodeWindow& window, std::uint64_t address, unsigned size,
+           std::optional<std::uint32_t> number) noexcept {
+  if (!window.holds(address, size)) return false;
+  if (!(size == 5 ? stands_at(window, address, {0xb8}) : stands_at(window, address, {0x48, 0xc7, 0xc0})))
+    return false;
   std::uint32_t loaded = 0;
-  std::memcpy(&loaded, code.data() + opcode.size(), sizeof loaded);
-  return !number || *number == loaded ? size : 0;
+  std::memcpy(&loaded, window.from(address, size).last(sizeof loaded).data(), sizeof loaded);
+  return !number || *number == loaded;
+}
+
+/// `mov %rcx,%r10`, which C libraries put between the load and the call.
+bool saves_rcx(const CodeWindow& window, std::uint64_t address) noexcept {
+  return stands_at(window, address, {0x49, 0x89, 0xca});
+}
+
+/// The size of the instruction that surely begins before `end` and ends there, or 0.
+unsigned size_before(const Question& q, std::uint64_t end, std::optional<std::uint32_t> number) noexcept {
+  for (unsigned size = 1; size <= kLongest && size <= end; ++size) {
+    if (!q.known.begins(end - size)) continue;
+    const auto instruction = q.disassembler.decode(q.window.from(end - size), end - size);
+    if (instruction && instruction->size == size) return size;
+  }
+  for (const unsigned size : {5U, 7U}) {
+    if (loads(q.window, end - size, size, number) && surely_begins(q, end - size)) return size;
+  }
+  // Nothing is sure of this one yet. It will be if the one before it is.
+  return end == q.site && saves_rcx(q.window, end - 3) ? 3 : 0;
 }
 
 bool use_load(const Question& q, std::optional<std::uint32_t> number, RewritePlan& plan) noexcept {
-  constexpr std::byte save_rcx[] = {std::byte{0x49}, std::byte{0x89}, std::byte{0xca}};  // mov %rcx,%r10
-  std::uint64_t end = q.site;
-  if (end >= sizeof save_rcx && q.window.holds(end - sizeof save_rcx, sizeof save_rcx)) {
-    const auto code = q.window.from(end - sizeof save_rcx, sizeof save_rcx);
-    if (std::equal(code.begin(), code.end(), std::begin(save_rcx))) end -= sizeof save_rcx;
-  }
-  for (const unsigned size : {5U, 7U}) {
-    if (end < size || load_at(q.window, end - size, size, number) == 0) continue;
-    const std::uint64_t load = end - size;
-    if (!fits_line(load, kJumpSize) || !surely_begins(q, load)) continue;
+  RewritePlan found = plan;
+  std::uint64_t at = q.site;
+  for (std::size_t n = found.copied.size(); n-- > 0;) {
+    const unsigned size = size_before(q, at, number);
+    if (size == 0 || q.known.is_target(at) || q.site - at + size > kMostCopied) return false;
+    at -= size;
+    const auto instruction = q.disassembler.decode(q.window.from(at), at);
+    if (!instruction || instruction->size != size || instruction->is_relative_branch ||
+        instruction->ends_flow || !can_relocate(*instruction, q.window.from(at))) {
+      return false;
+    }
+    found.copied[n] = {at, size, std::nullopt};
+    ++found.copied_count;
     bool entered = false;  // in its midst
-    for (std::uint64_t at = load + 1; at < end; ++at)
-      entered = entered || q.known.begins(at) || q.known.is_target(at);
-    if (entered) continue;
-    plan.rung = Rung::load;
-    plan.edit = load;
-    copy_code(q.window, load, q.site - load, plan.code);
-    plan.copied[plan.copied_count++] = {load, size, std::nullopt};
-    if (end != q.site) plan.copied[plan.copied_count++] = {end, sizeof save_rcx, std::nullopt};
+    for (std::uint64_t inside = at + 1; inside < at + size; ++inside) {
+      entered = entered || q.known.begins(inside) || q.known.is_target(inside);
+    }
+    if (entered) return false;
+    if (size < kJumpSize || !fits_line(at, kJumpSize)) continue;
+    std::rotate(found.copied.begin(), found.copied.begin() + static_cast<std::ptrdiff_t>(n),
+                found.copied.end());
+    found.rung = Rung::load;
+    found.edit = at;
+    copy_code(q.window, at, static_cast<std::size_t>(q.site - at), found.code);
+    plan = found;
     return true;
   }
   return false;
@@ -201,8 +230,6 @@ class Assembler {
   unsigned size_ = 0;
   bool ok_ = true;
 };
-
-constexpr unsigned kLoadSize = 7, kTailSize = 13;  // of load_rcx; of load_rcx and jump_by
 
 void put_copy(Assembler& out, const RewritePlan& plan, const RewritePlan::Copied& copied) noexcept {
   const auto code =
@@ -305,7 +332,7 @@ RewritePlan plan_rewrite(Disassembler& disassembler, const CodeWindow& window, s
   RewritePlan plan;
   plan.site = site;
   if (window.start >= kTop || window.bytes.size() > kTop - window.start) return plan;
-  if (!window.holds(site, kSyscallSize) || !is_syscall(window.from(site))) return plan;
+  if (!stands_at(window, site, {0x0f, 0x05})) return plan;
   const KnownCode known(disassembler, window, site);
   const Question question{disassembler, window, known, site};
   if (!use_padding(question, taken, plan) && !use_load(question, number, plan))

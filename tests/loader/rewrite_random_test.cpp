@@ -107,7 +107,7 @@ TEST_CASE("random code keeps the promises", "[rewrite]") {
     const std::uint64_t slot = *stub + 0x1000;
     const auto rewrite = encode(disassembler, plan, *stub, slot);
     INFO("round " << round);
-    if (rewrite) verify(window, site, number, taken, plan, *rewrite, *stub, slot);
+    if (rewrite) verify(window, site, taken, plan, *rewrite, *stub, slot);
   }
   for (const unsigned count : rungs) CHECK(count > 1000);
 }

@@ -49,6 +49,7 @@ TEST_CASE("rewritten functions do what they did, through the dispatcher", "[rewr
       {Rung::padding, number, tail + int3(16)},
       {Rung::load, filler(16) + number, tail},
       {Rung::load, filler(16) + code("\x48\xc7\xc0\x27\x00\x00\x00") + kSaveRcx, tail},
+      {Rung::load, number + code("\x89\xdf\x48\x89\xde"), tail},            // two instructions between
       {Rung::relocation, number + filler(1), tail},                         // the compare moves
       {Rung::relocation, number + filler(1), code("\x73\x01\xc3") + tail},  // jae, ret move
       {Rung::relocation, number + filler(1), code("\x48\x89\xca\xc3")},     // what reads rcx moves
@@ -59,9 +60,9 @@ TEST_CASE("rewritten functions do what they did, through the dispatcher", "[rewr
     const std::string text = c.before + kCall + c.after;
     const std::uint64_t start = base + 0x100, site = start + c.before.size();
     Memory program(base);
-    std::memset(program.bytes(), 0xf8, kPage);
+    std::memset(program.bytes(), 0xcc, kPage);
     put(start, bytes_of(text));
-    const CodeWindow window{start, std::span(program.bytes() + 0x100, text.size() + 16)};
+    const CodeWindow window{base, std::span(program.bytes(), 0x100 + text.size())};
     const auto run = [&] {
       std::uint64_t rcx = 0;
       long result = 0;

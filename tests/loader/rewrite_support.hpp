@@ -76,9 +76,8 @@ inline bool stands_in_padding(Disassembler& disassembler, const CodeWindow& wind
 }
 
 /// Everything that is promised about an accepted plan and its encoding, from the bytes alone.
-inline void verify(const CodeWindow& window, std::uint64_t site, std::optional<std::uint32_t> number,
-                   const Hops& taken, const RewritePlan& plan, const Rewrite& r, std::uint64_t stub,
-                   std::uint64_t slot) {
+inline void verify(const CodeWindow& window, std::uint64_t site, const Hops& taken, const RewritePlan& plan,
+                   const Rewrite& r, std::uint64_t stub, std::uint64_t slot) {
   static Disassembler disassembler;
   const auto original = [&](std::uint64_t address) { return byte_of(window.at(address)); };
   const auto check_before = [&](const CodeEdit& edit) {
@@ -121,22 +120,19 @@ inline void verify(const CodeWindow& window, std::uint64_t site, std::optional<s
     REQUIRE_FALSE(r.hop);
     check_long_jump(r.site);
     const auto mov = r.site.address;
-    std::uint64_t at = mov;
-    std::uint32_t loaded = 0;
-    if (original(mov) == 0xb8) {
-      std::memcpy(&loaded, window.from(mov).data() + 1, 4);
-      at += 5;
-    } else {
-      REQUIRE((original(mov) == 0x48 && original(mov + 1) == 0xc7 && original(mov + 2) == 0xc0));
-      std::memcpy(&loaded, window.from(mov).data() + 3, 4);
-      at += 7;
+    unsigned n = 0;
+    for (std::uint64_t at = mov; at != site; ++n) {
+      REQUIRE(at < site);
+      const auto i = disassembler.decode(window.from(at), at);
+      REQUIRE(i);
+      REQUIRE_FALSE(
+          (i->is_rip_relative || i->is_relative_branch || i->ends_flow || i->is_syscall || i->is_int3));
+      if (at == mov) REQUIRE(i->size >= 5);
+      REQUIRE(n < r.mark_count);
+      REQUIRE((r.marks[n].guest == at && r.marks[n].offset == at - mov));
+      at += i->size;
     }
-    if (number) REQUIRE(loaded == *number);
-    if (at != site) {
-      REQUIRE((original(at) == 0x49 && original(at + 1) == 0x89 && original(at + 2) == 0xca));
-      at += 3;
-    }
-    REQUIRE(at == site);
+    REQUIRE(r.mark_count == n + 2);
     tail = static_cast<unsigned>(site - mov);
     for (unsigned i = 0; i < tail; ++i) REQUIRE(byte_of(r.stub[i]) == original(mov + i));
   } else {
@@ -204,7 +200,7 @@ inline Rewrite encoded(const Program& program, std::uint64_t from = 0x100000,
   REQUIRE(stub);
   const auto rewrite = encode(disassembler, plan, *stub, kSlot);
   REQUIRE(rewrite);
-  verify(program.window(), program.site, number, taken, plan, *rewrite, *stub, kSlot);
+  verify(program.window(), program.site, taken, plan, *rewrite, *stub, kSlot);
   return *rewrite;
 }
 

@@ -203,8 +203,43 @@ TEST_CASE("a load needs the code before it, and nobody may jump into it", "[rewr
     return Program(filler(20) + kLoad20, code("\xf8\x72") + char(distance) + code("\x06")).rung();
   };
   CHECK(back(-10) == Rung::load);
-  CHECK(back(-5) == Rung::load);
+  CHECK(back(-5) == Rung::none);  // who comes that way would go on trapping
   for (int distance = -9; distance < -5; ++distance) CHECK(back(distance) == Rung::none);
+}
+
+TEST_CASE("the jump may stand further before the call, in code known from its beginning", "[rewrite]") {
+  // As in Go before 1.17 for FreeBSD: the call straddles a line, so does the instruction right before it.
+  const std::string clock = code(
+      "\x48\x83\xec\x28\x48\x89\x6c\x24\x20\x48\x8d\x6c\x24\x20"
+      "\xb8\xe8\x00\x00\x00\x48\xc7\xc7\x00\x00\x00\x00\x48\x8d\x74\x24\x08");
+  const Program program(int3(5) + clock, kRet + int3(16), 0x10bf);
+  const Rewrite r = encoded(program, 0x100000, 232);
+  REQUIRE(program.rung(232) == Rung::load);
+  CHECK(r.site.address == 0x10ba);  // lea 8(%rsp),%rsi
+  CHECK(r.stub_size == 5 + 13);
+  CHECK(Program(clock, kRet + int3(16), 0x10bf).rung(232) == Rung::none);  // not known
+
+  const auto before = [](const std::string& text, std::uint64_t start = 0x1090) {
+    return Program(int3(5) + text, filler(20), start + text.size());
+  };
+  const std::string small = code("\x89\xdf");  // mov %ebx,%edi
+  CHECK(before(kLoad20 + small).rung() == Rung::load);
+  CHECK(before(kLoad20 + small + small + small).rung() == Rung::load);
+  CHECK(before(kLoad20 + small + small + small + small).rung() == Rung::none);  // too far
+  CHECK(before(kLoad20 + small).rung(99) == Rung::load);  // whatever it loads, the stub loads it
+  encoded(before(kLoad20 + small + small + small));
+  encoded(before(kLongLoad20 + kSaveRcx + small));
+  for (const std::string& other :
+       {code("\x8b\x05\x00\x01\x00\x00"), code("\xf8"), code("\xe8\x00\x01\x00\x00"), code("\x73\x10"),
+        code("\x0f\x05"), code("\xcc")}) {
+    CHECK(before(kLoad20 + other).rung() == Rung::none);
+  }
+  // A load that straddles a line gives way to another instruction before it.
+  CHECK(encoded(before(filler(22) + kLongLoad20 + kLoad20, 0x10a0)).site.address == 0x10b6);
+  // Nobody may enter on the way; who does gets the call moved, if that can be.
+  const std::string jump = code("\x73\x05");  // jae to the second instruction
+  CHECK(before(jump + kLoad20 + small).rung() == Rung::none);
+  CHECK(Program(int3(5) + jump + kLoad20 + small, kCompare, 0x1099).rung() == Rung::relocation);
 }
 
 TEST_CASE("what follows the call moves into the stub", "[rewrite]") {
@@ -326,7 +361,7 @@ TEST_CASE("a stub is placed where the jump can have the bytes it must have", "[r
       Disassembler disassembler;
       const auto rewrite = encode(disassembler, plan, *stub, *stub + 0x1000);
       REQUIRE(rewrite);
-      verify(program.window(), program.site, 20, {}, plan, *rewrite, *stub, *stub + 0x1000);
+      verify(program.window(), program.site, {}, plan, *rewrite, *stub, *stub + 0x1000);
     }
     // Across the borders of what is acceptable.
     for (std::uint64_t from = *plan.stub_at_or_after(plan.near() - 0x40000000), end = from + 0x200;

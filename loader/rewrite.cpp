@@ -164,8 +164,7 @@ bool use_relocation(const Question& q, RewritePlan& plan) noexcept {
   std::uint64_t at = q.site + kSyscallSize;
   bool flows = true;
   while (at < q.site + kJumpSize) {
-    // A thread, or a jump, may come to each instruction that is displaced: the jump's byte there becomes an
-    // int3.
+    // A thread, or a jump, may come to each displaced instruction: there the jump has to have an int3.
     const unsigned shift = static_cast<unsigned>(at - q.site - 1) * 8;
     found.pun_mask |= 0xffU << shift;
     found.pun_value |= std::to_integer<std::uint32_t>(kInt3) << shift;
@@ -219,10 +218,10 @@ class Assembler {
     bytes(std::span(code).first(size));
   }
   void jump(std::uint64_t target) noexcept { relative({0xe9}, target); }
-  void load_rcx(std::uint64_t value) noexcept {
-    relative({0x48, 0x8d, 0x0d}, value);
-  }                                                                            // lea value(%rip),%rcx
-  void jump_by(std::uint64_t slot) noexcept { relative({0xff, 0x25}, slot); }  // jmp *slot(%rip)
+  /// lea value(%rip),%rcx
+  void load_rcx(std::uint64_t value) noexcept { relative({0x48, 0x8d, 0x0d}, value); }
+  /// jmp *slot(%rip)
+  void jump_by(std::uint64_t slot) noexcept { relative({0xff, 0x25}, slot); }
 
  private:
   std::uint64_t address_;
@@ -235,9 +234,9 @@ void put_copy(Assembler& out, const RewritePlan& plan, const RewritePlan::Copied
   const auto code =
       std::span(plan.code).subspan(static_cast<std::size_t>(copied.address - plan.edit), copied.size);
   if (!copied.target) return out.bytes(code);
-  if (const auto condition = jump_condition(code))
-    return out.relative({0x0f, 0x80U | *condition}, *copied.target);
-  out.jump(*copied.target);
+  const auto condition = jump_condition(code);
+  if (!condition) return out.jump(*copied.target);
+  out.relative({0x0f, 0x80U | *condition}, *copied.target);
 }
 
 /// Builds the stub, and notes what its instructions stand for.

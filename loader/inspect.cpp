@@ -3,6 +3,8 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "loader/disassembler.hpp"
 #include "loader/text.hpp"
@@ -15,7 +17,6 @@ constexpr std::size_t kShownSites = 10;
 constexpr Word kMaxCode = 256 << 20;  // larger sections are not swept
 constexpr Word kMaxNames = 1 << 20;   // of the section name table
 constexpr unsigned kMaxSections = 4096;
-constexpr Word kLongJump = 5;  // jmp rel32
 
 std::string permissions(unsigned prot) {
   return {(prot & kRead) ? 'r' : '-', (prot & kWrite) ? 'w' : '-', (prot & kExec) ? 'x' : '-'};
@@ -109,6 +110,10 @@ void disassemble_entry(const Image& image, const ByteSource& source, std::string
   }
 }
 
+/// What --inspect says of each Rung.
+constexpr std::array<const char*, 4> kRungs{"always trapping", "with padding", "with a load",
+                                            "to be relocated"};
+
 void describe_sites(const CodeRange& range, std::span<const SyscallSite> sites, std::string& out) {
   out += "    " + printable(range.name, 40) + " " + hex(range.address) + "-" +
          hex(range.address + range.size) + ": ";
@@ -116,11 +121,15 @@ void describe_sites(const CodeRange& range, std::span<const SyscallSite> sites, 
     out += "none\n";
     return;
   }
-  const auto near =
-      std::count_if(sites.begin(), sites.end(), [](const SyscallSite& s) { return s.padding_near; });
-  out += std::to_string(sites.size()) + ", " + std::to_string(near) + " with padding within a short jump\n";
+  out += std::to_string(sites.size());
+  for (std::size_t rung = 0; rung < kRungs.size(); ++rung) {
+    const auto count =
+        std::count_if(sites.begin(), sites.end(), [&](const SyscallSite& s) { return s.rung == Rung(rung); });
+    if (count != 0) out += ", " + std::to_string(count) + " " + kRungs[rung];
+  }
+  out += '\n';
   for (std::size_t i = 0; i < std::min(sites.size(), kShownSites); ++i) {
-    out += "      " + hex(sites[i].address) + (sites[i].padding_near ? "" : "  (no padding near)") + "\n";
+    out += "      " + hex(sites[i].address) + "  " + kRungs[static_cast<std::size_t>(sites[i].rung)] + "\n";
   }
   if (sites.size() > kShownSites)
     out += "      and " + std::to_string(sites.size() - kShownSites) + " more\n";
@@ -151,19 +160,6 @@ void describe_syscalls(const Image& image, const ByteSource& source, std::string
   }
 }
 
-/// Padding as address ranges, so that reach can be told once the sweep is over.
-struct Padding {
-  Word start, end;
-};
-
-bool reachable(const Padding& p, Word site) noexcept {
-  if (p.end - p.start < kLongJump) return false;
-  // jmp rel8 at `site` reaches site + 2 - 128 ... site + 2 + 127.
-  const Word lowest = site < 126 ? 0 : site - 126;
-  const Word highest = site + 129;
-  return p.start <= highest && p.end - kLongJump >= lowest;
-}
-
 }  // namespace
 
 std::vector<CodeRange> code_ranges(const Image& image, const ByteSource& source) {
@@ -189,43 +185,18 @@ std::vector<CodeRange> code_ranges(const Image& image, const ByteSource& source)
 
 std::vector<SyscallSite> find_syscalls(std::span<const std::byte> code, Word address) {
   std::vector<SyscallSite> sites;
-  std::vector<Padding> paddings;
   Disassembler disassembler;
   if (!disassembler.is_open()) return sites;
-  std::size_t at = 0;
-  bool dead = true;         // nothing falls through to `at`
-  bool in_padding = false;  // paddings.back() ends at `at`
-  while (at < code.size()) {
-    // The longest instruction has 15 bytes.
-    const auto instruction =
-        disassembler.decode(code.subspan(at, std::min<std::size_t>(15, code.size() - at)), address + at);
-    const unsigned size = instruction ? instruction->size : 1;
-    const bool padding = instruction && (instruction->is_int3 || (instruction->is_nop && dead));
-    if (padding) {
-      if (in_padding)
-        paddings.back().end += size;
-      else
-        paddings.push_back({address + at, address + at + size});
-    } else {
-      if (in_padding && paddings.back().end - paddings.back().start < kLongJump) paddings.pop_back();
-      // What cannot be decoded is data, and data is not fallen into nor out of: padding after it is trusted
-      // only if it is int3.
-      dead = instruction && instruction->ends_flow;
-      if (instruction && instruction->is_syscall) sites.push_back({address + at, false});
-    }
-    in_padding = padding;
-    at += size;
-  }
-  // Both lists ascend: for each site look only at padding that may be in reach.
-  std::size_t first = 0;
-  for (SyscallSite& site : sites) {
-    while (first < paddings.size() && paddings[first].end + 128 < site.address) ++first;
-    for (std::size_t i = first; i < paddings.size() && paddings[i].start <= site.address + 129; ++i) {
-      if (reachable(paddings[i], site.address)) {
-        site.padding_near = true;
-        break;
-      }
-    }
+  const CodeWindow window{address, code};
+  std::vector<std::pair<Word, Word>> hops;  // two sites may want the same padding
+  for (std::size_t at = 0; at < code.size();) {
+    const Word here = address + at;
+    const auto instruction = disassembler.decode(window.from(here), here);
+    at += instruction ? instruction->size : 1;
+    if (!instruction || !instruction->is_syscall) continue;
+    const RewritePlan plan = plan_rewrite(disassembler, window, here, std::nullopt, hops);
+    sites.push_back({here, plan.rung});
+    if (plan.rung == Rung::padding) hops.emplace_back(plan.hop, plan.hop + kJumpSize);
   }
   return sites;
 }

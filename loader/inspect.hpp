@@ -6,15 +6,15 @@
 #include <vector>
 
 #include "loader/identify.hpp"
+#include "loader/rewrite.hpp"
 
 namespace sudrun::loader {
 
 /// One system-call instruction.
 struct SyscallSite {
   Word address = 0;
-  /// At least five bytes of dead padding (int3, or nops nothing falls into) begin within reach of a two-byte
-  /// jump that takes the instruction's place.
-  bool padding_near = false;
+  Rung rung =
+      Rung::none;  ///< how it can be rewritten if it proves to be reached, and called as it seems to be
 };
 
 /// Executable code named by a section header.

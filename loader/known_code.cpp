@@ -61,16 +61,16 @@ void KnownCode::follow_all() noexcept {
 
 /// Takes note of the padding that begins at `address`, directly after the end of the flow.
 void KnownCode::pad_from(std::uint64_t address) noexcept {
-  std::uint64_t at = address;
+  std::uint64_t at = address, aligned = address;
   while (covers(at)) {
     // A function may begin at an aligned address, and with NOPs that are executed.
     const unsigned size = window_.at(at) == kInt3 ? 1 : at % kAlignment != 0 ? nop_at(at) : 0;
     if (size == 0) break;
     at += size;
+    if (at % kAlignment == 0) aligned = at;
   }
   // It may also begin with an int3: what comes after the last aligned address is not taken for padding.
-  const std::uint64_t aligned = at & ~(kAlignment - 1);
-  if (aligned <= address) return;
+  if (aligned == address) return;
   for (std::uint64_t i = address; i < aligned; ++i) padding_.set(index(i));
   start_at(at);
 }

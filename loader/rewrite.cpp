@@ -1,6 +1,7 @@
 #include "loader/rewrite.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "loader/relocate.hpp"
@@ -10,19 +11,34 @@ namespace {
 
 constexpr std::uint64_t kTop = std::uint64_t{1} << 47;  // user addresses lie below
 constexpr unsigned kSyscallSize = 2;
-constexpr unsigned kLongest = 15;  // bytes of an instruction
+constexpr unsigned kLongest = 15;   // bytes of an instruction
+constexpr unsigned kTailSize = 13;  // of the two instructions that lead to the dispatcher
+constexpr unsigned kMostCopied = kStubSize - kTailSize;
 constexpr std::byte kInt3{0xcc};
 
 bool fits_line(std::uint64_t address, unsigned size) noexcept { return address % 64 + size <= 64; }
-
-bool is_syscall(std::span<const std::byte> code) noexcept {
-  return code.size() >= 2 && code[0] == std::byte{0x0f} && code[1] == std::byte{0x05};
-}
 
 bool overlaps(std::span<const std::pair<std::uint64_t, std::uint64_t>> ranges, std::uint64_t start,
               std::uint64_t end) noexcept {
   return std::any_of(ranges.begin(), ranges.end(),
                      [&](const auto& range) { return range.first < end && start < range.second; });
+}
+
+constexpr std::uint32_t kSign = std::uint32_t{1} << 31;
+
+/// The lowest number from `from` on with `value` in the bits of `mask`.
+std::optional<std::uint32_t> next_with_bits(std::uint32_t from, std::uint32_t mask,
+                                            std::uint32_t value) noexcept {
+  const std::uint32_t wrong = std::bit_floor((from ^ value) & mask);  // the highest
+  if (wrong == 0) return from;
+  const std::uint32_t below = wrong | (wrong - 1);
+  std::uint32_t free = from & ~mask & ~below;
+  if ((from & wrong) != 0) {  // must become less there: more above
+    const std::uint64_t more = std::uint64_t{free | mask | below} + 1;
+    if (more >> 32 != 0) return std::nullopt;
+    free = static_cast<std::uint32_t>(more) & ~mask;
+  }
+  return free | value;
 }
 
 /// What is asked for, and what is known.
@@ -73,39 +89,70 @@ bool surely_begins(const Question& q, std::uint64_t address) noexcept {
   return true;
 }
 
-/// The size of `mov $number,%eax` (b8) or `mov $number,%rax` (48 c7 c0) in `size` bytes at `address`, or 0.
-unsigned load_at(const CodeWindow& window, std::uint64_t address, unsigned size,
-                 std::optional<std::uint32_t> number) noexcept {
-  constexpr std::byte eax[] = {std::byte{0xb8}}, rax[] = {std::byte{0x48}, std::byte{0xc7}, std::byte{0xc0}};
-  const std::span<const std::byte> opcode = size == 5 ? std::span<const std::byte>(eax) : rax;
-  if (!window.holds(address, size)) return 0;
-  const auto code = window.from(address, size);
-  if (!std::equal(opcode.begin(), opcode.end(), code.begin())) return 0;
+bool stands_at(const CodeWindow& window, std::uint64_t address,
+               std::initializer_list<unsigned> code) noexcept {
+  if (!window.holds(address, code.size())) return false;
+  const auto bytes = window.from(address, code.size());
+  return std::equal(code.begin(), code.end(), bytes.begin(),
+                    [](unsigned value, std::byte b) { return std::byte(value) == b; });
+}
+
+/// `mov $number,%eax` (five bytes) or `mov $number,%rax` (seven) stands at `address`.
+bool loads(const CodeWindow& window, std::uint64_t address, unsigned size,
+           std::optional<std::uint32_t> number) noexcept {
+  if (!window.holds(address, size)) return false;
+  if (!(size == 5 ? stands_at(window, address, {0xb8}) : stands_at(window, address, {0x48, 0xc7, 0xc0})))
+    return false;
   std::uint32_t loaded = 0;
-  std::memcpy(&loaded, code.data() + opcode.size(), sizeof loaded);
-  return !number || *number == loaded ? size : 0;
+  std::memcpy(&loaded, window.from(address, size).last(sizeof loaded).data(), sizeof loaded);
+  return !number || *number == loaded;
+}
+
+/// `mov %rcx,%r10`, which C libraries put between the load and the call.
+bool saves_rcx(const CodeWindow& window, std::uint64_t address) noexcept {
+  return stands_at(window, address, {0x49, 0x89, 0xca});
+}
+
+/// The size of the instruction that surely begins before `end` and ends there, or 0.
+unsigned size_before(const Question& q, std::uint64_t end, std::optional<std::uint32_t> number) noexcept {
+  for (unsigned size = 1; size <= kLongest && size <= end; ++size) {
+    if (!q.known.begins(end - size)) continue;
+    const auto instruction = q.disassembler.decode(q.window.from(end - size), end - size);
+    if (instruction && instruction->size == size) return size;
+  }
+  for (const unsigned size : {5U, 7U}) {
+    if (loads(q.window, end - size, size, number) && surely_begins(q, end - size)) return size;
+  }
+  // Nothing is sure of this one yet. It will be if the one before it is.
+  return end == q.site && saves_rcx(q.window, end - 3) ? 3 : 0;
 }
 
 bool use_load(const Question& q, std::optional<std::uint32_t> number, RewritePlan& plan) noexcept {
-  constexpr std::byte save_rcx[] = {std::byte{0x49}, std::byte{0x89}, std::byte{0xca}};  // mov %rcx,%r10
-  std::uint64_t end = q.site;
-  if (end >= sizeof save_rcx && q.window.holds(end - sizeof save_rcx, sizeof save_rcx)) {
-    const auto code = q.window.from(end - sizeof save_rcx, sizeof save_rcx);
-    if (std::equal(code.begin(), code.end(), std::begin(save_rcx))) end -= sizeof save_rcx;
-  }
-  for (const unsigned size : {5U, 7U}) {
-    if (end < size || load_at(q.window, end - size, size, number) == 0) continue;
-    const std::uint64_t load = end - size;
-    if (!fits_line(load, kJumpSize) || !surely_begins(q, load)) continue;
+  RewritePlan found = plan;
+  std::uint64_t at = q.site;
+  for (std::size_t n = found.copied.size(); n-- > 0;) {
+    const unsigned size = size_before(q, at, number);
+    if (size == 0 || q.known.is_target(at) || q.site - at + size > kMostCopied) return false;
+    at -= size;
+    const auto instruction = q.disassembler.decode(q.window.from(at), at);
+    if (!instruction || instruction->size != size || instruction->is_relative_branch ||
+        instruction->ends_flow || !can_relocate(*instruction, q.window.from(at))) {
+      return false;
+    }
+    found.copied[n] = {at, size, std::nullopt};
+    ++found.copied_count;
     bool entered = false;  // in its midst
-    for (std::uint64_t at = load + 1; at < end; ++at)
-      entered = entered || q.known.begins(at) || q.known.is_target(at);
-    if (entered) continue;
-    plan.rung = Rung::load;
-    plan.edit = load;
-    copy_code(q.window, load, q.site - load, plan.code);
-    plan.copied[plan.copied_count++] = {load, size, std::nullopt};
-    if (end != q.site) plan.copied[plan.copied_count++] = {end, sizeof save_rcx, std::nullopt};
+    for (std::uint64_t inside = at + 1; inside < at + size; ++inside) {
+      entered = entered || q.known.begins(inside) || q.known.is_target(inside);
+    }
+    if (entered) return false;
+    if (size < kJumpSize || !fits_line(at, kJumpSize)) continue;
+    std::rotate(found.copied.begin(), found.copied.begin() + static_cast<std::ptrdiff_t>(n),
+                found.copied.end());
+    found.rung = Rung::load;
+    found.edit = at;
+    copy_code(q.window, at, static_cast<std::size_t>(q.site - at), found.code);
+    plan = found;
     return true;
   }
   return false;
@@ -117,8 +164,7 @@ bool use_relocation(const Question& q, RewritePlan& plan) noexcept {
   std::uint64_t at = q.site + kSyscallSize;
   bool flows = true;
   while (at < q.site + kJumpSize) {
-    // A thread, or a jump, may come to each instruction that is displaced: the jump's byte there becomes an
-    // int3.
+    // A thread, or a jump, may come to each displaced instruction: there the jump has to have an int3.
     const unsigned shift = static_cast<unsigned>(at - q.site - 1) * 8;
     found.pun_mask |= 0xffU << shift;
     found.pun_value |= std::to_integer<std::uint32_t>(kInt3) << shift;
@@ -172,10 +218,10 @@ class Assembler {
     bytes(std::span(code).first(size));
   }
   void jump(std::uint64_t target) noexcept { relative({0xe9}, target); }
-  void load_rcx(std::uint64_t value) noexcept {
-    relative({0x48, 0x8d, 0x0d}, value);
-  }                                                                            // lea value(%rip),%rcx
-  void jump_by(std::uint64_t slot) noexcept { relative({0xff, 0x25}, slot); }  // jmp *slot(%rip)
+  /// lea value(%rip),%rcx
+  void load_rcx(std::uint64_t value) noexcept { relative({0x48, 0x8d, 0x0d}, value); }
+  /// jmp *slot(%rip)
+  void jump_by(std::uint64_t slot) noexcept { relative({0xff, 0x25}, slot); }
 
  private:
   std::uint64_t address_;
@@ -184,15 +230,13 @@ class Assembler {
   bool ok_ = true;
 };
 
-constexpr unsigned kLoadSize = 7, kTailSize = 13;  // of load_rcx; of load_rcx and jump_by
-
 void put_copy(Assembler& out, const RewritePlan& plan, const RewritePlan::Copied& copied) noexcept {
   const auto code =
       std::span(plan.code).subspan(static_cast<std::size_t>(copied.address - plan.edit), copied.size);
   if (!copied.target) return out.bytes(code);
-  if (const auto condition = jump_condition(code))
-    return out.relative({0x0f, 0x80U | *condition}, *copied.target);
-  out.jump(*copied.target);
+  const auto condition = jump_condition(code);
+  if (!condition) return out.jump(*copied.target);
+  out.relative({0x0f, 0x80U | *condition}, *copied.target);
 }
 
 /// Builds the stub, and notes what its instructions stand for.
@@ -258,11 +302,16 @@ std::optional<std::uint64_t> RewritePlan::stub_at_or_after(std::uint64_t from) c
   const auto aligned = [](std::uint64_t a) { return (a + kStubSize - 1) & ~std::uint64_t{kStubSize - 1}; };
   if (rung == Rung::none || from > kTop) return std::nullopt;
   std::uint64_t address = aligned(std::max(from, near() < reach ? 0 : near() - reach));
-  if (pun_mask != 0 && !accepts(address)) {
-    // The mask leaves out the lowest byte alone: of every `period` addresses 256 in a row will do, and at
-    // least three of them are aligned and leave room for the rounding up.
-    const std::uint64_t period = std::uint64_t{pun_mask} + 256;
-    address = aligned(address + ((pun_value - (address - near())) & (period - 1)));
+  // What has to be there leaves out the lowest byte, so that a suitable distance at the beginning of its 256
+  // stays suitable when it is aligned. Only one found in the midst of them may not.
+  for (int tries = 0; tries < 2 && !accepts(address); ++tries) {
+    const auto distance = static_cast<std::int64_t>(address - near());
+    if (distance != static_cast<std::int32_t>(distance)) return std::nullopt;
+    const auto next = next_with_bits(static_cast<std::uint32_t>(distance) ^ kSign, pun_mask,
+                                     pun_value ^ (pun_mask & kSign));
+    if (!next) return std::nullopt;
+    const auto found = static_cast<std::int32_t>(*next ^ kSign);
+    address = aligned(near() + static_cast<std::uint64_t>(std::int64_t{found}));
   }
   return accepts(address) ? std::optional(address) : std::nullopt;
 }
@@ -282,7 +331,7 @@ RewritePlan plan_rewrite(Disassembler& disassembler, const CodeWindow& window, s
   RewritePlan plan;
   plan.site = site;
   if (window.start >= kTop || window.bytes.size() > kTop - window.start) return plan;
-  if (!window.holds(site, kSyscallSize) || !is_syscall(window.from(site))) return plan;
+  if (!stands_at(window, site, {0x0f, 0x05})) return plan;
   const KnownCode known(disassembler, window, site);
   const Question question{disassembler, window, known, site};
   if (!use_padding(question, taken, plan) && !use_load(question, number, plan))

@@ -17,7 +17,9 @@ namespace sudrun::loader {
 enum class Rung : std::uint8_t {
   none,     ///< goes on trapping
   padding,  ///< `syscall` becomes a short jump to a jump to the stub in five dead bytes (the hop)
-  load,     ///< `mov $number,%eax` before it becomes a jump to the stub; the `syscall` stays, and still traps
+  load,     ///< an instruction before it, mostly the one that loads the number, becomes a jump to the stub,
+         ///< which does the same and what comes up to the `syscall`; that stays, and traps who comes another
+         ///< way
   relocation,  ///< it and what follows become a jump; what follows is copied into the stub
 };
 
@@ -50,9 +52,9 @@ struct RewritePlan {
   std::uint64_t site = 0;
   std::uint64_t edit = 0;            ///< the first byte that changes at the site
   std::uint64_t hop = 0;             ///< padding: the five dead bytes
-  std::array<std::byte, 24> code{};  ///< what stands at `edit`, as far as it changes or is copied
+  std::array<std::byte, 56> code{};  ///< what stands at `edit`, as far as it changes or is copied
   std::array<std::byte, 8> hop_code{};
-  std::array<Copied, 3> copied{};
+  std::array<Copied, 4> copied{};
   unsigned copied_count = 0;
   /// The distance from near() to the stub must have `pun_value` in the bits of `pun_mask`.
   std::uint32_t pun_mask = 0, pun_value = 0;

@@ -158,3 +158,39 @@ CASE(an_argument_on_the_stack_that_cannot_be_read) {
     CHECK_EQ(out[1], 0);
   }
 }
+
+// --- single steps -----------------------------------------------------------------------------------------------
+static unsigned long steps, steps_outside;
+static unsigned char *first_byte, *last_byte;
+extern const unsigned char __executable_start[] __attribute__((visibility("hidden"))), etext[] __attribute__((visibility("hidden")));
+static void step(int signal, struct siginfo* info, struct ucontext* context) {
+  const unsigned char* const at = (unsigned char*)context->uc_mcontext.mc_rip;
+  ++steps;
+  steps_outside += (at < first_byte || at > last_byte) && (at < __executable_start || at >= etext);
+}
+CASE(single_steps_stay_in_the_program) {
+  // A debugger in the program itself: it sees its own instructions, never the runtime's.
+  on_signal(SIGTRAP, step, 0);
+  for (unsigned k = 0; k < 3; ++k) {
+    struct site s = build(&kShapes[k], SYS_getppid, bare_load, (size_t)(bare_store - bare_load), bare_store, (size_t)(bare_end - bare_store));
+    make_runnable(s.pages, kSitePages);
+    first_byte = s.pages, last_byte = s.pages + kPage;
+    const long args[3] = {0}, parent = sys(SYS_getppid);
+    unsigned long seen = 0;
+    for (int i = 0; i < 2 * kWarm; ++i) {
+      unsigned long out[2], stack;
+      __asm__ volatile("leaq -4096(%%rsp), %0" : "=r"(stack));
+      const bool stepping = i == 0 || i % 8 == 7;
+      long result;
+      steps = steps_outside = 0;
+      if (stepping) __asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq; call *%[f]; pushfq; andl $~0x100, (%%rsp); popfq" : "=a"(result) : [f] "r"(s.entry), "D"((long)SYS_getppid), "S"(stack), "d"(args), "c"(out) : "r8", "r9", "r10", "r11", "memory", "cc");
+      else result = ((bare_call*)(void*)s.entry)(SYS_getppid, (long)stack, args, out);
+      CHECK_EQ(result, parent);
+      if (!stepping) continue;
+      CHECK_EQ(steps_outside, 0);
+      if (seen == 0) seen = steps;
+      CHECK(steps > 15);
+      CHECK_EQ(steps, seen);           // as many as when the site was cold
+    }
+  }
+}

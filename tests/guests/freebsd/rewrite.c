@@ -59,7 +59,8 @@ static void make_all_calls(unsigned first, unsigned last) {
   on_signal(SIGUSR1, disturb, 0);
   const long zero = sys(SYS_openat, AT_FDCWD, "/dev/zero", O_RDONLY), null = sys(SYS_openat, AT_FDCWD, "/dev/null", O_WRONLY);
   CHECK(zero >= 0 && null >= 0);
-  const long pid = sys(SYS_getpid), parent = sys(SYS_getppid), no_fd = -1;
+  const long no_fd = -1;
+  know();
   sigset_t old;
   const struct made calls[] = {
       {"getpid", SYS_getpid, .result = pid},
@@ -115,7 +116,8 @@ CASE(stack_pointers_of_all_kinds) {
   CHECK_EQ(sys(SYS_mprotect, block, 4 * kPage, PROT_NONE), 0);
   char* const gone = map(kPage);
   CHECK_EQ(sys(SYS_munmap, gone, kPage), 0);
-  const long zero = sys(SYS_openat, AT_FDCWD, "/dev/zero", O_RDONLY), pid = sys(SYS_getpid), parent = sys(SYS_getppid);
+  const long zero = sys(SYS_openat, AT_FDCWD, "/dev/zero", O_RDONLY);
+  know();
   char* const bottom = block + 4 * kPage;
   memset(bottom, 'k', 4 * kPage);
   const long pointers[] = {(long)bottom, (long)bottom + 1, (long)bottom + 8, (long)bottom + 127, (long)bottom + 128, (long)bottom + 2049, (long)(bottom - 8), (long)gone + 64,
@@ -170,12 +172,13 @@ static void step(int signal, struct siginfo* info, struct ucontext* context) {
 }
 CASE(single_steps_stay_in_the_program) {
   // A debugger in the program itself: it sees its own instructions, never the runtime's.
+  know();
   on_signal(SIGTRAP, step, 0);
   for (unsigned k = 0; k < 3; ++k) {
     struct site s = build(&kShapes[k], SYS_getppid, bare_load, (size_t)(bare_store - bare_load), bare_store, (size_t)(bare_end - bare_store));
     make_runnable(s.pages, kSitePages);
     first_byte = s.pages, last_byte = s.pages + kPage;
-    const long args[3] = {0}, parent = sys(SYS_getppid);
+    const long args[3] = {0};
     unsigned long seen = 0;
     for (int i = 0; i < 2 * kWarm; ++i) {
       unsigned long out[2], stack;

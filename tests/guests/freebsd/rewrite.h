@@ -12,6 +12,14 @@ static inline unsigned long random_word(void) {
   return random_state;
 }
 
+// GUEST_ROUNDS=N in the environment makes the long cases N times as long.
+static inline unsigned rounds(unsigned usual) {
+  static const char kName[] = "GUEST_ROUNDS=";
+  for (char** e = guest_envp; *e != 0; ++e)
+    if (memcmp(*e, kName, sizeof kName - 1) == 0) return usual * (unsigned)parse(*e + sizeof kName - 1);
+  return usual;
+}
+
 // --- pages of code -------------------------------------------------------------------------------------------
 static inline unsigned char* code_pages(size_t count) { return map(count * kPage); }
 static inline void protect(void* at, size_t count, int prot) {
@@ -26,6 +34,40 @@ static inline unsigned char* emit_word(unsigned char* at, unsigned long word, si
 static inline unsigned char* emit_jump(unsigned char* at, const unsigned char* to) {
   *at = 0xe9;
   return emit_word(at + 1, (unsigned long)(to - (at + 5)), 4);
+}
+
+// --- functions that make one call, without arguments --------------------------------------------------------
+static long pid, parent;   // after know()
+static inline void know(void) { pid = sys(SYS_getpid), parent = sys(SYS_getppid); }
+static inline long call(const void* at) { return ((long (*)(long, long, long))(uintptr_t)at)(-1, -1, -1); }
+
+// Functions that make one call. The number stands in the text where `number_at` says.
+struct text { unsigned char bytes[48]; unsigned size, number_at; };
+static inline unsigned make_text(struct text* t, unsigned kind, unsigned number) {
+  unsigned char* at = t->bytes;
+  if (kind % 7 == 6) at = EMIT(at, "\x90\x90\x90");
+  at = EMIT(at, "\xb8");
+  t->number_at = (unsigned)(at - t->bytes);
+  at = emit_word(at, number, 4);
+  if (kind % 7 != 1) at = EMIT(at, "\x49\x89\xca");
+  if (kind % 7 == 2) at = EMIT(at, "\x90");
+  at = EMIT(at, "\x0f\x05");
+  if (kind % 7 == 3) at = EMIT(at, "\x72\x01\xc3");
+  at = EMIT(at, "\xc3");
+  if (kind % 7 != 4) memset(at, kind % 7 == 5 ? 0x90 : 0xcc, 20), at += 20;
+  else at = EMIT(at, "\x01\xd8\xc3\x31\xc0\xc3");
+  return t->size = (unsigned)(at - t->bytes);
+}
+static const unsigned kNumbers[] = {SYS_getpid, SYS_close, SYS_getppid, SYS_sched_yield, 1000, SYS_close};
+static inline long wanted(unsigned which) {
+  const long results[] = {pid, EBADF, parent, 0, ENOSYS, EBADF};
+  return results[which % 6];
+}
+static inline void warm_up(const void* at, unsigned which) {
+  for (int i = 0; i < kWarm; ++i) CHECK_EQ(call(at), wanted(which));
+}
+static inline void expect_bytes(const unsigned char* at, const struct text* t) {
+  for (unsigned i = 0; i < t->size; ++i) CHECK_EQ(((volatile const unsigned char*)at)[i], t->bytes[i]);
 }
 
 // --- what stands around a call -------------------------------------------------------------------------------

@@ -3,40 +3,7 @@
 #include "rewrite.h"
 
 enum { kAnon = MAP_ANON | MAP_PRIVATE, kRx = PROT_READ | PROT_EXEC, kRw = PROT_READ | PROT_WRITE };
-static long pid, parent;
-static void know(void) { pid = sys(SYS_getpid), parent = sys(SYS_getppid); }
-static long call(const void* at) { return ((long (*)(long, long, long))(uintptr_t)at)(-1, -1, -1); }
 static long mm(void* at, size_t size, int prot, int flags, long fd, long offset) { return sys(SYS_mmap, at, size, prot, flags, fd, offset); }
-
-// Functions that make one call. The number stands in the text where `number_at` says.
-struct text { unsigned char bytes[48]; unsigned size, number_at; };
-static unsigned make_text(struct text* t, unsigned kind, unsigned number) {
-  unsigned char* at = t->bytes;
-  if (kind % 7 == 6) at = EMIT(at, "\x90\x90\x90");
-  at = EMIT(at, "\xb8");
-  t->number_at = (unsigned)(at - t->bytes);
-  at = emit_word(at, number, 4);
-  if (kind % 7 != 1) at = EMIT(at, "\x49\x89\xca");
-  if (kind % 7 == 2) at = EMIT(at, "\x90");
-  at = EMIT(at, "\x0f\x05");
-  if (kind % 7 == 3) at = EMIT(at, "\x72\x01\xc3");
-  at = EMIT(at, "\xc3");
-  if (kind % 7 != 4) memset(at, kind % 7 == 5 ? 0x90 : 0xcc, 20), at += 20;
-  else at = EMIT(at, "\x01\xd8\xc3\x31\xc0\xc3");
-  return t->size = (unsigned)(at - t->bytes);
-}
-static const unsigned kNumbers[] = {SYS_getpid, SYS_close, SYS_getppid, SYS_sched_yield, 1000, SYS_close};
-static long wanted(unsigned which) {
-  const long results[] = {pid, EBADF, parent, 0, ENOSYS, EBADF};
-  return results[which % 6];
-}
-static void warm_up(const void* at, unsigned which) {
-  for (int i = 0; i < kWarm; ++i) CHECK_EQ(call(at), wanted(which));
-}
-static void expect_bytes(const unsigned char* at, const struct text* t) {
-  for (unsigned i = 0; i < t->size; ++i) CHECK_EQ(((volatile const unsigned char*)at)[i], t->bytes[i]);
-}
-
 CASE(written_and_run_in_turn) {
   know();
   unsigned char* const pages = code_pages(2);

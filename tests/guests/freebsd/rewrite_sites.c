@@ -1,9 +1,6 @@
 // The ways to reach a hot call site, the code and data around it, and bytes that only look like something else.
 #include "rewrite.h"
 
-static long pid, parent;
-static void know(void) { pid = sys(SYS_getpid), parent = sys(SYS_getppid); }
-
 // A function in a section of its own, copied so that it starts at `offset` of a page that has never run; the page is
 // zero otherwise. Whoever has a `start_NAME` and an `end_NAME` may be copied.
 #define ROUTINE(name, text)                                                                                        \

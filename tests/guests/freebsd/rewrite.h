@@ -4,7 +4,7 @@
 
 #include "guest.h"
 
-enum { kPage = 4096, kWarm = 128 };   // so many calls make any site hot
+enum { kPage = 4096, kWarm = 64 };   // so many calls make any site hot
 
 static unsigned long random_state = 88172645463325252UL;
 static inline unsigned long random_word(void) {

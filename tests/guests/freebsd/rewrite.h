@@ -269,7 +269,8 @@ static inline void expect_kept(const struct machine* out, const struct machine* 
   CHECK_EQ(out->gpr[kRcx], s->call + 2);
   CHECK_EQ(out->gpr[11], in->flags);
   CHECK_EQ(out->flags, (in->flags & ~(unsigned long)kCarry) | failed);
-  for (int i = 0; i < 16; ++i) CHECK_EQ(out->red_zone[i], in->red_zone[i]);
+  // When `ret` has been executed, the lowest word is no longer in the red zone: a signal may have been there.
+  for (int i = 0; i < 16 - s->returns; ++i) CHECK_EQ(out->red_zone[i], in->red_zone[i]);
   for (int i = 0; i < 8; ++i) CHECK_EQ(out->stack[i], in->stack[i]);
 }
 static inline struct site state_site(const struct shape* shape, unsigned number) {

@@ -1,0 +1,401 @@
+// Hot sites and fork, vfork, rfork and exec; ids that change; reads and writes that cannot be done.
+#include "rewrite.h"
+
+enum { RFFDG = 4, RFPROC = 0x10, RFMEM = 0x20, RFSPAWN = 1 << 31 };
+enum { kSites = 24, kApart = 0x47 };
+
+// So many functions, each making a call whose result is known; half of them warmed up.
+static unsigned char* make_sites(unsigned seed, struct text* texts) {
+  unsigned char* const pages = code_pages(2);
+  for (unsigned i = 0; i < kSites; ++i) {
+    make_text(&texts[i], i + seed, kNumbers[i % 6]);
+    emit(pages + i * kApart, texts[i].bytes, texts[i].size);
+  }
+  // One over the two pages.
+  make_text(&texts[kSites], seed, kNumbers[kSites % 6]);
+  emit(pages + kPage - 8 - seed % 3, texts[kSites].bytes, texts[kSites].size);
+  make_runnable(pages, 2);
+  return pages;
+}
+static unsigned char* site_at(unsigned char* pages, unsigned i, unsigned seed) { return i == kSites ? pages + kPage - 8 - seed % 3 : pages + i * kApart; }
+static void warm_some(unsigned char* pages, unsigned seed, unsigned step) {
+  for (unsigned i = 0; i <= kSites; i += step) warm_up(site_at(pages, i, seed), i);
+}
+
+// What a new process, which shares nothing, does with the sites it has inherited.
+static void be_a_child(unsigned char* pages, unsigned seed, struct text* texts) {
+  const long was = pid;
+  know();
+  CHECK(pid != was);
+  CHECK_EQ(parent, was);
+  warm_some(pages, seed, 1);
+  make_writable(pages, 2);
+  for (unsigned i = 0; i <= kSites; ++i) expect_bytes(site_at(pages, i, seed), &texts[i]);
+  for (unsigned i = 0; i < kSites; ++i) {
+    make_text(&texts[i], i + seed + 1, kNumbers[(i + 1) % 6]);
+    memset(site_at(pages, i, seed), 0, kApart);
+    emit(site_at(pages, i, seed), texts[i].bytes, texts[i].size);
+  }
+  make_runnable(pages, 2);
+  for (unsigned i = 0; i < kSites; ++i) warm_up(site_at(pages, i, seed), i + 1);
+  CHECK_EQ(sys(SYS_munmap, pages, 2 * kPage), 0);
+}
+
+static long new_process(unsigned how) {
+  int fd = -1;
+  struct raw_call c = {.number = SYS_fork};
+  if (how == 1) c.number = SYS_rfork, c.args[0] = RFPROC | RFFDG;
+  if (how == 2) c.number = SYS_pdfork, c.args[0] = (unsigned long)&fd, c.args[1] = 1 /* PD_DAEMON */;
+  raw_call(&c);
+  CHECK_EQ(c.flags & 1, 0);
+  return (long)c.rax;
+}
+CASE(children_have_sites_of_their_own) {
+  for (unsigned round = 0; round < rounds(60); ++round) {
+    know();
+    static struct text texts[kSites + 1];
+    unsigned char* const pages = make_sites(round, texts);
+    warm_some(pages, round, 2);
+    int ready[2], go[2];
+    make_pipe(ready);
+    make_pipe(go);
+    const long child = new_process(round % 3);
+    if (child == 0) {
+      char byte;
+      be_a_child(pages, round, texts);
+      CHECK_EQ(sys(SYS_write, ready[1], "r", 1), 1);
+      CHECK_EQ(sys(SYS_read, go[0], &byte, 1), 1);
+      quit(11);
+    }
+    // While it does that, and after it.
+    warm_some(pages, round, 3);
+    char byte;
+    CHECK_EQ(sys(SYS_read, ready[0], &byte, 1), 1);
+    warm_some(pages, round, 1);
+    CHECK_EQ(sys(SYS_write, go[1], "g", 1), 1);
+    expect_exit(child, 11);
+    warm_some(pages, round, 1);
+    make_writable(pages, 2);
+    for (unsigned i = 0; i <= kSites; ++i) expect_bytes(site_at(pages, i, round), &texts[i]);
+    CHECK_EQ(sys(SYS_munmap, pages, 2 * kPage), 0);
+    for (int i = 0; i < 2; ++i) sys(SYS_close, ready[i]), sys(SYS_close, go[i]);
+  }
+}
+CASE(a_line_of_descendants) {
+  // Each generation calls the same sites, the first of which were hot five generations ago.
+  static struct text texts[kSites + 1];
+  know();
+  unsigned char* const pages = make_sites(1, texts);
+  long made = -1;
+  for (int depth = 0; depth < 12 && made != 0; ++depth) {
+    warm_some(pages, 1, (unsigned)depth % 3 + 1);
+    const long before = pid;
+    made = start_process();
+    if (made == 0) {
+      know();
+      CHECK_EQ(parent, before);
+      warm_some(pages, 1, 1);
+      made = -1;
+      if (depth == 11) quit(12);
+    } else {
+      expect_exit(made, 12);
+      warm_some(pages, 1, 1);
+      if (depth != 0) quit(12);
+      made = 0;
+    }
+  }
+}
+
+static volatile bool stop;
+static unsigned char* volatile current;
+static volatile unsigned current_seed;
+static void keep_calling(struct thread* t) {
+  while (!stop) {
+    unsigned char* const pages = current;
+    const unsigned seed = current_seed;
+    for (unsigned i = (unsigned)(long)t->arg; i <= kSites; i += 3)
+      for (int n = 0; n < 5; ++n) CHECK_EQ(call(site_at(pages, i, seed)), wanted(i));
+  }
+}
+CASE(fork_while_sites_become_hot) {
+  static struct thread threads[2];
+  static struct text texts[kSites + 1];
+  alarm_after(100);
+  know();
+  current = make_sites(0, texts);
+  for (long i = 0; i < 2; ++i) thread_start(&threads[i], keep_calling, (void*)i);
+  for (unsigned round = 1; round < 1 + rounds(40); ++round) {
+    static struct text next[kSites + 1];
+    unsigned char* const pages = make_sites(0, next);          // the same seed: pages and seed cannot differ
+    current = pages;
+    warm_some(pages, 0, 5);
+    const long child = start_process();
+    if (child == 0) {
+      be_a_child(pages, 0, next);
+      quit(13);
+    }
+    warm_some(pages, 0, 2);
+    expect_exit(child, 13);
+  }
+  stop = true;
+  for (int i = 0; i < 2; ++i) thread_join(&threads[i]);
+}
+
+// vfork, as C libraries make it: the return address is kept in a register, as the child may overwrite the stack.
+long make_vfork(long number, long flags);
+__asm__(".text\n.globl make_vfork\nmake_vfork: movq %rdi, %rax; movq %rsi, %rdi; popq %rsi; syscall; jb 1f; jmp *%rsi\n1: movq $-1, %rax; jmp *%rsi\n");
+static volatile long child_saw[4];
+static __attribute__((noinline)) void be_a_vforked_child(unsigned char* pages) {
+  for (unsigned i = 0; i <= kSites; i += 1)
+    for (int n = 0; n < 20; ++n) {
+      const long r = call(site_at(pages, i, 0));
+      if (i % 6 == 0) {
+        if (r == child_saw[0] || r < 2) quit(1);
+      } else if (r != (i % 6 == 2 ? child_saw[0] : wanted(i))) {
+        quit(2);
+      }
+    }
+  quit(14);
+}
+CASE(vfork) {
+  static struct text texts[kSites + 1];
+  for (unsigned round = 0; round < rounds(80); ++round) {
+    know();
+    unsigned char* const pages = make_sites(0, texts);
+    warm_some(pages, 0, 2);
+    child_saw[0] = pid;
+    const long child = round % 2 ? make_vfork(SYS_vfork, 0) : make_vfork(SYS_rfork, RFSPAWN);
+    if (child == 0) be_a_vforked_child(pages);
+    CHECK(child > 0);
+    warm_some(pages, 0, 1);
+    expect_exit(child, 14);
+    CHECK_EQ(sys(SYS_getpid), pid);
+    make_writable(pages, 2);
+    for (unsigned i = 0; i <= kSites; ++i) expect_bytes(site_at(pages, i, 0), &texts[i]);
+    CHECK_EQ(sys(SYS_munmap, pages, 2 * kPage), 0);
+  }
+}
+CASE(rfork_with_memory) {
+  // Shared memory or not, the child must be right.
+  static struct text texts[kSites + 1];
+  know();
+  unsigned char* const pages = make_sites(0, texts);
+  warm_some(pages, 0, 2);
+  child_saw[0] = pid;
+  const long child = make_vfork(SYS_rfork, RFPROC | RFFDG | RFMEM);
+  if (child == 0) be_a_vforked_child(pages);
+  if (child > 0) expect_exit(child, 14);
+  warm_some(pages, 0, 1);
+}
+
+// --- exec --------------------------------------------------------------------------------------------------------------
+CASE(after_exec) {
+  // What the cases below start: a new image at the same addresses, with sites that are cold again.
+  static struct text texts[kSites + 1];
+  know();
+  unsigned char* const pages = make_sites(3, texts);
+  warm_some(pages, 3, 1);
+  for (int i = 0; i < kWarm; ++i) {
+    CHECK_EQ(sys(SYS_getpid), pid);
+    CHECK_EQ(sys(SYS_close, -1), -EBADF);
+  }
+}
+CASE(exec) {
+  static struct text texts[kSites + 1];
+  char* argv[] = {guest_argv[0], "after_exec", 0};
+  for (unsigned round = 0; round < 20; ++round) {
+    know();
+    unsigned char* const pages = make_sites(round, texts);
+    warm_some(pages, round, 2);
+    // The exec's own site is hot from the attempts that fail.
+    for (int i = 0; i < 24; ++i) CHECK_EQ(sys(SYS_execve, "/nonexistent", argv, guest_envp), -ENOENT);
+    child_saw[0] = pid;
+    const long child = round % 2 ? make_vfork(SYS_vfork, 0) : start_process();
+    if (child == 0) {
+      for (int i = 0; i < 24; ++i)
+        if (sys(SYS_execve, i < 23 ? "/nonexistent" : guest_argv[0], argv, guest_envp) != -ENOENT) quit(3);
+      quit(4);
+    }
+    warm_some(pages, round, 1);
+    expect_exit(child, 0);
+    warm_some(pages, round, 1);
+  }
+}
+static void exec_here(struct thread* t) {
+  char* argv[] = {guest_argv[0], "after_exec", 0};
+  for (int i = 0; i < 24; ++i) sys(SYS_execve, i < 23 ? "/nonexistent" : guest_argv[0], argv, guest_envp);
+  quit(5);
+}
+CASE(exec_among_threads) {
+  static struct thread threads[3];
+  static struct text texts[kSites + 1];
+  for (int round = 0; round < 10; ++round) {
+    const long child = start_process();
+    if (child == 0) {
+      know();
+      current = make_sites(0, texts);
+      for (long i = 0; i < 2; ++i) thread_start(&threads[i], keep_calling, (void*)i);
+      warm_some(current, 0, 1);
+      thread_start(&threads[2], exec_here, 0);
+      for (;;) warm_some(current, 0, 1);
+    }
+    expect_exit(child, 0);
+  }
+}
+
+// --- ids ---------------------------------------------------------------------------------------------------------------
+static unsigned char* asking[4];           // getuid, geteuid, getgid, getegid: hot
+static const unsigned kAsking[4] = {SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid};
+static volatile unsigned turn;
+static void take_turn(unsigned mine) {
+  while (turn < mine) sys(SYS_sched_yield);
+}
+static void answer_turns(struct thread* t) {
+  // Odd turns are this thread's: it changes the effective ids; everybody sees that at once.
+  for (unsigned i = 1; i < 120; i += 2) {
+    take_turn(i);
+    const long user = (long)((unsigned long)t->arg == 0 ? 1000 + i : 0), group = user + 1;
+    if (user != 0) {
+      CHECK_EQ(sys(SYS_setegid, group), 0);
+      if (i % 4 == 1) CHECK_EQ(sys(SYS_seteuid, user), 0);
+      else CHECK_EQ(sys(SYS_setresuid, -1, user, -1), 0);
+    } else {
+      CHECK_EQ(sys(SYS_seteuid, sys(SYS_getuid)), 0);
+      CHECK_EQ(sys(SYS_setegid, sys(SYS_getgid)), 0);
+      CHECK_EQ(sys(SYS_seteuid, 0), -EPERM);
+    }
+    turn = i + 1;
+  }
+}
+static void ask_all(long user, long effective, long group, long effective_group, int times) {
+  for (int n = 0; n < times; ++n) {
+    CHECK_EQ(call(asking[0]), user);
+    CHECK_EQ(call(asking[1]), effective);
+    CHECK_EQ(call(asking[2]), group);
+    CHECK_EQ(call(asking[3]), effective_group);
+  }
+}
+CASE(user_and_group_ids) {
+  unsigned char* const page = code_pages(1);
+  for (unsigned i = 0; i < 4; ++i) {
+    struct text t;
+    make_text(&t, i, kAsking[i]);
+    asking[i] = page + i * 0x40;
+    emit(asking[i], t.bytes, t.size);
+  }
+  make_runnable(page, 1);
+  const long user = sys(SYS_getuid), group = sys(SYS_getgid);
+  const bool root = sys(SYS_geteuid) == 0 && user == 0;
+  put(root ? "as root\n" : "as an ordinary user: changes to other users are refused\n");
+  ask_all(user, sys(SYS_geteuid), group, sys(SYS_getegid), kWarm);
+  static struct thread t;
+  thread_start(&t, answer_turns, root ? (void*)0 : (void*)1);
+  for (unsigned i = 0; i < 120; i += 2) {
+    turn = i + 1;
+    take_turn(i + 2);
+    if (root) ask_all(0, 1000 + i + 1, 0, 1000 + i + 2, 3);
+    else ask_all(user, user, group, group, 3);
+    if (root) {
+      CHECK_EQ(sys(SYS_seteuid, 0), 0);
+      CHECK_EQ(sys(SYS_setegid, 0), 0);
+    }
+    ask_all(user, user, group, group, 3);
+    // A child sees what its parent had, and its own changes are its own.
+    if (i % 20 != 0) continue;
+    const long child = start_process();
+    if (child == 0) {
+      ask_all(user, user, group, group, 3);
+      if (root) {
+        CHECK_EQ(sys(SYS_setgid, 77), 0);
+        CHECK_EQ(sys(SYS_setuid, 66), 0);
+        ask_all(66, 66, 77, 77, kWarm);
+        CHECK_EQ(sys(SYS_setuid, 0), -EPERM);
+        ask_all(66, 66, 77, 77, 3);
+      }
+      quit(15);
+    }
+    expect_exit(child, 15);
+    ask_all(user, user, group, group, 3);
+  }
+  thread_join(&t);
+}
+CASE(the_parent_ends_first) {
+  // getppid changes without any call of the process itself.
+  unsigned char* const page = code_pages(1);
+  struct text t;
+  make_text(&t, 0, SYS_getppid);
+  emit(page, t.bytes, t.size);
+  make_runnable(page, 1);
+  int told[2];
+  make_pipe(told);
+  alarm_after(60);
+  const long child = start_process();
+  if (child == 0) {
+    know();
+    const long middle = pid, grandchild = start_process();
+    if (grandchild == 0) {
+      for (int i = 0; i < kWarm; ++i) CHECK_EQ(call(page), middle);
+      CHECK_EQ(sys(SYS_write, told[1], "1", 1), 1);
+      while (call(page) == middle) sys(SYS_sched_yield);
+      const long now = call(page);
+      for (int i = 0; i < kWarm; ++i) CHECK_EQ(call(page), now);
+      CHECK_EQ(now, sys(SYS_getppid));
+      CHECK_EQ(sys(SYS_write, told[1], "2", 1), 1);
+      quit(0);
+    }
+    char byte;
+    CHECK_EQ(sys(SYS_read, told[0], &byte, 1), 1);
+    quit(16);
+  }
+  expect_exit(child, 16);
+  char byte = 0;
+  sys(SYS_close, told[1]);
+  CHECK_EQ(sys(SYS_read, told[0], &byte, 1), 1);
+  CHECK_EQ(byte, '2');
+}
+
+// --- reading and writing -------------------------------------------------------------------------------------------------
+static long call_with(const void* at, long a, const void* b, unsigned long c) { return ((long (*)(long, const void*, unsigned long))(uintptr_t)at)(a, b, c); }
+CASE(bad_pointers_and_lengths) {
+  int fds[2];
+  make_pipe(fds);
+  CHECK_EQ(sys(SYS_fcntl, fds[0], F_SETFL, O_NONBLOCK), 0);
+  const long zero = sys(SYS_openat, AT_FDCWD, "/dev/zero", O_RDWR), file = sys(SYS_openat, AT_FDCWD, "rewrite_processes.tmp", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  CHECK(zero >= 0 && file >= 0);
+  CHECK_EQ(sys(SYS_unlink, "rewrite_processes.tmp"), 0);
+  char* const gone = map(kPage);
+  CHECK_EQ(sys(SYS_munmap, gone, kPage), 0);
+  const void* const bad[] = {0, (void*)8, gone, (void*)0x7f0000000000, (void*)0x2a0000000000, (void*)0x7fffffffffff, (void*)0x7ffffffff000, (void*)0x800000000000, (void*)0x123456789abcdef0, (void*)0xffffffff81000000, (void*)-1, (void*)-64};
+  for (unsigned kind = 0; kind < 7; ++kind) {
+    unsigned char* const page = code_pages(1);
+    struct text r, w;
+    make_text(&r, kind, SYS_read);
+    make_text(&w, kind, SYS_write);
+    unsigned char *const reading = emit(page + 0x40, r.bytes, r.size) - r.size, *const writing = emit(page + 0x80, w.bytes, w.size) - w.size;
+    make_runnable(page, 1);
+    char buffer[16];
+    for (int i = 0; i < kWarm; ++i) {
+      CHECK_EQ(call_with(writing, fds[1], "abc", 3), 3);
+      for (unsigned b = 0; b < sizeof bad / sizeof *bad; ++b) {
+        CHECK_EQ(call_with(reading, fds[0], bad[b], 3), EFAULT);
+        CHECK_EQ(call_with(reading, zero, bad[b], 1), EFAULT);
+        CHECK_EQ(call_with(writing, fds[1], bad[b], 1), EFAULT);
+        CHECK_EQ(call_with(writing, file, bad[b], 1), EFAULT);
+      }
+      // More than there is memory. INT_MAX is no limit where words have 64 bits (FreeBSD 14.0 sys/kern/sys_generic.c,
+      // IOSIZE_MAX).
+      CHECK_EQ(call_with(writing, fds[1], gone, 0x80000000UL), EFAULT);
+      CHECK_EQ(call_with(reading, 999, buffer, 3), EBADF);
+      CHECK_EQ(call_with(writing, 999, bad[2], 3), EBADF);
+      CHECK_EQ(call_with(reading, fds[1], buffer, 3), EBADF);
+      CHECK_EQ(call_with(reading, -1, buffer, 3), EBADF);
+      // Nothing of that has read or written a byte.
+      CHECK_EQ(call_with(reading, fds[0], buffer, i % 2 ? sizeof buffer : 0x80000000UL), 3);
+      CHECK_EQ(memcmp(buffer, "abc", 3), 0);
+      CHECK_EQ(call_with(reading, fds[0], buffer, sizeof buffer), EAGAIN);
+      CHECK_EQ(call_with(reading, fds[0], gone, 0), 0);
+    }
+    CHECK_EQ(sys(SYS_lseek, file, 0, 1), 0);
+    CHECK_EQ(sys(SYS_munmap, page, kPage), 0);
+  }
+}

@@ -106,12 +106,15 @@ class Writer {
 
 // --- sending --------------------------------------------------------------------------------------------
 
-bool send_socket_level(const Message& m, Writer& out) noexcept {
+bool send_socket_level(const Message& m, const SenderIds& sender, Writer& out) noexcept {
   switch (m.type) {
     case guest::kScmRights:
       return out.put_native(SOL_SOCKET, SCM_RIGHTS, m.data);
-    case guest::kScmCreds:
-      return m.data.size() == sizeof(guest::Cmsgcred);
+    case guest::kScmCreds: {
+      if (m.data.size() != sizeof(guest::Cmsgcred)) return false;
+      const ucred credentials{sender.pid, sender.uid, sender.gid};
+      return out.put_native(SOL_SOCKET, SCM_CREDENTIALS, bytes_of(credentials));
+    }
     default:
       return false;
   }
@@ -177,7 +180,15 @@ struct Receiver {
     ucred from;
     if (data.size() < sizeof from) return;
     std::memcpy(&from, data.data(), sizeof from);
-    if (form == CredentialForm::sockcred) {
+    if (form == CredentialForm::cmsgcred) {
+      if (from.pid == 0) return;  // nobody has sent any
+      guest::Cmsgcred cred{};
+      cred.cmcred_pid = from.pid;
+      cred.cmcred_uid = cred.cmcred_euid = from.uid;
+      cred.cmcred_gid = cred.cmcred_groups[0] = from.gid;
+      cred.cmcred_ngroups = 1;
+      put(guest::kSolSocket, guest::kScmCreds, bytes_of(cred));
+    } else if (form == CredentialForm::sockcred) {
       const guest::Sockcred cred{from.uid, from.uid, from.gid, from.gid, 1, from.gid};
       put(guest::kSolSocket, guest::kScmCreds, bytes_of(cred));
     } else {
@@ -247,7 +258,8 @@ struct Receiver {
 
 }  // namespace
 
-NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::byte> native) noexcept {
+NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::byte> native,
+                               const SenderIds& sender) noexcept {
   if (guest.size() > guest::kMaxSendControl) return -EINVAL;
   Writer out(native);
   Message m;
@@ -258,7 +270,7 @@ NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::
     bool sent = false;
     switch (m.level) {
       case guest::kSolSocket:
-        sent = send_socket_level(m, out);
+        sent = send_socket_level(m, sender, out);
         break;
       case guest::kIpprotoIp:
         sent = send_ip_level(m, out);
@@ -294,6 +306,14 @@ ReceivedControl control_to_guest(std::span<const std::byte> native, std::span<st
   }
   receiver.result.size = receiver.out.size();
   return receiver.result;
+}
+
+bool sends_credentials(std::span<const std::byte> guest) noexcept {
+  Message m;
+  while (next_guest(guest, m) == Step::message) {
+    if (m.level == guest::kSolSocket && m.type == guest::kScmCreds) return true;
+  }
+  return false;
 }
 
 bool carries_credentials(std::span<const std::byte> native) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "abi/types.hpp"
@@ -19,11 +20,22 @@ inline constexpr std::size_t kMaxPassedDescriptors = 253;
 enum class CredentialForm : std::uint8_t {
   sockcred,   ///< LOCAL_CREDS: SCM_CREDS with struct sockcred
   sockcred2,  ///< LOCAL_CREDS_PERSISTENT: SCM_CREDS2 with struct sockcred2
+  cmsgcred,   ///< not at all: SCM_CREDS with struct cmsgcred, if the sender has sent it
+};
+
+/// Who sends, for SCM_CREDS: real ids, as the kernel checks them.
+struct SenderIds {
+  std::int32_t pid = 0;
+  std::uint32_t uid = 0, gid = 0;
 };
 
 /// Guest to native, for sending. Returns the bytes used of `native`, or -EINVAL for malformed or unknown
-/// messages. SCM_CREDS is checked and left out: the kernel adds credentials where the receiver asks for them.
-NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::byte> native) noexcept;
+/// messages.
+NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::byte> native,
+                               const SenderIds& sender = {}) noexcept;
+
+/// True if guest control data asks for the sender's credentials to be sent (SCM_CREDS).
+bool sends_credentials(std::span<const std::byte> guest) noexcept;
 
 struct ReceivedControl {
   std::size_t size = 0;     ///< bytes written to the guest's buffer

@@ -215,30 +215,46 @@ Result wait4_call(Call& call) noexcept {
   return Result::ok(static_cast<Word>(pid));
 }
 
-Result wait6_call(Call& call) noexcept {
-  enum : int { kPid = 0, kPgid = 2, kAll = 7 };
+/// Which children wait6(2) means. A native errno if none can be meant.
+struct Children {
+  int error = 0;
   idtype_t type = P_ALL;
-  switch (call.i32(0)) {
+  Word id = 0;
+};
+Children children_meant(int type, std::int32_t id) noexcept {
+  enum : int { kPid = 0, kPgid = 2, kSid = 3, kUid = 5, kGid = 6, kAll = 7, kJail = 12 };
+  const auto number = static_cast<Word>(static_cast<std::uint32_t>(id));
+  switch (type) {
     case kPid:
-      type = P_PID;
-      break;
+      if (id == 0) return {0, P_PGID, 0};  // the caller's group, as with kPgid
+      [[fallthrough]];
     case kPgid:
-      type = P_PGID;
-      break;
+      if (id < 0) return {ECHILD};
+      return {0, type == kPid ? P_PID : P_PGID, number};
     case kAll:
-      type = P_ALL;
-      break;
+      return {};
+    case kJail:  // there is but the host's
+      return id == 0 ? Children{} : Children{ECHILD};
+    case kSid:
+    case kUid:
+    case kGid:
+      return {EINVAL};  // Linux does not wait for those
     default:
-      return Result::fail(EINVAL);
+      return {ECHILD};
   }
+}
+
+Result wait6_call(Call& call) noexcept {
   const auto options = self(call).vocabulary().wait_options.to_native(call.u32(3));
   if (!options || (*options & (WEXITED | WSTOPPED | WCONTINUED)) == 0) return Result::fail(EINVAL);
+  const Children meant = children_meant(call.i32(0), call.i32(1));
+  if (meant.error != 0) return Result::fail(meant.error);
 
   siginfo_t info{};
   struct {
     rusage self, children;
   } usage{};
-  const NativeResult r = call.host.call_interruptible(SYS_waitid, static_cast<Word>(type), call.word(1),
+  const NativeResult r = call.host.call_interruptible(SYS_waitid, static_cast<Word>(meant.type), meant.id,
                                                       pointer(&info), *options, pointer(&usage.self));
   if (is_error(r)) return Result::of(r);
   if (info.si_pid != 0) {

@@ -5,11 +5,13 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "abi/freebsd/sockaddr.hpp"
 #include "abi/freebsd/sockets_layout.hpp"
@@ -159,6 +161,7 @@ struct Receiver {
   Writer out;
   CredentialForm form;
   std::span<int> dropped;
+  TimestampForm times;
   ReceivedControl result;
 
   void put(int level, int type, Bytes data) noexcept {
@@ -197,6 +200,30 @@ struct Receiver {
     }
   }
 
+  void timestamp(Bytes data) noexcept {
+    timespec time;
+    if (data.size() < sizeof time) return;
+    std::memcpy(&time, data.data(), sizeof time);
+    const auto clock = times.stamp ? times.clock : TimestampClock::bintime;
+    if (times.bintime || clock == TimestampClock::bintime) {
+      constexpr std::uint64_t kFractionOfNanosecond = 18'446'744'073;  // 2^64 / 10^9
+      const guest::Bintime exact{time.tv_sec,
+                                 static_cast<std::uint64_t>(time.tv_nsec) * kFractionOfNanosecond};
+      put(guest::kSolSocket, guest::kScmBintime, bytes_of(exact));
+    }
+    if (clock == TimestampClock::nanoseconds) put(guest::kSolSocket, guest::kScmRealtime, bytes_of(time));
+    if (clock == TimestampClock::microseconds) {
+      const timeval coarse{time.tv_sec, time.tv_nsec / 1000};
+      put(guest::kSolSocket, guest::kScmTimestamp, bytes_of(coarse));
+    }
+    if (clock == TimestampClock::monotonic) {
+      constexpr std::int64_t kSecond = 1'000'000'000;
+      const std::int64_t since = time.tv_sec * kSecond + time.tv_nsec - times.realtime_ahead;
+      const timespec up{since / kSecond, since % kSecond};
+      put(guest::kSolSocket, guest::kScmMonotonic, bytes_of(up));
+    }
+  }
+
   void socket_level(const Message& m) noexcept {
     switch (m.type) {
       case SCM_RIGHTS:
@@ -206,7 +233,7 @@ struct Receiver {
       case SO_TIMESTAMP:
         return put(guest::kSolSocket, guest::kScmTimestamp, m.data);
       case SO_TIMESTAMPNS:
-        return put(guest::kSolSocket, guest::kScmRealtime, m.data);
+        return timestamp(m.data);
       default:
         return;
     }
@@ -286,8 +313,9 @@ NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::
 }
 
 ReceivedControl control_to_guest(std::span<const std::byte> native, std::span<std::byte> guest,
-                                 CredentialForm form, std::span<int> dropped) noexcept {
-  Receiver receiver{Writer(guest), form, dropped, {}};
+                                 CredentialForm form, std::span<int> dropped,
+                                 const TimestampForm& times) noexcept {
+  Receiver receiver{Writer(guest), form, dropped, times, {}};
   Message m;
   while (next_native(native, m) == Step::message) {
     switch (m.level) {
@@ -316,10 +344,10 @@ bool sends_credentials(std::span<const std::byte> guest) noexcept {
   return false;
 }
 
-bool carries_credentials(std::span<const std::byte> native) noexcept {
+bool carries(std::span<const std::byte> native, int type) noexcept {
   Message m;
   while (next_native(native, m) == Step::message) {
-    if (m.level == SOL_SOCKET && m.type == SCM_CREDENTIALS) return true;
+    if (m.level == SOL_SOCKET && m.type == type) return true;
   }
   return false;
 }

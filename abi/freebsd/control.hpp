@@ -37,6 +37,17 @@ NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::
 /// True if guest control data asks for the sender's credentials to be sent (SCM_CREDS).
 bool sends_credentials(std::span<const std::byte> guest) noexcept;
 
+/// SO_TS_CLOCK, in its numbers.
+enum class TimestampClock : std::uint8_t { microseconds, bintime, nanoseconds, monotonic };
+
+/// In which forms a receiver wants the time in nanoseconds that Linux gives.
+struct TimestampForm {
+  bool stamp = true;     ///< SO_TIMESTAMP: as `clock` says
+  bool bintime = false;  ///< SO_BINTIME
+  TimestampClock clock = TimestampClock::nanoseconds;
+  std::int64_t realtime_ahead = 0;  ///< nanoseconds from the monotonic clock to the realtime clock
+};
+
 struct ReceivedControl {
   std::size_t size = 0;     ///< bytes written to the guest's buffer
   bool truncated = false;   ///< something known did not fit: MSG_CTRUNC
@@ -46,9 +57,10 @@ struct ReceivedControl {
 /// Native to guest, after receiving. Messages without a guest form are left out. `dropped` must hold
 /// kMaxPassedDescriptors.
 ReceivedControl control_to_guest(std::span<const std::byte> native, std::span<std::byte> guest,
-                                 CredentialForm form, std::span<int> dropped) noexcept;
+                                 CredentialForm form, std::span<int> dropped,
+                                 const TimestampForm& times = {}) noexcept;
 
-/// True if native control data carries the sender's credentials.
-bool carries_credentials(std::span<const std::byte> native) noexcept;
+/// True if native control data carries a message of SOL_SOCKET of this type.
+bool carries(std::span<const std::byte> native, int type) noexcept;
 
 }  // namespace sudrun::abi::freebsd

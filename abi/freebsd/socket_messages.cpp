@@ -205,8 +205,10 @@ NativeResult store_control(Call& call, guest::Msghdr& message, std::span<const s
   std::array<int, kMaxPassedDescriptors> dropped;
   const std::size_t room = std::min<std::size_t>(message.msg_controllen, converted.size());
   const CredentialForm form =
-      carries_credentials(native) ? credential_form(call, asked) : CredentialForm::sockcred2;
-  const ReceivedControl received = control_to_guest(native, std::span(converted).first(room), form, dropped);
+      carries(native, SCM_CREDENTIALS) ? credential_form(call, asked) : CredentialForm::sockcred2;
+  const TimestampForm times = carries(native, SO_TIMESTAMPNS) ? timestamp_form(call) : TimestampForm{};
+  const ReceivedControl received =
+      control_to_guest(native, std::span(converted).first(room), form, dropped, times);
   for (std::size_t i = 0; i < received.dropped; ++i) call.host.call(SYS_close, static_cast<Word>(dropped[i]));
   if (received.truncated) flags |= MSG_CTRUNC;
   message.msg_controllen = static_cast<std::uint32_t>(received.size);

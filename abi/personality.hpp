@@ -100,6 +100,19 @@ class Personality {
   /// In the child: also drop what is not inherited. The other threads are gone.
   virtual void after_fork_in_child(Host& host) noexcept = 0;
 
+  /// Before execve(2) of a program that is the runtime again, or (`native`) not. Two descriptors the runtime
+  /// is to inherit; negative: none.
+  virtual std::array<int, 2> exec_begins(Host& host, bool native) noexcept {
+    static_cast<void>(host), static_cast<void>(native);
+    return {-1, -1};
+  }
+  virtual void exec_failed(Host& host) noexcept { static_cast<void>(host); }
+  /// In the new program, before it runs: what exec_begins() said in the old one. False: not wanted.
+  virtual bool inherit(Host& host, std::array<int, 2> descriptors) noexcept {
+    static_cast<void>(host), static_cast<void>(descriptors);
+    return false;
+  }
+
  private:
   Release release_;
 };

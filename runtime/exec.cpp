@@ -231,6 +231,15 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
       plan.argv.insert(plan.argv.begin() + static_cast<std::ptrdiff_t>(plan.options_at),
                        "--program-fd=" + std::to_string(copy));
 
+    // What else a new sudrun inherits: under numbers of their own, as ours are closed by execve().
+    std::array<std::int64_t, 2> passed{-1, -1};
+    const auto own = process_.personality().exec_begins(*this, !plan.sudrun);
+    for (std::size_t i = 0; i < own.size() && plan.sudrun && own[i] >= 0; ++i)
+      passed[i] = native(SYS_fcntl, static_cast<std::uint64_t>(own[i]), F_DUPFD, kCopiesFrom);
+    if (passed[0] >= 0 && passed[1] >= 0)
+      plan.argv.insert(plan.argv.begin() + static_cast<std::ptrdiff_t>(plan.options_at),
+                       "--inherit=" + std::to_string(passed[0]) + "," + std::to_string(passed[1]));
+
     const std::vector<char*> arguments = pointers(plan.argv), environment = pointers(envp);
     // The new program inherits the guest's mask, and signals that wait here must not be lost with us.
     set_kernel_mask(process_.signals().host_mask(~abi::NativeSigset{0}));
@@ -246,7 +255,9 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
     const auto failed =
         native(SYS_execve, word(plan.file.c_str()), word(arguments.data()), word(environment.data()));
     process_.signals().exec_failed();
-    if (copy >= 0) native(SYS_close, static_cast<std::uint64_t>(copy));
+    process_.personality().exec_failed(*this);
+    for (const std::int64_t fd : {copy, passed[0], passed[1]})
+      if (fd >= 0) native(SYS_close, static_cast<std::uint64_t>(fd));
     return failed;
   } catch (const std::exception&) {
     return -ENOMEM;

@@ -339,6 +339,8 @@ void launch(const LaunchOptions& options) {
   const abi::Word first = interpreter ? interpreter->entry : mapped.entry;
   process->thread_count() = 1;
   GuestThread thread(*process, inherited_mask);
+  if (options.inherited.size() == 2 && !guest.inherit(thread, {options.inherited[0], options.inherited[1]}))
+    for (const int passed : options.inherited) ::close(passed);
   // A trace tells what the program died of, and so must see it come.
   thread.on_start([process](std::int64_t) {
     if (process->tracer() != nullptr) process->signals().catch_deaths();

@@ -26,6 +26,7 @@ struct LaunchOptions {
   std::string release;                 ///< what the guest sees; empty: SUDRUN_RELEASE, or the table's
   bool host_path = false;              ///< `program` is a path of the host's, not the guest's
   int program_fd = -1;                 ///< the program, already open; closed once it is loaded
+  std::vector<int> inherited;          ///< two descriptors for Personality::inherit(), or none
   TrapMode trap = TrapMode::automatic;
   bool inherited_filter = false;
   bool rewrite = true;  ///< call sites that trap often are rewritten

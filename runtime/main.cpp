@@ -70,6 +70,7 @@ int run(int argc, char** argv) {
   app.add_flag("--trace-append", options.trace_append)->group("");
   app.add_flag_callback("--empty-argv0", [&options] { options.argv0 = ""; })->group("");
   app.add_option("--program-fd", options.program_fd)->group("");
+  app.add_option("--inherit", options.inherited)->delimiter(',')->expected(2)->group("");
   app.add_flag("--host-path", options.host_path)->group("");
   app.add_flag("--inherited-filter", options.inherited_filter)->group("");
 

@@ -5,11 +5,13 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "abi/freebsd/sockaddr.hpp"
 #include "abi/freebsd/sockets_layout.hpp"
@@ -106,12 +108,15 @@ class Writer {
 
 // --- sending --------------------------------------------------------------------------------------------
 
-bool send_socket_level(const Message& m, Writer& out) noexcept {
+bool send_socket_level(const Message& m, const SenderIds& sender, Writer& out) noexcept {
   switch (m.type) {
     case guest::kScmRights:
       return out.put_native(SOL_SOCKET, SCM_RIGHTS, m.data);
-    case guest::kScmCreds:
-      return m.data.size() == sizeof(guest::Cmsgcred);
+    case guest::kScmCreds: {
+      if (m.data.size() != sizeof(guest::Cmsgcred)) return false;
+      const ucred credentials{sender.pid, sender.uid, sender.gid};
+      return out.put_native(SOL_SOCKET, SCM_CREDENTIALS, bytes_of(credentials));
+    }
     default:
       return false;
   }
@@ -156,6 +161,7 @@ struct Receiver {
   Writer out;
   CredentialForm form;
   std::span<int> dropped;
+  TimestampForm times;
   ReceivedControl result;
 
   void put(int level, int type, Bytes data) noexcept {
@@ -177,12 +183,44 @@ struct Receiver {
     ucred from;
     if (data.size() < sizeof from) return;
     std::memcpy(&from, data.data(), sizeof from);
-    if (form == CredentialForm::sockcred) {
+    if (form == CredentialForm::cmsgcred) {
+      if (from.pid == 0) return;  // nobody has sent any
+      guest::Cmsgcred cred{};
+      cred.cmcred_pid = from.pid;
+      cred.cmcred_uid = cred.cmcred_euid = from.uid;
+      cred.cmcred_gid = cred.cmcred_groups[0] = from.gid;
+      cred.cmcred_ngroups = 1;
+      put(guest::kSolSocket, guest::kScmCreds, bytes_of(cred));
+    } else if (form == CredentialForm::sockcred) {
       const guest::Sockcred cred{from.uid, from.uid, from.gid, from.gid, 1, from.gid};
       put(guest::kSolSocket, guest::kScmCreds, bytes_of(cred));
     } else {
       const guest::Sockcred2 cred{0, from.pid, from.uid, from.uid, from.gid, from.gid, 1, from.gid};
       put(guest::kSolSocket, guest::kScmCreds2, bytes_of(cred));
+    }
+  }
+
+  void timestamp(Bytes data) noexcept {
+    timespec time;
+    if (data.size() < sizeof time) return;
+    std::memcpy(&time, data.data(), sizeof time);
+    const auto clock = times.stamp ? times.clock : TimestampClock::bintime;
+    if (times.bintime || clock == TimestampClock::bintime) {
+      constexpr std::uint64_t kFractionOfNanosecond = 18'446'744'073;  // 2^64 / 10^9
+      const guest::Bintime exact{time.tv_sec,
+                                 static_cast<std::uint64_t>(time.tv_nsec) * kFractionOfNanosecond};
+      put(guest::kSolSocket, guest::kScmBintime, bytes_of(exact));
+    }
+    if (clock == TimestampClock::nanoseconds) put(guest::kSolSocket, guest::kScmRealtime, bytes_of(time));
+    if (clock == TimestampClock::microseconds) {
+      const timeval coarse{time.tv_sec, time.tv_nsec / 1000};
+      put(guest::kSolSocket, guest::kScmTimestamp, bytes_of(coarse));
+    }
+    if (clock == TimestampClock::monotonic) {
+      constexpr std::int64_t kSecond = 1'000'000'000;
+      const std::int64_t since = time.tv_sec * kSecond + time.tv_nsec - times.realtime_ahead;
+      const timespec up{since / kSecond, since % kSecond};
+      put(guest::kSolSocket, guest::kScmMonotonic, bytes_of(up));
     }
   }
 
@@ -195,7 +233,7 @@ struct Receiver {
       case SO_TIMESTAMP:
         return put(guest::kSolSocket, guest::kScmTimestamp, m.data);
       case SO_TIMESTAMPNS:
-        return put(guest::kSolSocket, guest::kScmRealtime, m.data);
+        return timestamp(m.data);
       default:
         return;
     }
@@ -247,7 +285,8 @@ struct Receiver {
 
 }  // namespace
 
-NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::byte> native) noexcept {
+NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::byte> native,
+                               const SenderIds& sender) noexcept {
   if (guest.size() > guest::kMaxSendControl) return -EINVAL;
   Writer out(native);
   Message m;
@@ -258,7 +297,7 @@ NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::
     bool sent = false;
     switch (m.level) {
       case guest::kSolSocket:
-        sent = send_socket_level(m, out);
+        sent = send_socket_level(m, sender, out);
         break;
       case guest::kIpprotoIp:
         sent = send_ip_level(m, out);
@@ -274,8 +313,9 @@ NativeResult control_to_native(std::span<const std::byte> guest, std::span<std::
 }
 
 ReceivedControl control_to_guest(std::span<const std::byte> native, std::span<std::byte> guest,
-                                 CredentialForm form, std::span<int> dropped) noexcept {
-  Receiver receiver{Writer(guest), form, dropped, {}};
+                                 CredentialForm form, std::span<int> dropped,
+                                 const TimestampForm& times) noexcept {
+  Receiver receiver{Writer(guest), form, dropped, times, {}};
   Message m;
   while (next_native(native, m) == Step::message) {
     switch (m.level) {
@@ -296,10 +336,18 @@ ReceivedControl control_to_guest(std::span<const std::byte> native, std::span<st
   return receiver.result;
 }
 
-bool carries_credentials(std::span<const std::byte> native) noexcept {
+bool sends_credentials(std::span<const std::byte> guest) noexcept {
+  Message m;
+  while (next_guest(guest, m) == Step::message) {
+    if (m.level == guest::kSolSocket && m.type == guest::kScmCreds) return true;
+  }
+  return false;
+}
+
+bool carries(std::span<const std::byte> native, int type) noexcept {
   Message m;
   while (next_native(native, m) == Step::message) {
-    if (m.level == SOL_SOCKET && m.type == SCM_CREDENTIALS) return true;
+    if (m.level == SOL_SOCKET && m.type == type) return true;
   }
   return false;
 }

@@ -174,6 +174,18 @@ void FreeBsd::after_fork_in_child(Host& host) noexcept {
   protection_limits_.after_fork();
 }
 
+// The new program tells of the execution itself: that it has come to run is certain only there.
+std::array<int, 2> FreeBsd::exec_begins(Host& host, bool native) noexcept {
+  ProcessEvents& events = kqueues_->process_events();
+  if (native) events.executing(host);
+  return events.descriptors();
+}
+void FreeBsd::exec_failed(Host& host) noexcept { kqueues_->process_events().withdraw_exec(host); }
+bool FreeBsd::inherit(Host& host, std::array<int, 2> descriptors) noexcept {
+  kqueues_->process_events().adopt(host, descriptors[0], descriptors[1]);
+  return true;
+}
+
 void FreeBsd::descriptor_closing(Host& host, int fd) noexcept {
   kqueues_->on_close(host, fd);
   process_descriptors_.on_close(host, fd);

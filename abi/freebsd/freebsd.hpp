@@ -4,6 +4,7 @@
 // tables/freebsd-amd64.yaml; the code here is what is left.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 
@@ -52,6 +53,9 @@ class FreeBsd final : public Personality {
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;
   void after_fork_in_child(Host& host) noexcept override;
+  std::array<int, 2> exec_begins(Host& host, bool native) noexcept override;
+  void exec_failed(Host& host) noexcept override;
+  bool inherit(Host& host, std::array<int, 2> descriptors) noexcept override;
 
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
   const Table& table() const noexcept { return *table_; }

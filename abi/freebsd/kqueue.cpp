@@ -127,6 +127,7 @@ Kqueue* KqueueRegistry::take_queue() noexcept {
   }
   auto* queue = new (std::nothrow) Kqueue;
   if (queue == nullptr) return nullptr;
+  queue->process_events = &process_events_;
   queue->registry_next = queues_;
   queues_ = queue;
   queue->mutex().lock();
@@ -178,6 +179,7 @@ void KqueueRegistry::close_slowly(Host& host, int fd) noexcept {
   if (!queue) return;
   state->queue.store(nullptr, std::memory_order_release);
   if (--queue->descriptors == 0) {
+    queue->forget_processes();
     queue->close(host);
   } else if (queue->fd() == fd) {
     Kqueue& self = *queue.operator->();
@@ -413,14 +415,17 @@ void KqueueRegistry::on_signal(int native_signal) noexcept {
 void KqueueRegistry::before_fork() noexcept {
   mutex_.lock();
   for (Kqueue* queue = queues_; queue != nullptr; queue = queue->registry_next) queue->mutex().lock();
+  process_events_.before_fork();
 }
 
 void KqueueRegistry::after_fork_in_parent() noexcept {
+  process_events_.after_fork();
   for (Kqueue* queue = queues_; queue != nullptr; queue = queue->registry_next) queue->mutex().unlock();
   mutex_.unlock();
 }
 
 void KqueueRegistry::after_fork_in_child(Host& host) noexcept {
+  process_events_.after_fork();
   for (unsigned i = 0; i < kChunks; ++i) {
     Chunk* chunk = chunks_[i].load(std::memory_order_relaxed);
     if (chunk == nullptr) continue;

@@ -14,7 +14,10 @@
 //   fflags is inferred from the state of the connection.
 // - EVFILT_SIGNAL counts what reaches the runtime's catcher: blocked signals with a handler count when they
 //   arrive there.
-// - EVFILT_PROC reports exits only; the status of a process that is not a child only from Linux 6.15 on.
+// - EVFILT_PROC reports forks and execs of programs the runtime runs, in processes that have come of one
+// another
+//   through such (process_events.hpp); the status of a process that is not a child, if it was killed, only
+//   from Linux 6.15 on.
 // - A regular file's EVFILT_READ notices growth; a moved offset only at the next kevent call.
 #pragma once
 
@@ -25,6 +28,7 @@
 #include <mutex>
 
 #include "abi/freebsd/kqueue_layout.hpp"
+#include "abi/freebsd/process_events.hpp"
 #include "abi/host.hpp"
 #include "abi/table.hpp"
 
@@ -101,6 +105,9 @@ class KqueueRegistry {
     return (signal_interest_.load(std::memory_order_acquire) & sigbit(native_signal)) != 0;
   }
 
+  /// Forks and execs, as watched and watching processes tell them each other.
+  ProcessEvents& process_events() noexcept { return process_events_; }
+
   void before_fork() noexcept;
   void after_fork_in_parent() noexcept;
   /// Queues are not inherited: closes their descriptors and helpers, forgets everything. Not for a child that
@@ -153,6 +160,7 @@ class KqueueRegistry {
   std::atomic<std::uint64_t> signal_interest_{0};
   std::array<std::atomic<std::uint64_t>, 65> signal_counts_{};
   std::atomic<bool> no_pwait2_{false};
+  ProcessEvents process_events_;
 };
 
 }  // namespace sudrun::abi::freebsd

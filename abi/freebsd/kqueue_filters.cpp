@@ -1,13 +1,10 @@
-// EVFILT_TIMER, EVFILT_USER, EVFILT_SIGNAL, EVFILT_PROC and EVFILT_PROCDESC.
+// EVFILT_TIMER, EVFILT_USER and EVFILT_SIGNAL.
 //
-// Semantics: FreeBSD 14.0, sys/kern/kern_event.c (filt_timer*, filt_user*, filt_proc*), sys/kern/kern_sig.c
-// (filt_sig*), sys/kern/sys_procdesc.c, sys/sys/wait.h; lib/libsys/kqueue.2.
-#include <fcntl.h>
-#include <sys/ioctl.h>
+// Semantics: FreeBSD 14.0, sys/kern/kern_event.c (filt_timer*, filt_user*), sys/kern/kern_sig.c
+// (filt_sig*); lib/libsys/kqueue.2.
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
 
 #include <bit>
 #include <cerrno>
@@ -16,10 +13,6 @@
 #include <limits>
 
 #include "abi/freebsd/kqueue_state.hpp"
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 namespace sudrun::abi::freebsd {
 namespace {
@@ -54,45 +47,6 @@ std::optional<std::int64_t> nanoseconds(std::int64_t value, std::uint32_t notes)
 }
 
 timespec split(std::int64_t nanos) noexcept { return {nanos / 1'000'000'000, nanos % 1'000'000'000}; }
-
-// --- exit status ------------------------------------------------------------------------------------------
-
-/// Linux, include/uapi/linux/pidfd.h: PIDFD_GET_INFO, its first version, and the bit that asks for the
-/// status.
-struct PidfdInfo {
-  std::uint64_t mask;
-  std::uint64_t cgroup;
-  std::uint32_t ids[11];
-  std::int32_t exit_code;
-};
-static_assert(sizeof(PidfdInfo) == 64);
-constexpr std::uint64_t kPidfdExit = 1 << 3;
-constexpr Word kPidfdGetInfo = _IOWR(0xff, 11, PidfdInfo);
-
-constexpr int kCoreFlag = 0x80;
-
-/// FreeBSD's wait status: code << 8 | signal | core flag.
-std::int64_t guest_status(const Table& table, bool exited, int code, bool core) noexcept {
-  if (exited) return (code & 0xff) << 8;
-  return table.signal_to_guest(code) | (core ? kCoreFlag : 0);
-}
-
-/// Status of the ended process behind a pidfd, without reaping it; 0 if it is not ours to know.
-std::int64_t exit_status(Host& host, const Table& table, int pidfd) noexcept {
-  siginfo_t info{};
-  const NativeResult waited =
-      host.call(SYS_waitid, P_PIDFD, fd_word(pidfd), host_word(&info), WEXITED | WNOHANG | WNOWAIT, 0);
-  if (!is_error(waited) && info.si_pid != 0)
-    return guest_status(table, info.si_code == CLD_EXITED, info.si_status, info.si_code == CLD_DUMPED);
-  // Already reaped, or not a child.
-  PidfdInfo more{};
-  more.mask = kPidfdExit;
-  if (is_error(host.call(SYS_ioctl, fd_word(pidfd), kPidfdGetInfo, host_word(&more)))) return 0;
-  if ((more.mask & kPidfdExit) == 0) return 0;
-  const int status = more.exit_code;
-  if (WIFEXITED(status)) return guest_status(table, true, WEXITSTATUS(status), false);
-  return guest_status(table, false, WTERMSIG(status), WCOREDUMP(status));
-}
 
 }  // namespace
 
@@ -250,39 +204,6 @@ void Kqueue::signals_event(KqueueContext& context) noexcept {
     note->seen = now;
     enqueue(*note);
   }
-}
-
-// --- EVFILT_PROC, EVFILT_PROCDESC -------------------------------------------------------------------------
-
-int Kqueue::attach_process(KqueueContext& context, Knote& note) noexcept {
-  Host& host = context.host;
-  note.flags |= kClear;
-  // Linux tells nobody but a tracer of forks and execs. Together with NOTE_EXIT they are merely silent.
-  if ((note.wanted & kNoteTrack) != 0 || (note.wanted & kNoteExit) == 0) return EOPNOTSUPP;
-  NativeResult process = 0;
-  if (note.filter == kProcdesc) {
-    const int fd = static_cast<int>(note.ident);
-    siginfo_t info{};
-    const NativeResult asked =
-        host.call(SYS_waitid, P_PIDFD, note.ident, host_word(&info), WEXITED | WNOHANG | WNOWAIT, 0);
-    if (is_error(asked) && asked != -ECHILD)
-      return asked == -EBADF && !is_error(host.call(SYS_fcntl, note.ident, F_GETFD)) ? EINVAL : EBADF;
-    if (!context.registry.mark_watched(fd)) return ENOMEM;
-    process = host.call(SYS_fcntl, note.ident, F_DUPFD_CLOEXEC, 0);
-  } else {
-    if (note.ident == 0 || note.ident > INT_MAX) return ESRCH;
-    process = host.call(SYS_pidfd_open, note.ident, 0);
-  }
-  return add_helper(host, SourceKind::process, process, &note);
-}
-
-void Kqueue::process_event(KqueueContext& context, Knote& note) noexcept {
-  if ((note.wanted & kNoteExit) == 0) return drop(context.host, note);
-  note.fflags |= kNoteExit;
-  note.flags |= kOneshot;
-  note.data = exit_status(context.host, context.table, note.source->fd);
-  free_source(context.host, *note.source);
-  enqueue(note);
 }
 
 }  // namespace sudrun::abi::freebsd

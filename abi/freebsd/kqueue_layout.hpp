@@ -101,6 +101,8 @@ inline constexpr std::uint32_t kNoteExit = 0x80000000;
 inline constexpr std::uint32_t kNoteFork = 0x40000000;
 inline constexpr std::uint32_t kNoteExec = 0x20000000;
 inline constexpr std::uint32_t kNoteTrack = 0x00000001;
+inline constexpr std::uint32_t kNoteTrackErr = 0x00000002;
+inline constexpr std::uint32_t kNoteChild = 0x00000004;
 
 // EVFILT_TIMER. Milliseconds when no unit is given.
 inline constexpr std::uint32_t kNoteSeconds = 0x0001;

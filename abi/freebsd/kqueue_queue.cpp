@@ -60,9 +60,10 @@ void Kqueue::close(Host& host) noexcept {
     source.knotes = {};
     free_source(host, source);
   }
-  first_ = last_ = files_ = signal_notes_ = nullptr;
+  first_ = last_ = files_ = signal_notes_ = process_notes_ = nullptr;
   queue_length_ = note_count_ = unwatched_ = 0;
-  kick_ = signals_ = blocked_ = watches_ = nullptr;
+  kick_ = signals_ = blocked_ = watches_ = processes_ = nullptr;
+  owner_ = 0;
   watch_buckets_ = {};
   kicked_ = false;
   fd_ = -1;
@@ -75,7 +76,8 @@ void Kqueue::close(Host& host) noexcept {
 Knote* Kqueue::find(int filter, std::uint64_t ident) noexcept {
   if (bucket_count_ == 0) return nullptr;
   Knote* note = buckets_[hash_of(filter, ident) & (bucket_count_ - 1)];
-  while (note != nullptr && (note->ident != ident || note->filter != filter)) note = note->hash_next;
+  while (note != nullptr && (note->ident != ident || note->filter != filter || note->notice))
+    note = note->hash_next;
   return note;
 }
 
@@ -153,6 +155,10 @@ void Kqueue::drop(Host& host, Knote& note) noexcept {
   if (note.filter == kSignal) {
     remove_peer(signal_notes_, note);
     listen_for_blocked(host);
+  }
+  if (note.slot >= 0) {
+    remove_peer(process_notes_, note);
+    process_events->release(note.slot);
   }
   if (note.source != nullptr) {
     if (is_io(note.filter)) {
@@ -326,6 +332,9 @@ int Kqueue::change(KqueueContext& context, Knote& note, const Event& c) noexcept
     case kTimer:
       error = touch_timer(host, note, c);
       break;
+    case kProc:
+      error = touch_process(context, note, c);
+      break;
     case kVnode:
       note.wanted = c.fflags;
       note.parameter = c.data;
@@ -436,8 +445,9 @@ std::optional<Ready> Kqueue::evaluate(KqueueContext& context, Knote& note) noexc
       return Ready{note.filter == kAio ? kEof : 0, 0, note.data};
     case kProc:
     case kProcdesc:
+      look_for_end(context, note);
       if (note.fflags == 0) return std::nullopt;
-      return Ready{kEof, note.fflags, note.data};
+      return Ready{0, note.fflags, note.data};
     default:
       return std::nullopt;
   }
@@ -509,6 +519,9 @@ void Kqueue::dispatch(KqueueContext& context, const epoll_event& event, Batch& b
       break;
     case SourceKind::process:
       process_event(context, *source.knotes[0]);
+      break;
+    case SourceKind::processes:
+      processes_event(context);
       break;
     case SourceKind::signals:
       signals_event(context);

@@ -2,8 +2,8 @@
 // Only the kqueue_*.cpp files include this; the rest sees KqueueRegistry (kqueue.hpp). See docs in
 // kqueue.hpp.
 //
-// Members named *_ are guarded by mutex(). Memory comes from pools that only EV_ADD enlarges and that live as
-// long as the registry: the wait path neither allocates nor frees.
+// Members named *_ are guarded by mutex(). Memory comes from pools that only EV_ADD and tracked children
+// enlarge and that live as long as the registry: otherwise the wait path neither allocates nor frees.
 #pragma once
 
 #include <sys/epoll.h>
@@ -74,6 +74,7 @@ enum class SourceKind : std::uint8_t {
   timer,
   process,
   kick,
+  processes,
   signals,
   blocked,
   watches,
@@ -106,7 +107,7 @@ struct Knote {
   Knote* hash_next = nullptr;
   Knote* queue_previous = nullptr;
   Knote* queue_next = nullptr;
-  Knote* peer_next = nullptr;   ///< list of regular files or of signals
+  Knote* peer_next = nullptr;   ///< list of regular files, of signals or of processes
   Knote* watch_next = nullptr;  ///< knotes of one watch bucket
   Source* source = nullptr;
 
@@ -135,6 +136,8 @@ struct Knote {
   Knote* owner = nullptr;      ///< of a companion
   std::int64_t size = 0;       ///< of the watched file
   std::uint64_t links = 0;
+  int slot = -1;           ///< on the board of process events
+  bool notice = false;     ///< NOTE_CHILD: beside the knote that watches the child
   int signal = 0;          ///< native; 0: none
   std::uint64_t seen = 0;  ///< signals counted at the last look
 };
@@ -173,6 +176,10 @@ class Kqueue {
 
   /// Becomes the queue behind the epoll descriptor `fd`. False if no helper descriptor can be had.
   bool open(Host& host, int fd) noexcept;
+  /// Before close(), except in a forked child: the processes it watches need not tell it any more.
+  void forget_processes() noexcept {
+    if (owner_ != 0) process_events->release_all(owner_);
+  }
   /// Gives up everything but the epoll descriptor itself.
   void close(Host& host) noexcept;
   void move_to(int fd) noexcept { fd_ = fd; }
@@ -201,8 +208,9 @@ class Kqueue {
   /// Makes the native descriptor readable if and only if knotes are queued. Before every unlock.
   void settle(Host& host) noexcept;
 
-  Kqueue* registry_next = nullptr;  ///< guarded by the registry's lock
-  unsigned descriptors = 0;         ///< guest descriptors that are this queue
+  Kqueue* registry_next = nullptr;          ///< guarded by the registry's lock
+  ProcessEvents* process_events = nullptr;  ///< the registry's
+  unsigned descriptors = 0;                 ///< guest descriptors that are this queue
 
  private:
   // kqueue_aio.cpp
@@ -252,7 +260,14 @@ class Kqueue {
   void touch_user(Knote& note, const Event& change) noexcept;
   int touch_timer(Host& host, Knote& note, const Event& change) noexcept;
   void timer_event(Host& host, Knote& note) noexcept;
+  int touch_process(KqueueContext& context, Knote& note, const Event& change) noexcept;
   void process_event(KqueueContext& context, Knote& note) noexcept;
+  void look_for_end(KqueueContext& context, Knote& note) noexcept;
+  void end_process(Host& host, Knote& note, std::int64_t status) noexcept;
+  int listen_to_process(KqueueContext& context, Knote& note) noexcept;
+  void take_process_events(Knote& note) noexcept;
+  void track_child(KqueueContext& context, int slot, const ProcessEvents::Watch& watch) noexcept;
+  void processes_event(KqueueContext& context) noexcept;
   int listen_for_blocked(Host& host) noexcept;
   void take_blocked(KqueueContext& context, bool count) noexcept;
   void signals_event(KqueueContext& context) noexcept;
@@ -289,9 +304,12 @@ class Kqueue {
   Knote* files_ = nullptr;  ///< regular files with EVFILT_READ
   unsigned unwatched_ = 0;
   Knote* signal_notes_ = nullptr;
-  Source* signals_ = nullptr;  ///< the registry's eventfd
-  Source* blocked_ = nullptr;  ///< signalfd: signals the guest waits for while they are blocked
-  Source* watches_ = nullptr;  ///< inotify
+  Source* signals_ = nullptr;       ///< the registry's eventfd
+  Knote* process_notes_ = nullptr;  ///< those with a slot
+  Source* processes_ = nullptr;     ///< the eventfd of process events
+  std::uint64_t owner_ = 0;         ///< of slots; 0: not needed so far
+  Source* blocked_ = nullptr;       ///< signalfd: signals the guest waits for while they are blocked
+  Source* watches_ = nullptr;       ///< inotify
   std::array<Knote*, 64> watch_buckets_{};
 };
 

@@ -14,6 +14,7 @@
 
 #include "abi/freebsd/frames.hpp"
 #include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/kqueue.hpp"
 #include "abi/freebsd/process.hpp"
 #include "abi/freebsd/umtx.hpp"
 
@@ -28,28 +29,42 @@ Result forked(NativeResult r) noexcept {
   return r == 0 ? Result::ok2(0, 1) : Result::ok2(static_cast<Word>(r), 0);
 }
 
-Result fork_call(Call& call) noexcept { return forked(call.host.fork(false)); }
-Result vfork_call(Call& call) noexcept { return forked(call.host.fork(true)); }
+/// Forks, and tells those who watch this process. `wait_for_exec`: vfork.
+NativeResult fork_process(Call& call, bool wait_for_exec) noexcept {
+  ProcessEvents& events = self(call).kqueues().process_events();
+  const ProcessEvents::Fork fork = events.fork_begins(call.host);
+  const NativeResult child = call.host.fork(wait_for_exec);
+  if (child == 0)
+    events.forked_in_child(call.host, fork, wait_for_exec);
+  else if (child > 0)
+    events.forked_in_parent(call.host, fork, static_cast<int>(child), !wait_for_exec);
+  else
+    events.fork_failed(fork);
+  return child;
+}
+
+Result fork_call(Call& call) noexcept { return forked(fork_process(call, false)); }
+Result vfork_call(Call& call) noexcept { return forked(fork_process(call, true)); }
 
 Result rfork(Call& call) noexcept {
   constexpr unsigned kFdCopy = 1U << 2, kProcess = 1U << 4, kShareMemory = 1U << 5, kNoWait = 1U << 6,
                      kFdClean = 1U << 12, kShareSignals = 1U << 14, kLinuxThread = 1U << 16,
                      kSpawn = 1U << 31;
   const unsigned flags = call.u32(0);
-  if (flags == kSpawn) return forked(call.host.fork(true));
+  if (flags == kSpawn) return forked(fork_process(call, true));
   if ((flags & (kFdCopy | kFdClean)) == (kFdCopy | kFdClean)) return Result::fail(EINVAL);
   if ((flags & kProcess) == 0) return flags == kFdCopy ? Result::ok(0) : Result::fail(EINVAL);
   // A child with its own memory and a copy of the descriptors is a fork; sharing either is not offered.
   if ((flags & (kNoWait | kFdClean | kShareSignals | kLinuxThread)) != 0) return Result::fail(EINVAL);
   if ((flags & kFdCopy) == 0) return Result::fail(EINVAL);
-  return forked(call.host.fork((flags & kShareMemory) != 0));
+  return forked(fork_process(call, (flags & kShareMemory) != 0));
 }
 
 Result pdfork(Call& call) noexcept {
   constexpr unsigned kDaemon = 1, kCloseOnExec = 2;
   const unsigned flags = call.u32(1);
   if ((flags & ~(kDaemon | kCloseOnExec)) != 0) return Result::fail(EINVAL);
-  const NativeResult child = call.host.fork(false);
+  const NativeResult child = fork_process(call, false);
   if (child <= 0) return forked(child);
   const NativeResult fd = call.host.call(SYS_pidfd_open, static_cast<Word>(child), 0);
   if (is_error(fd) || ((flags & kDaemon) == 0 && !self(call).process_descriptors().add(
@@ -145,6 +160,7 @@ Result fexecve_call(Call& call) noexcept {
 Result exit_call(Call& call) noexcept {
   umtx_thread_ends(call.host);
   self(call).process_descriptors().close_all(call.host);
+  self(call).kqueues().process_events().ending(call.host, (call.i32(0) & 0xff) << 8);
   call.host.exit_process(call.i32(0) & 0xff);
   __builtin_unreachable();
 }
@@ -199,30 +215,46 @@ Result wait4_call(Call& call) noexcept {
   return Result::ok(static_cast<Word>(pid));
 }
 
-Result wait6_call(Call& call) noexcept {
-  enum : int { kPid = 0, kPgid = 2, kAll = 7 };
+/// Which children wait6(2) means. A native errno if none can be meant.
+struct Children {
+  int error = 0;
   idtype_t type = P_ALL;
-  switch (call.i32(0)) {
+  Word id = 0;
+};
+Children children_meant(int type, std::int32_t id) noexcept {
+  enum : int { kPid = 0, kPgid = 2, kSid = 3, kUid = 5, kGid = 6, kAll = 7, kJail = 12 };
+  const auto number = static_cast<Word>(static_cast<std::uint32_t>(id));
+  switch (type) {
     case kPid:
-      type = P_PID;
-      break;
+      if (id == 0) return {0, P_PGID, 0};  // the caller's group, as with kPgid
+      [[fallthrough]];
     case kPgid:
-      type = P_PGID;
-      break;
+      if (id < 0) return {ECHILD};
+      return {0, type == kPid ? P_PID : P_PGID, number};
     case kAll:
-      type = P_ALL;
-      break;
+      return {};
+    case kJail:  // there is but the host's
+      return id == 0 ? Children{} : Children{ECHILD};
+    case kSid:
+    case kUid:
+    case kGid:
+      return {EINVAL};  // Linux does not wait for those
     default:
-      return Result::fail(EINVAL);
+      return {ECHILD};
   }
+}
+
+Result wait6_call(Call& call) noexcept {
   const auto options = self(call).vocabulary().wait_options.to_native(call.u32(3));
   if (!options || (*options & (WEXITED | WSTOPPED | WCONTINUED)) == 0) return Result::fail(EINVAL);
+  const Children meant = children_meant(call.i32(0), call.i32(1));
+  if (meant.error != 0) return Result::fail(meant.error);
 
   siginfo_t info{};
   struct {
     rusage self, children;
   } usage{};
-  const NativeResult r = call.host.call_interruptible(SYS_waitid, static_cast<Word>(type), call.word(1),
+  const NativeResult r = call.host.call_interruptible(SYS_waitid, static_cast<Word>(meant.type), meant.id,
                                                       pointer(&info), *options, pointer(&usage.self));
   if (is_error(r)) return Result::of(r);
   if (info.si_pid != 0) {

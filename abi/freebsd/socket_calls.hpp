@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "abi/freebsd/control.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/sockaddr.hpp"
 
@@ -18,6 +19,12 @@ Result recvmsg_call(Call& call) noexcept;
 // socket_options.cpp
 Result setsockopt_call(Call& call) noexcept;
 Result getsockopt_call(Call& call) noexcept;
+
+// socket_timestamps.cpp: SO_TIMESTAMP, SO_BINTIME, SO_TS_CLOCK
+Result set_timestamps(Call& call, int guest_name) noexcept;
+/// The option's value, or a negative errno.
+NativeResult get_timestamps(Call& call, int guest_name) noexcept;
+TimestampForm timestamp_form(Call& call) noexcept;
 
 /// Address of a host object, for a native call that fills or reads it.
 template <typename T>

@@ -79,6 +79,17 @@ Result sendto_call(Call& call) noexcept {
   return finish_send(call, call.i32(0), *flags, result);
 }
 
+namespace {
+
+/// Real ids, asked for only if the message is to carry them.
+SenderIds sender_ids(Call& call, std::span<const std::byte> control) noexcept {
+  if (!sends_credentials(control)) return {};
+  return {call.host.pid(), static_cast<std::uint32_t>(call.host.call(SYS_getuid)),
+          static_cast<std::uint32_t>(call.host.call(SYS_getgid))};
+}
+
+}  // namespace
+
 /// sendmsg(s, msg, flags)
 Result sendmsg_call(Call& call) noexcept {
   Request request;
@@ -100,7 +111,8 @@ Result sendmsg_call(Call& call) noexcept {
     const std::size_t size = message.msg_controllen;
     if (size < sizeof(guest::Cmsghdr) || size > from.size()) return Result::fail(EINVAL);
     if (!call.host.read(guest_addr(message.msg_control), from.data(), size)) return Result::fail(EFAULT);
-    const NativeResult used = control_to_native({from.data(), size}, control);
+    const NativeResult used =
+        control_to_native({from.data(), size}, control, sender_ids(call, {from.data(), size}));
     if (is_error(used)) return Result::of(used);
     native.msg_control = used != 0 ? control.data() : nullptr;
     native.msg_controllen = static_cast<std::size_t>(used);
@@ -131,9 +143,50 @@ bool store_sender(Call& call, GuestAddr name, NativeAddress& from, std::uint32_t
   return write_address(call, name, length, sender_of(call, from), length);
 }
 
+/// While one message is received from a local socket: has Linux give the credentials its sender has sent with
+/// it, which it does only to who asks. A message nobody has sent any with has process 0 there. To be asked
+/// for only once the message is there: Linux adds credentials to every message sent meanwhile.
+class AskedForCredentials {
+ public:
+  explicit AskedForCredentials(Call& call) noexcept : call_(call) {}
+  ~AskedForCredentials() { done(); }
+  AskedForCredentials(const AskedForCredentials&) = delete;
+  AskedForCredentials& operator=(const AskedForCredentials&) = delete;
+
+  /// Waits for a message. 0 or a negative errno. Does nothing where credentials come anyway or never.
+  NativeResult await(std::uint64_t flags) noexcept {
+    if (socket_option(call_, call_.i32(0), SO_DOMAIN) != AF_UNIX) return 0;
+    if (socket_option(call_, call_.i32(0), SO_PASSCRED) != 0) return 0;
+    std::byte first{};
+    iovec vector{&first, 1};
+    msghdr look{};
+    look.msg_iov = &vector;
+    look.msg_iovlen = 1;
+    const NativeResult there = call_.host.call_interruptible(SYS_recvmsg, call_.u32(0), host_address(&look),
+                                                             MSG_PEEK | (flags & (MSG_DONTWAIT | MSG_OOB)));
+    if (is_error(there)) return there;
+    asked_ = true;
+    set(1);
+    return 0;
+  }
+  bool asked() const noexcept { return asked_; }
+  void done() noexcept {
+    if (asked_) set(0);
+    asked_ = false;
+  }
+
+ private:
+  void set(int on) noexcept {
+    call_.host.call(SYS_setsockopt, call_.u32(0), SOL_SOCKET, SO_PASSCRED, host_address(&on), sizeof on);
+  }
+  Call& call_;
+  bool asked_ = false;
+};
+
 /// Credentials of a stream's peer come once after LOCAL_CREDS, with every message after
 /// LOCAL_CREDS_PERSISTENT (see socket_options.cpp for how they are told apart).
-CredentialForm credential_form(Call& call) noexcept {
+CredentialForm credential_form(Call& call, bool asked) noexcept {
+  if (asked) return CredentialForm::cmsgcred;
   if (socket_option(call, call.i32(0), SO_WIFI_STATUS) != 1) return CredentialForm::sockcred2;
   if (socket_option(call, call.i32(0), SO_TYPE) != SOCK_DGRAM) {
     const int off = 0;
@@ -146,13 +199,16 @@ CredentialForm credential_form(Call& call) noexcept {
 }
 
 /// Converts received control data into the guest's buffer. 0 or a negative errno; adds to native `flags`.
-NativeResult store_control(Call& call, guest::Msghdr& message, std::span<const std::byte> native,
+NativeResult store_control(Call& call, guest::Msghdr& message, std::span<const std::byte> native, bool asked,
                            int& flags) noexcept {
   alignas(8) std::array<std::byte, kNativeControlRoom> converted;
   std::array<int, kMaxPassedDescriptors> dropped;
   const std::size_t room = std::min<std::size_t>(message.msg_controllen, converted.size());
-  const CredentialForm form = carries_credentials(native) ? credential_form(call) : CredentialForm::sockcred2;
-  const ReceivedControl received = control_to_guest(native, std::span(converted).first(room), form, dropped);
+  const CredentialForm form =
+      carries(native, SCM_CREDENTIALS) ? credential_form(call, asked) : CredentialForm::sockcred2;
+  const TimestampForm times = carries(native, SO_TIMESTAMPNS) ? timestamp_form(call) : TimestampForm{};
+  const ReceivedControl received =
+      control_to_guest(native, std::span(converted).first(room), form, dropped, times);
   for (std::size_t i = 0; i < received.dropped; ++i) call.host.call(SYS_close, static_cast<Word>(dropped[i]));
   if (received.truncated) flags |= MSG_CTRUNC;
   message.msg_controllen = static_cast<std::uint32_t>(received.size);
@@ -202,8 +258,18 @@ Result recvmsg_call(Call& call) noexcept {
     native.msg_controllen =
         std::min<std::size_t>(message.msg_controllen + kNativeControlSlack, control.size());
   }
-  const NativeResult result =
-      call.host.call_interruptible(SYS_recvmsg, call.u32(0), host_address(&native), request.flags);
+  AskedForCredentials credentials(call);
+  NativeResult result = 0;
+  for (;;) {
+    error = wants_control ? credentials.await(request.flags) : 0;
+    if (is_error(error)) return Result::of(error);
+    // Another may have taken the message: not to be waited for while credentials are asked for.
+    const bool look_again = credentials.asked() && (request.flags & (MSG_DONTWAIT | MSG_WAITALL)) == 0;
+    result = call.host.call_interruptible(SYS_recvmsg, call.u32(0), host_address(&native),
+                                          request.flags | (look_again ? MSG_DONTWAIT : 0));
+    if (result != -EAGAIN || !look_again) break;
+    credentials.done();
+  }
   if (is_error(result)) return Result::of(result);
 
   from.size = native.msg_namelen;
@@ -212,7 +278,8 @@ Result recvmsg_call(Call& call) noexcept {
     return Result::fail(EFAULT);
   int received = native.msg_flags;
   if (wants_control) {
-    error = store_control(call, message, {control.data(), native.msg_controllen}, received);
+    error =
+        store_control(call, message, {control.data(), native.msg_controllen}, credentials.asked(), received);
     if (is_error(error)) return Result::of(error);
   } else {
     message.msg_controllen = 0;

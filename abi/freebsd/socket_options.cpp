@@ -41,6 +41,7 @@ enum class Shape : std::uint8_t {
   icmp6_filter,  ///< pass bits on FreeBSD, block bits on Linux
   peer_credentials,
   want_credentials,
+  timestamps,
   listen_queue,    ///< what a listener has waiting
   without_effect,  ///< accepted, reads back 0
 };
@@ -76,6 +77,8 @@ Option socket_level(const Vocabulary& words, int guest_name) noexcept {
   if (guest_name == guest::kSoNosigpipe) return {0, Shape::flag, SOL_SOCKET, SO_NOFCS, guest_name};
   if (guest_name >= guest::kSoListenQlimit && guest_name <= guest::kSoListenIncqlen)
     return {0, Shape::listen_queue, SOL_SOCKET, SO_ACCEPTCONN, guest_name};
+  if (guest_name == guest::kSoTimestamp || guest_name == guest::kSoBintime || guest_name == guest::kSoTsClock)
+    return {0, Shape::timestamps, SOL_SOCKET, SO_TIMESTAMPING, guest_name};
   if (guest_name == guest::kSoAcceptFilter) return failure(ENOENT);  // as a kernel without filter modules
   Option option = from_table(words.sockopt_socket, SOL_SOCKET, guest_name, kSocketHints);
   if (option.error != 0 || option.shape == Shape::without_effect) return option;
@@ -105,7 +108,6 @@ Option socket_level(const Vocabulary& words, int guest_name) noexcept {
     case SO_BROADCAST:
     case SO_OOBINLINE:
     case SO_REUSEPORT:
-    case SO_TIMESTAMP:
       option.shape = Shape::flag;
       break;
     default:
@@ -461,6 +463,8 @@ Result setsockopt_call(Call& call) noexcept {
       return set_icmp6_filter(call, option);
     case Shape::want_credentials:
       return set_want_credentials(call, option);
+    case Shape::timestamps:
+      return set_timestamps(call, option.guest_name);
     case Shape::error:
     case Shape::domain:
     case Shape::tcp_info:
@@ -504,6 +508,10 @@ Result getsockopt_call(Call& call) noexcept {
       return get_listen_queue(call, option, output);
     case Shape::want_credentials:
       return get_want_credentials(call, option, output);
+    case Shape::timestamps: {
+      const NativeResult value = get_timestamps(call, option.guest_name);
+      return is_error(value) ? Result::of(value) : output.put_int(static_cast<int>(value));
+    }
     case Shape::mreq_source:
     case Shape::group:
     case Shape::group_source:

@@ -108,7 +108,9 @@ inline constexpr std::int32_t kIpprotoIpv6 = 41;
 inline constexpr std::int32_t kScmRights = 1;
 inline constexpr std::int32_t kScmTimestamp = 2;
 inline constexpr std::int32_t kScmCreds = 3;
+inline constexpr std::int32_t kScmBintime = 4;
 inline constexpr std::int32_t kScmRealtime = 5;
+inline constexpr std::int32_t kScmMonotonic = 6;
 inline constexpr std::int32_t kScmCreds2 = 8;
 inline constexpr std::int32_t kIpTos = 3;
 inline constexpr std::int32_t kIpTtl = 4;
@@ -119,6 +121,13 @@ inline constexpr std::int32_t kIpRecvTos = 68;
 inline constexpr std::int32_t kIpv6Pktinfo = 46;
 inline constexpr std::int32_t kIpv6Hoplimit = 47;
 inline constexpr std::int32_t kIpv6Tclass = 61;
+
+/// struct bintime: seconds, and a fraction in units of 2^-64.
+struct Bintime {
+  std::int64_t sec;
+  std::uint64_t frac;
+};
+static_assert(sizeof(Bintime) == 16);
 
 /// What a sender passes in SCM_CREDS for the kernel to fill in.
 struct Cmsgcred {
@@ -200,6 +209,7 @@ inline constexpr std::size_t kGroupReqAddress = 8, kGroupReqSize = 136, kGroupSo
 inline constexpr std::size_t kSockaddrStorageSize = 128;
 
 // Options that need more than the number the table has for them.
+inline constexpr int kSoTimestamp = 0x400, kSoBintime = 0x2000, kSoTsClock = 0x1017;
 inline constexpr int kSoNosigpipe = 0x800;
 inline constexpr int kSoAcceptFilter = 0x1000;
 inline constexpr int kSoListenQlimit = 0x1011, kSoListenQlen = 0x1012, kSoListenIncqlen = 0x1013;

@@ -134,6 +134,13 @@ int mutex_lock(Host& host, GuestAddr mutex, LockMode mode, const Deadline& deadl
   }
 }
 
+/// The ceiling the owner goes back to, where libthr keeps it: -1 if it holds no other such mutex.
+int check_next_ceiling(Host& host, GuestAddr mutex) noexcept {
+  std::uint32_t ceiling = 0;
+  if (!host.load32(mutex + offsetof(Umutex, ceilings) + sizeof ceiling, ceiling)) return EFAULT;
+  return ceiling <= kPriorityMax || ceiling == ~0U ? 0 : EINVAL;
+}
+
 /// `dies`: the owner ends without having unlocked.
 int mutex_unlock(Host& host, GuestAddr mutex, bool dies) noexcept {
   std::uint32_t flags = 0;
@@ -151,6 +158,8 @@ int mutex_unlock(Host& host, GuestAddr mutex, bool dies) noexcept {
   if (!host.load32(mutex, owner)) return EFAULT;
   for (;;) {
     if ((owner & ~kContested) != own_id(host)) return EPERM;
+    if (protocol == kPrioProtect)
+      if (const int error = check_next_ceiling(host, mutex); error != 0) return error;
     const Cas result = compare_exchange(host, mutex, owner, free);
     if (result == Cas::fault) return EFAULT;
     if (result == Cas::swapped) break;

@@ -405,7 +405,7 @@ TEST_CASE("hop limits and types of service shrink to a byte for IPv4") {
 TEST_CASE("credentials arrive in the form the receiver asked for") {
   const ucred from{123, 1000, 100};
   const Bytes native = native_cmsg(SOL_SOCKET, SCM_CREDENTIALS, bytes_of(from));
-  CHECK(carries_credentials(native));
+  CHECK(carries(native, SCM_CREDENTIALS));
   const Received always = receive(native, 128);
   CHECK(value_of<guest::Cmsghdr>(always.bytes).cmsg_type == guest::kScmCreds2);
   const auto cred2 = value_of<guest::Sockcred2>(std::span(always.bytes).subspan(16));
@@ -419,7 +419,7 @@ TEST_CASE("credentials arrive in the form the receiver asked for") {
 
 TEST_CASE("messages without a FreeBSD form are left out when received") {
   Bytes native = native_cmsg(SOL_SOCKET, 9999, bytes_of(1));
-  CHECK_FALSE(carries_credentials(native));
+  CHECK_FALSE(carries(native, SCM_CREDENTIALS));
   CHECK(receive(native, 64).result.size == 0);
   CHECK_FALSE(receive(native, 0).result.truncated);
   const Bytes fds = native_cmsg(SOL_SOCKET, SCM_RIGHTS, bytes_of(3));

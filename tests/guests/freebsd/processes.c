@@ -106,7 +106,15 @@ CASE(stops_and_continuations) {
   CHECK_EQ(sys(SYS_wait6, 7, 0, &status, WEXITED | WNOHANG, 0, &info), 0);
   CHECK_EQ(info.si_pid, 0);
   CHECK_EQ(sys(SYS_wait6, 0, pid, &status, WNOHANG, 0, 0), -EINVAL);   // for nothing
-  CHECK_EQ(sys(SYS_wait6, 77, pid, &status, WEXITED, 0, 0), -EINVAL);
+  CHECK_EQ(sys(SYS_wait6, 77, pid, &status, WEXITED, 0, 0), -ECHILD);   // no child is of such a kind
+  CHECK_EQ(sys(SYS_wait6, 77, pid, &status, WNOHANG, 0, 0), -EINVAL);
+  CHECK_EQ(sys(SYS_wait6, 0, -pid, &status, WEXITED, 0, 0), -ECHILD);
+  CHECK_EQ(sys(SYS_wait6, 2, -1, &status, WEXITED, 0, 0), -ECHILD);
+  CHECK_EQ(sys(SYS_wait6, 12, 1, &status, WEXITED, 0, 0), -ECHILD);   // P_JAILID
+  CHECK_EQ(sys(SYS_wait6, 12, 0, &status, WEXITED | WNOHANG, 0, 0), 0);
+  CHECK_EQ(sys(SYS_wait6, 0, 0, &status, WEXITED | WNOHANG, 0, 0), 0);   // the own process group
+  CHECK_EQ(sys(SYS_wait6, 2, 0, &status, WEXITED | WNOHANG, 0, 0), 0);
+  CHECK_EQ(sys(SYS_wait6, 0, 1L << 32, &status, WEXITED | WNOHANG, 0, 0), 0);   // numbers are 32 bits wide
   CHECK_EQ(sys(SYS_kill, pid, 9), 0);
   CHECK_EQ(sys(SYS_wait6, 0, pid, 8, WEXITED | WNOWAIT, 0, 0), -EFAULT);
   CHECK_EQ(wait_signal(wait_for(pid)), 9);

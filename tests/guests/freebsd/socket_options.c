@@ -186,3 +186,81 @@ CASE(broken_pipes) {
   CHECK_EQ(sys(SYS_sigpending, &set_of), 0);
   CHECK(sig_has(&set_of, SIGPIPE));
 }
+
+// SO_TIMESTAMP with its clocks, SO_BINTIME.
+enum { SO_TIMESTAMP = 0x400, SO_BINTIME = 0x2000, SO_TS_CLOCK = 0x1017, SCM_TIMESTAMP = 2, SCM_BINTIME = 4, SCM_REALTIME = 5, SCM_MONOTONIC = 6 };
+static struct stamp { struct cmsghdr h; int pad; long a; unsigned long b; } stamps[4];
+static int stamps_of_message(long s, const struct sockaddr_in* at) {
+  CHECK_EQ(sys(SYS_sendto, s, "t", 1, 0, at, sizeof *at), 1);
+  char byte;
+  struct iovec iov = {&byte, 1};
+  struct msghdr m = {0, 0, &iov, 1, stamps, sizeof stamps, 0};
+  CHECK_EQ(sys(SYS_recvmsg, s, &m, 0), 1);
+  CHECK_EQ(m.msg_flags & 0x20, 0);
+  CHECK_EQ(m.msg_controllen % sizeof *stamps, 0);
+  return (int)(m.msg_controllen / sizeof *stamps);
+}
+static void check_stamp(const struct stamp* stamp, int type, const struct timespec before[2]) {
+  CHECK_EQ(stamp->h.cmsg_len, 32);
+  CHECK_EQ(stamp->h.cmsg_level, SOL_SOCKET);
+  CHECK_EQ(stamp->h.cmsg_type, type);
+  struct timespec now[2];
+  CHECK_EQ(sys(SYS_clock_gettime, CLOCK_REALTIME, &now[0]), 0);
+  CHECK_EQ(sys(SYS_clock_gettime, CLOCK_MONOTONIC, &now[1]), 0);
+  const int clock = type == SCM_MONOTONIC;
+  const long nanos = type == SCM_BINTIME ? (long)((unsigned __int128)stamp->b * 1000000000 >> 64)
+                     : type == SCM_TIMESTAMP ? (long)stamp->b * 1000 : (long)stamp->b;
+  CHECK(nanos >= 0 && nanos < 1000000000);
+  const long at = stamp->a * 1000000000 + nanos, slack = 2000;
+  CHECK(at + slack >= before[clock].tv_sec * 1000000000 + before[clock].tv_nsec);
+  CHECK(at <= now[clock].tv_sec * 1000000000 + now[clock].tv_nsec + slack);
+}
+CASE(times_of_messages) {
+  const long s = sys(SYS_socket, AF_INET, SOCK_DGRAM, 0);
+  struct sockaddr_in at = {sizeof at, AF_INET, 0, kLoopback, {0}};
+  uint32_t length = sizeof at;
+  int value = -1;
+  CHECK_EQ(sys(SYS_bind, s, &at, sizeof at), 0);
+  CHECK_EQ(sys(SYS_getsockname, s, &at, &length), 0);
+  CHECK_EQ(stamps_of_message(s, &at), 0);
+  static const int types[] = {SCM_TIMESTAMP, SCM_BINTIME, SCM_REALTIME, SCM_MONOTONIC};
+  for (int first = 0; first < 2; ++first) {   // the clock may be chosen before or after
+    for (int clock = 0; clock < 4; ++clock) {
+      if (first) CHECK_EQ(set(s, SOL_SOCKET, SO_TIMESTAMP, 1), 0);
+      CHECK_EQ(set(s, SOL_SOCKET, SO_TS_CLOCK, clock), 0);
+      CHECK_EQ(option(s, SOL_SOCKET, SO_TS_CLOCK, &value), 0);
+      CHECK_EQ(value, clock);
+      if (!first) CHECK_EQ(stamps_of_message(s, &at), 0);
+      if (!first) CHECK_EQ(set(s, SOL_SOCKET, SO_TIMESTAMP, 1), 0);
+      CHECK_EQ(option(s, SOL_SOCKET, SO_TIMESTAMP, &value), 0);
+      CHECK_EQ(value, SO_TIMESTAMP);
+      struct timespec before[2];
+      CHECK_EQ(sys(SYS_clock_gettime, CLOCK_REALTIME, &before[0]), 0);
+      CHECK_EQ(sys(SYS_clock_gettime, CLOCK_MONOTONIC, &before[1]), 0);
+      CHECK_EQ(stamps_of_message(s, &at), 1);
+      check_stamp(&stamps[0], types[clock], before);
+      // Both forms, if both are asked for and differ.
+      CHECK_EQ(set(s, SOL_SOCKET, SO_BINTIME, 1), 0);
+      CHECK_EQ(option(s, SOL_SOCKET, SO_BINTIME, &value), 0);
+      CHECK_EQ(value, SO_BINTIME);
+      CHECK_EQ(stamps_of_message(s, &at), clock == 1 ? 1 : 2);
+      check_stamp(&stamps[0], SCM_BINTIME, before);
+      if (clock != 1) check_stamp(&stamps[1], types[clock], before);
+      CHECK_EQ(set(s, SOL_SOCKET, SO_TIMESTAMP, 0), 0);
+      CHECK_EQ(stamps_of_message(s, &at), 1);
+      check_stamp(&stamps[0], SCM_BINTIME, before);
+      CHECK_EQ(set(s, SOL_SOCKET, SO_BINTIME, 0), 0);
+      CHECK_EQ(stamps_of_message(s, &at), 0);
+      CHECK_EQ(option(s, SOL_SOCKET, SO_BINTIME, &value), 0);
+      CHECK_EQ(value, 0);
+    }
+  }
+  CHECK_EQ(set(s, SOL_SOCKET, SO_TS_CLOCK, 4), -EINVAL);
+  CHECK_EQ(set(s, SOL_SOCKET, SO_TS_CLOCK, -1), -EINVAL);
+  CHECK_EQ(sys(SYS_setsockopt, s, SOL_SOCKET, SO_TS_CLOCK, &value, 3), -EINVAL);
+  CHECK_EQ(sys(SYS_setsockopt, s, SOL_SOCKET, SO_BINTIME, 8, sizeof value), -EFAULT);
+  CHECK_EQ(option(s, SOL_SOCKET, SO_TS_CLOCK, &value), 0);
+  CHECK_EQ(value, 3);
+  CHECK_EQ(set(0, SOL_SOCKET, SO_TIMESTAMP, 1), -ENOTSOCK);
+  CHECK_EQ(set(998, SOL_SOCKET, SO_TS_CLOCK, 1), -EBADF);
+}

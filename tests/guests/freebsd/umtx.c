@@ -186,8 +186,34 @@ CASE(protocols) {
   CHECK_EQ(old, 5);
   CHECK_EQ(m.ceilings[0], 7);
   CHECK_EQ(sys(SYS__umtx_op, &m, OP_SET_CEILING, 99, &old, 0), -EINVAL);
+  // While it is held it may be changed by the one who holds it, and stays held.
+  CHECK_EQ(lock(&m), 0);
+  CHECK_EQ(sys(SYS__umtx_op, &m, OP_SET_CEILING, 31, &old, 0), 0);
+  CHECK_EQ(old, 7);
+  CHECK_EQ(m.owner, self_id() | kContested);
+  CHECK_EQ(sys(SYS__umtx_op, &m, OP_SET_CEILING, 32, 0, 0), -EINVAL);
+  CHECK_EQ(sys(SYS__umtx_op, &m, OP_SET_CEILING, 6, 8, 0), -EFAULT);   // set all the same
+  CHECK_EQ(m.ceilings[0], 6);
+  m.ceilings[1] = 32;   // what the owner is to go back to
+  CHECK_EQ(unlock(&m), -EINVAL);
+  CHECK_EQ(m.owner, self_id() | kContested);
+  m.ceilings[1] = 0xffffffff;
+  CHECK_EQ(unlock(&m), 0);
+  m.ceilings[1] = 32;
+  CHECK_EQ(unlock(&m), -EPERM);   // comes first
+  m.ceilings[1] = 31;
+  m.owner = 0x80000010;   // UMUTEX_RB_OWNERDEAD
+  CHECK_EQ(sys(SYS__umtx_op, &m, OP_SET_CEILING, 7, &old, 0), -EOWNERDEAD);
+  m.owner = 0x80000011;   // UMUTEX_RB_NOTRECOV
+  CHECK_EQ(sys(SYS__umtx_op, &m, OP_SET_CEILING, 7, &old, 0), -ENOTRECOVERABLE);
+  CHECK_EQ(lock(&m), -ENOTRECOVERABLE);
+  m.owner = kContested;
   m.ceilings[0] = 77;
   CHECK_EQ(lock(&m), -EINVAL);
+  CHECK_EQ(sys(SYS__umtx_op, &m, UMTX_MUTEX_TRYLOCK, 0, 0, 0), -EINVAL);
+  struct umutex plain = {0, 0, {0, 0}, 0, {0, 0}};
+  CHECK_EQ(sys(SYS__umtx_op, &plain, OP_SET_CEILING, 7, &old, 0), -EINVAL);
+  CHECK_EQ(sys(SYS__umtx_op, 8, OP_SET_CEILING, 7, &old, 0), -EFAULT);
   m.flags = PRIO_INHERIT | PRIO_PROTECT;
   CHECK_EQ(lock(&m), -EINVAL);
   CHECK_EQ(sys(SYS__umtx_op, 8, UMTX_MUTEX_LOCK, 0, 0, 0), -EFAULT);

@@ -117,6 +117,82 @@ CASE(credentials_of_messages) {
     CHECK_EQ(control.data[2], sys(SYS_getuid));
   }
 }
+// A sender passes its credentials; the receiver need not ask for them.
+struct cmsgcred { int pid; unsigned uid, euid, gid; short count; unsigned groups[16]; };
+_Static_assert(sizeof(struct cmsgcred) == 84, "struct cmsgcred");
+struct creds_control { struct cmsghdr h; int pad; struct cmsgcred creds; int pad1; struct { struct cmsghdr h; int pad, fd, pad1; } rights; } __attribute__((aligned(8)));
+static long send_credentials(int s, bool rights) {
+  struct creds_control control = {{100, SOL_SOCKET, SCM_CREDS}, 0, {0}, 0, {{20, SOL_SOCKET, SCM_RIGHTS}, 0, 1, 0}};
+  control.creds.pid = 1;   // is not believed
+  struct iovec iov = {"c", 1};
+  struct msghdr m = {0, 0, &iov, 1, &control, rights ? 128 : 100, 0};
+  return sys(SYS_sendmsg, s, &m, 0);
+}
+static void check_sender(const struct creds_control* control, long pid) {
+  CHECK_EQ(control->h.cmsg_len, 100);
+  CHECK_EQ(control->h.cmsg_level, SOL_SOCKET);
+  CHECK_EQ(control->h.cmsg_type, SCM_CREDS);
+  CHECK_EQ(control->creds.pid, pid);
+  CHECK_EQ(control->creds.uid, sys(SYS_getuid));
+  CHECK_EQ(control->creds.euid, sys(SYS_geteuid));
+  CHECK_EQ(control->creds.gid, sys(SYS_getgid));
+  CHECK(control->creds.count >= 1);
+  CHECK_EQ(control->creds.groups[0], sys(SYS_getegid));
+}
+CASE(credentials_a_sender_passes) {
+  static const int kinds[] = {SOCK_STREAM, SOCK_DGRAM, 5 /* SOCK_SEQPACKET */};
+  for (unsigned i = 0; i < 3; ++i) {
+    int pair[2];
+    CHECK_EQ(sys(SYS_socketpair, AF_UNIX, kinds[i], 0, pair), 0);
+    struct creds_control control;
+    CHECK_EQ(sys(SYS_write, pair[0], "a", 1), 1);
+    CHECK_EQ(send_credentials(pair[0], false), 1);
+    CHECK_EQ(sys(SYS_write, pair[0], "b", 1), 1);
+    CHECK_EQ(send_credentials(pair[0], true), 1);
+    for (int message = 0; message < 4; ++message) {
+      uint32_t room = sizeof control;
+      CHECK_EQ(receive(pair[1], &control, &room), 1);
+      if (message % 2 == 0) CHECK_EQ(room, 0);
+      else check_sender(&control, sys(SYS_getpid));
+      if (message == 3) CHECK_EQ(control.rights.h.cmsg_type, SCM_RIGHTS);
+      if (message == 3) CHECK_EQ(sys(SYS_close, control.rights.fd), 0);
+    }
+    // Too little room: cut off, and the message is there all the same.
+    CHECK_EQ(send_credentials(pair[0], false), 1);
+    char byte = 0;
+    struct iovec iov = {&byte, 1};
+    struct msghdr m = {0, 0, &iov, 1, &control, 40, 0};
+    CHECK_EQ(sys(SYS_recvmsg, pair[1], &m, 0), 1);
+    CHECK_EQ(byte, 'c');
+    CHECK(m.msg_flags & 0x20);   // MSG_CTRUNC
+    // From a child, waited for.
+    const long pid = start_process();
+    if (pid == 0) {
+      sleep_ms(20);
+      quit((int)send_credentials(pair[0], false));
+    }
+    uint32_t room = sizeof control;
+    CHECK_EQ(receive(pair[1], &control, &room), 1);
+    check_sender(&control, pid);
+    expect_exit(pid, 1);
+    // Looked at, then taken; without a message there is nothing to wait for.
+    CHECK_EQ(send_credentials(pair[0], false), 1);
+    for (int look = 1; look >= 0; --look) {
+      struct msghdr r = {0, 0, &iov, 1, &control, sizeof control, 0};
+      CHECK_EQ(sys(SYS_recvmsg, pair[1], &r, look ? MSG_PEEK : 0), 1);
+      check_sender(&control, sys(SYS_getpid));
+    }
+    struct msghdr r = {0, 0, &iov, 1, &control, sizeof control, 0};
+    CHECK_EQ(sys(SYS_recvmsg, pair[1], &r, MSG_DONTWAIT), -EAGAIN);
+    int on = -1;
+    uint32_t length = sizeof on;
+    CHECK_EQ(sys(SYS_getsockopt, pair[1], 0, LOCAL_CREDS_PERSISTENT, &on, &length), 0);
+    CHECK_EQ(on, 0);
+    CHECK_EQ(sys(SYS_close, pair[0]), 0);
+    if (kinds[i] == SOCK_STREAM) CHECK_EQ(sys(SYS_recvmsg, pair[1], &r, 0), 0);   // the end
+    CHECK_EQ(sys(SYS_close, pair[1]), 0);
+  }
+}
 CASE(truncated_rights) {
   int pair[2], pipe_of[2];
   CHECK_EQ(sys(SYS_socketpair, AF_UNIX, SOCK_DGRAM, 0, pair), 0);

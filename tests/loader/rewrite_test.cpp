@@ -45,6 +45,7 @@ TEST_CASE("NOPs are padding only where nothing runs into them", "[rewrite]") {
   // A function that begins with NOPs after eight bytes of padding keeps them.
   const Program patchable("", filler(10) + kRet + int3(3) + std::string(8, '\x90') + kRet);
   CHECK(patchable.rung() == Rung::none);
+  CHECK(Program("", filler(10) + kRet + int3(3) + std::string(16, '\x90') + kRet).rung() == Rung::none);
 }
 
 TEST_CASE("padding that known code jumps to is not dead", "[rewrite]") {
@@ -177,6 +178,7 @@ TEST_CASE("a load of the number before the call becomes the jump", "[rewrite]") 
 
 TEST_CASE("a load that may be the end of another instruction is left alone", "[rewrite]") {
   for (const std::string& owner : {
+           code("\x04"),              // add to al, of that one byte
            code("\x48"),              // movabs
            code("\x41"),              // mov to r8d
            code("\x66"),              // mov to ax

@@ -124,7 +124,7 @@ CASE(fork_while_sites_become_hot) {
   know();
   current = make_sites(0, texts);
   for (long i = 0; i < 2; ++i) thread_start(&threads[i], keep_calling, (void*)i);
-  for (unsigned round = 1; round < 1 + rounds(40); ++round) {
+  for (unsigned round = 1; round < rounds(20); ++round) {
     static struct text next[kSites + 1];
     unsigned char* const pages = make_sites(0, next);          // the same seed: pages and seed cannot differ
     current = pages;

@@ -363,7 +363,8 @@ CASE(bad_pointers_and_lengths) {
   const long zero = sys(SYS_openat, AT_FDCWD, "/dev/zero", O_RDWR), file = sys(SYS_openat, AT_FDCWD, "rewrite_processes.tmp", O_RDWR | O_CREAT | O_TRUNC, 0600);
   CHECK(zero >= 0 && file >= 0);
   CHECK_EQ(sys(SYS_unlink, "rewrite_processes.tmp"), 0);
-  char* const gone = map(kPage);
+  enum { kRoom = 16 };
+  char *const gone = map(kPage), *const buffer = map(kPage);
   CHECK_EQ(sys(SYS_munmap, gone, kPage), 0);
   const void* const bad[] = {0, (void*)8, gone, (void*)0x7f0000000000, (void*)0x2a0000000000, (void*)0x7fffffffffff, (void*)0x7ffffffff000, (void*)0x800000000000, (void*)0x123456789abcdef0, (void*)0xffffffff81000000, (void*)-1, (void*)-64};
   for (unsigned kind = 0; kind < 7; ++kind) {
@@ -373,7 +374,6 @@ CASE(bad_pointers_and_lengths) {
     make_text(&w, kind, SYS_write);
     unsigned char *const reading = emit(page + 0x40, r.bytes, r.size) - r.size, *const writing = emit(page + 0x80, w.bytes, w.size) - w.size;
     make_runnable(page, 1);
-    char buffer[16];
     for (int i = 0; i < kWarm; ++i) {
       CHECK_EQ(call_with(writing, fds[1], "abc", 3), 3);
       for (unsigned b = 0; b < sizeof bad / sizeof *bad; ++b) {
@@ -381,6 +381,7 @@ CASE(bad_pointers_and_lengths) {
         CHECK_EQ(call_with(reading, zero, bad[b], 1), EFAULT);
         CHECK_EQ(call_with(writing, fds[1], bad[b], 1), EFAULT);
         CHECK_EQ(call_with(writing, file, bad[b], 1), EFAULT);
+        CHECK_EQ(call_with(reading, zero, bad[b], 4 * kPage), EFAULT);     // the last ones wrap
       }
       // More than there is memory. INT_MAX is no limit where words have 64 bits (FreeBSD 14.0 sys/kern/sys_generic.c,
       // IOSIZE_MAX).
@@ -390,9 +391,9 @@ CASE(bad_pointers_and_lengths) {
       CHECK_EQ(call_with(reading, fds[1], buffer, 3), EBADF);
       CHECK_EQ(call_with(reading, -1, buffer, 3), EBADF);
       // Nothing of that has read or written a byte.
-      CHECK_EQ(call_with(reading, fds[0], buffer, i % 2 ? sizeof buffer : 0x80000000UL), 3);
+      CHECK_EQ(call_with(reading, fds[0], buffer, i % 2 ? kRoom : 0x80000000UL), 3);
       CHECK_EQ(memcmp(buffer, "abc", 3), 0);
-      CHECK_EQ(call_with(reading, fds[0], buffer, sizeof buffer), EAGAIN);
+      CHECK_EQ(call_with(reading, fds[0], buffer, kRoom), EAGAIN);
       CHECK_EQ(call_with(reading, fds[0], gone, 0), 0);
     }
     CHECK_EQ(sys(SYS_lseek, file, 0, 1), 0);

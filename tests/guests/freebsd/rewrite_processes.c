@@ -124,7 +124,7 @@ CASE(fork_while_sites_become_hot) {
   know();
   current = make_sites(0, texts);
   for (long i = 0; i < 2; ++i) thread_start(&threads[i], keep_calling, (void*)i);
-  for (unsigned round = 1; round < rounds(20); ++round) {
+  for (unsigned round = 1; round < 1 + rounds(12); ++round) {
     static struct text next[kSites + 1];
     unsigned char* const pages = make_sites(0, next);          // the same seed: pages and seed cannot differ
     current = pages;
@@ -229,7 +229,7 @@ static void exec_here(struct thread* t) {
 CASE(exec_among_threads) {
   static struct thread threads[3];
   static struct text texts[kSites + 1];
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 5; ++round) {
     const long child = start_process();
     if (child == 0) {
       know();

@@ -193,7 +193,8 @@ CASE(single_steps_stay_in_the_program) {
       CHECK_EQ(steps_outside, 0);
       if (seen == 0) seen = steps;
       CHECK(steps > 15);
-      CHECK_EQ(steps, seen);           // as many as when the site was cold
+      // As many as when the site was cold. Whether there is one right behind the call is the processor's affair.
+      CHECK(steps == seen || steps == seen + 1 || steps + 1 == seen);
     }
   }
 }

@@ -62,6 +62,7 @@ CASE(children_have_sites_of_their_own) {
     const long child = new_process(round % 3);
     if (child == 0) {
       char byte;
+      CHECK_EQ(sys(SYS_close, go[1]), 0);      // so that it ends with its parent
       be_a_child(pages, round, texts);
       CHECK_EQ(sys(SYS_write, ready[1], "r", 1), 1);
       CHECK_EQ(sys(SYS_read, go[0], &byte, 1), 1);

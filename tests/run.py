@@ -49,6 +49,7 @@ def suites(build, downloads):
         Suite("unit", tests / "unit_tests", timeout=600),
         Suite("command", tests / "command_tests", timeout=600),
         Suite("guests", tests / "guest_tests", timeout=1800),
+        Suite("guests, no rewriting", tests / "guest_tests", environment={"SUDRUN_TEST_NO_REWRITE": "1"}, timeout=1800),
         Suite("guests, seccomp trap", tests / "guest_tests", environment=seccomp, timeout=1800),
     ]
     found += [
@@ -68,7 +69,8 @@ def suites(build, downloads):
     ]
     if os.geteuid() == 0:
         found.append(Suite("guests, ordinary user", tests / "guest_tests", unprivileged=True, timeout=1800,
-                           arguments=["[calls],[registers],[signals],[threads],[memory],[files],[exec],[death],[linux]"]))
+                           arguments=["[calls],[registers],[signals],[threads],[memory],[files],[exec],[death],[linux],"
+                                      "[rewrite_processes],[rewrite_signals]"]))
         found.append(Suite("command, ordinary user", tests / "command_tests", unprivileged=True, timeout=600))
     return found
 
@@ -81,7 +83,8 @@ def run(suite, build, downloads, scratch):
     os.chmod(scratch, 0o755)  # tests that run a part of themselves as an ordinary user need to get there
     os.chmod(home, 0o755)
     environment = dict(os.environ)
-    environment.pop("SUDRUN_TEST_TRAP", None)
+    for chosen in ("SUDRUN_TEST_TRAP", "SUDRUN_TEST_NO_REWRITE"):
+        environment.pop(chosen, None)
     environment.update(
         SUDRUN_BINARY=str(build / "runtime" / "sudrun"), SUDRUN_GUESTS=str(build / "tests"), SUDRUN_SOURCE=str(ROOT),
         SUDRUN_GO_GUEST=str(build / "tests" / "go" / "go-guest"), SUDRUN_GO_CACHE=str(build / "tests" / "go" / "cache"), SUDRUN_DOWNLOADS=str(downloads), TMPDIR=str(home))

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <set>
@@ -53,8 +52,7 @@ Request requests() {
   Request all;
   // A filter cannot trap number 335: since 6.11 it is Linux's own uretprobe, which seccomp always lets
   // through and which answers anyone but the kernel's own trampoline with SIGILL.
-  const char* trap = std::getenv("SUDRUN_TEST_TRAP");
-  const bool by_filter = trap != nullptr && std::string_view(trap) == "seccomp";
+  const bool by_filter = tests_the_filter();
   const abi::TableModel table = abi::read_table(source_file("tables/freebsd-amd64.yaml"));
   for (const abi::CallModel& call : table.calls) {
     if (call.support == abi::Support::none || kSkipped.count(call.name) != 0) continue;
@@ -293,8 +291,7 @@ struct OneBad {
 };
 
 OneBad one_bad_requests(const abi::TableModel& table) {
-  const char* trap = std::getenv("SUDRUN_TEST_TRAP");
-  const bool by_filter = trap != nullptr && std::string_view(trap) == "seccomp";
+  const bool by_filter = tests_the_filter();
   OneBad all;
   for (const abi::CallModel& call : table.calls) {
     // Calls that always fail do not look at their arguments.

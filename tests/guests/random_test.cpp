@@ -65,8 +65,7 @@ std::string role_text(const abi::TableModel& table, const abi::RoleModel& role) 
 
 /// What the guest is told: the sets of flags, and every call of the table, supported or not.
 std::string description() {
-  const char* trap = std::getenv("SUDRUN_TEST_TRAP");
-  const bool by_filter = trap != nullptr && std::string_view(trap) == "seccomp";
+  const bool by_filter = tests_the_filter();
   const abi::TableModel table = abi::read_table(source_file("tables/freebsd-amd64.yaml"));
   std::string text;
   for (std::size_t i = 0; i < table.flags.size(); ++i) {

@@ -243,7 +243,14 @@ std::string from_environment(const char* name) {
                              " is not set: run the tests through ./dev test or meson test");
   return value;
 }
+
+std::string_view trap_wanted() {
+  const char* trap = std::getenv("SUDRUN_TEST_TRAP");
+  return trap != nullptr ? trap : "";
+}
 }  // namespace
+
+bool tests_the_filter() { return trap_wanted() == "seccomp"; }
 
 std::string sudrun_binary() { return from_environment("SUDRUN_BINARY"); }
 std::string guest(std::string_view name) {
@@ -256,8 +263,8 @@ std::filesystem::path source_file(std::string_view path) {
 Command sudrun_command(std::vector<std::string> arguments) {
   Command command;
   command.argv.push_back(sudrun_binary());
-  if (const char* trap = std::getenv("SUDRUN_TEST_TRAP"); trap != nullptr && *trap != '\0')
-    command.argv.push_back(std::string("--trap=") + trap);
+  if (const std::string_view trap = trap_wanted(); !trap.empty())
+    command.argv.push_back("--trap=" + std::string(trap));
   if (std::getenv("SUDRUN_TEST_NO_REWRITE") != nullptr) command.argv.push_back("--no-rewrite");
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   return command;

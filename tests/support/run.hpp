@@ -54,6 +54,8 @@ std::string sudrun_binary();
 /// `sudrun ARGUMENTS…` with --trap=$SUDRUN_TEST_TRAP in front where that is set, and --no-rewrite where
 /// SUDRUN_TEST_NO_REWRITE is.
 Command sudrun_command(std::vector<std::string> arguments);
+/// True if SUDRUN_TEST_TRAP asks for the filter.
+bool tests_the_filter();
 Outcome run_sudrun(std::vector<std::string> arguments);
 /// Path of a guest built from tests/guests: $SUDRUN_GUESTS/NAME.
 std::string guest(std::string_view name);

@@ -193,7 +193,54 @@ CASE(single_steps_stay_in_the_program) {
       CHECK_EQ(steps_outside, 0);
       if (seen == 0) seen = steps;
       CHECK(steps > 15);
-      CHECK_EQ(steps, seen);           // as many as when the site was cold
+      // As many as when the site was cold. Whether there is one right behind the call is the processor's affair.
+      CHECK(steps == seen || steps == seen + 1 || steps + 1 == seen);
     }
+  }
+}
+
+// --- all numbers at one site -----------------------------------------------------------------------------------------
+CASE(one_site_for_every_call) {
+  // As with syscall(2): one instruction, and each time another call; those with two results, too.
+  know();
+  int fds[2];
+  make_pipe(fds);
+  struct raw_call c;
+#define MADE(...) (c = (struct raw_call){__VA_ARGS__, .carry_before = random_word() & 1}, raw_call(&c), (long)c.rax)
+  for (int i = 0; i < 20 * kWarm; ++i) {
+    const unsigned long any = random_word();
+    switch (random_word() % 12) {
+      case 0: CHECK_EQ(MADE(.number = SYS_getpid, .args = {0, 0, any}), pid); break;
+      case 1: CHECK_EQ(MADE(.number = SYS_getppid, .args = {any, any, any}), parent); break;
+      case 2: CHECK_EQ(MADE(.number = SYS_write, .args = {(unsigned long)fds[1], (unsigned long)"xyz", 3}), 3);
+        CHECK_EQ(MADE(.number = SYS_read, .args = {(unsigned long)fds[0], (unsigned long)&when, 3}), 3);
+        break;
+      case 3: CHECK_EQ(MADE(.number = SYS_close, .args = {(unsigned long)-1, any, any}), EBADF); CHECK_EQ(c.flags & 1, 1); break;
+      case 4: CHECK_EQ(MADE(.number = SYS_clock_gettime, .args = {CLOCK_MONOTONIC, (unsigned long)&when, any}), 0); break;
+      case 5: CHECK_EQ(MADE(.number = SYS_syscall, .args = {SYS_getpid, any, any}), pid); break;
+      case 6: CHECK_EQ(MADE(.number = SYS___syscall, .args = {SYS_close, (unsigned long)-1, any}), EBADF); break;
+      case 7: CHECK_EQ(MADE(.number = any | 0x40000000, .args = {any, any, any}), ENOSYS); break;
+      case 8: CHECK_EQ(MADE(.number = SYS_sched_yield, .args = {any, any, any}), 0); break;
+      case 9: CHECK_EQ(MADE(.number = SYS_getuid, .args = {any, any, any}), sys(SYS_getuid)); break;
+      case 10: {
+        CHECK(MADE(.number = SYS_freebsd10_pipe, .args = {any, any, any}) > 2);
+        const unsigned long first = c.rax, second = c.rdx;
+        CHECK(second > 2 && second != first && second < 100);
+        CHECK_EQ(c.flags & 1, 0);
+        CHECK_EQ(MADE(.number = SYS_close, .args = {first, 0, any}), 0);
+        CHECK_EQ(MADE(.number = SYS_close, .args = {second, 0, any}), 0);
+        break;
+      }
+      case 11: {
+        if (i % 4 != 0) continue;
+        const long child = MADE(.number = SYS_fork, .args = {any, any, any});
+        CHECK_EQ(c.flags & 1, 0);
+        if (c.rdx == 1) MADE(.number = SYS_exit, .args = {child == 0 ? 17 : 1});
+        CHECK_EQ(c.rdx, 0);
+        expect_exit(child, 17);
+        continue;
+      }
+    }
+    if (c.number != SYS_read && c.args[2] == any) CHECK_EQ(c.rdx, any);     // calls with one result leave it alone
   }
 }

@@ -353,3 +353,80 @@ CASE(a_private_view_that_was_changed) {
     CHECK_EQ(sys(SYS_close, fd), 0);
   }
 }
+
+// --- room ------------------------------------------------------------------------------------------------------------
+static unsigned char* code_amid(unsigned char* zone, size_t size, struct text* t, unsigned kind) {
+  unsigned char* const page = zone + size / 2 / kPage * kPage;
+  CHECK_EQ(mm(page, kPage, kRw, kAnon | MAP_FIXED, -1, 0), page);
+  make_text(t, kind, SYS_getpid);
+  emit(page + 0x80, t->bytes, t->size);
+  make_runnable(page, 1);
+  return page;
+}
+CASE(code_with_nothing_free_around_it) {
+  // Wherever a near jump could go, the program has reserved the addresses.
+  know();
+  const size_t size = 6UL << 30;
+  for (unsigned kind = 0; kind < 7; ++kind) {
+    unsigned char* const zone = (unsigned char*)mm(0, size, PROT_NONE, MAP_GUARD, -1, 0);
+    CHECK((long)zone > 0);
+    struct text t;
+    unsigned char* const page = code_amid(zone, size, &t, kind);
+    for (int i = 0; i < 8; ++i) warm_up(page + 0x80, 0);
+    make_writable(page, 1);
+    expect_bytes(page + 0x80, &t);
+    CHECK_EQ(sys(SYS_munmap, zone, size), 0);
+  }
+}
+CASE(the_program_takes_all_that_is_free_around_it) {
+  // It need not ask first: what it has not mapped is free, and what it unmaps may be a hole.
+  know();
+  const size_t size = 64UL << 20;
+  for (unsigned round = 0; round < 60; ++round) {
+    unsigned char* const zone = (unsigned char*)mm(0, size, PROT_NONE, MAP_GUARD, -1, 0);
+    CHECK((long)zone > 0);
+    CHECK_EQ(sys(SYS_munmap, zone, size), 0);
+    struct text t;
+    unsigned char* const page = code_amid(zone, size, &t, round % 7);
+    const size_t below = (size_t)(page - zone), above = size - below - kPage;
+    if (round % 2) warm_up(page + 0x80, 0);
+    if (round % 3 == 0) {
+      CHECK_EQ(sys(SYS_munmap, zone, below), 0);
+      CHECK_EQ(sys(SYS_munmap, page + kPage, above), 0);
+    } else if (round % 3 == 1) {
+      CHECK_EQ(mm(zone, below, kRw, kAnon | MAP_FIXED, -1, 0), zone);
+      CHECK_EQ(mm(page + kPage, above, kRw, kAnon | MAP_FIXED, -1, 0), page + kPage);
+      for (size_t at = 0; at < size; at += 16 * kPage) {
+        if (zone + at == page) continue;
+        CHECK_EQ(zone[at], 0);
+        zone[at] = 1;
+      }
+      zone[below - 1] = zone[below + kPage] = 2;
+    } else {
+      CHECK_EQ(mm(zone, below, PROT_NONE, MAP_GUARD | MAP_FIXED, -1, 0), zone);
+      CHECK_EQ(mm(page + kPage, above, PROT_NONE, MAP_GUARD | MAP_FIXED, -1, 0), page + kPage);
+    }
+    warm_up(page + 0x80, 0);
+    warm_up(page + 0x80, 0);
+    make_writable(page, 1);
+    expect_bytes(page + 0x80, &t);
+    CHECK_EQ(sys(SYS_munmap, zone, size), 0);
+  }
+}
+CASE(very_many_sites) {
+  know();
+  enum { kPages = 100, kEach = 64 };
+  for (unsigned round = 0; round < rounds(1); ++round) {
+    unsigned char* const pages = code_pages(kPages + 1);
+    for (unsigned i = 0; i < kPages * kEach; ++i) {
+      struct text t;
+      make_text(&t, i, kNumbers[i % 6]);
+      emit(pages + i * (kPage / kEach), t.bytes, t.size);
+    }
+    make_runnable(pages, kPages + 1);
+    for (int again = 0; again < 2; ++again)
+      for (unsigned i = 0; i < kPages * kEach; ++i)
+        for (int n = 0; n < 10; ++n) CHECK_EQ(call(pages + i * (kPage / kEach)), wanted(i));
+    CHECK_EQ(sys(SYS_munmap, pages, (kPages + 1) * kPage), 0);
+  }
+}

@@ -3,7 +3,7 @@
 #include "rewrite.h"
 
 extern const unsigned char __executable_start[] __attribute__((visibility("hidden"))), etext[] __attribute__((visibility("hidden")));
-enum { kThreads = 3, kWorkers = 2, kUntil = 20000 };
+enum { kThreads = 3, kWorkers = 2, kUntil = 12000 };
 
 static volatile long handled, before_call, behind_call, in_routine;
 static volatile bool stop;

@@ -35,7 +35,7 @@ static void stop_workers(void) {
 static unsigned char* routine;
 static unsigned char* failing;
 static void hammer(unsigned worker, unsigned round) {
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 600; ++i) {
     CHECK_EQ(call(routine), wanted(round));
     if (i % 4 == 0) CHECK_EQ(call(failing), EBADF);
   }
@@ -65,7 +65,7 @@ enum { kSites = 110, kApart = 0x35 };
 static unsigned char* many;
 static void hammer_many(unsigned worker, unsigned round) {
   for (unsigned i = 0; i < kSites; ++i)
-    for (int n = 0; n < 14; ++n) CHECK_EQ(call(many + i * kApart), wanted(i + round));
+    for (int n = 0; n < 10; ++n) CHECK_EQ(call(many + i * kApart), wanted(i + round));
 }
 CASE(many_sites_one_after_the_other) {
   start_workers(hammer_many);
@@ -92,7 +92,7 @@ static void hammer_apart(unsigned worker, unsigned round) {
 }
 CASE(neighbouring_sites) {
   start_workers(hammer_apart);
-  for (unsigned round = 1; round <= rounds(250); ++round) {
+  for (unsigned round = 1; round <= rounds(150); ++round) {
     unsigned char* const pages = code_pages(2);
     many = pages + round % 64;
     for (unsigned i = 0; i < kSites; ++i) {

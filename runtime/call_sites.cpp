@@ -49,4 +49,11 @@ void CallSites::settle(abi::Word address) noexcept {
     traps_at_[index].store(kSettled, std::memory_order_relaxed);
 }
 
+void CallSites::forget(abi::Word start, abi::Word end) noexcept {
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    const abi::Word address = slots_[i].load(std::memory_order_relaxed) >> 2;
+    if (address >= start && address < end) traps_at_[i].store(0, std::memory_order_relaxed);
+  }
+}
+
 }  // namespace sudrun::runtime

@@ -26,6 +26,8 @@ class CallSites {
   Seen note(abi::Host& host, abi::Word address, unsigned hot_after) noexcept;
   /// The site at `address` is not to be called hot any more.
   void settle(abi::Word address) noexcept;
+  /// Other code will stand in [start, end): how often its sites have trapped means nothing any more.
+  void forget(abi::Word start, abi::Word end) noexcept;
   /// How many different sites have trapped; counts no further than the table has room.
   unsigned count() const noexcept { return count_.load(std::memory_order_relaxed); }
   /// How many traps there were.

@@ -24,11 +24,15 @@ extern "C" {
     sudrun_fast_swapped[], sudrun_fast_result_noted[], sudrun_fast_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_clock_store[], sudrun_clock_stored[],
     sudrun_clock_done[], sudrun_clock_end[], sudrun_clock_failed[];
+[[gnu::visibility("hidden")]] extern const char sudrun_known_on_host_stack[], sudrun_known_back[],
+    sudrun_clock_on_host_stack[], sudrun_clock_back[];
 
 [[gnu::visibility("hidden")]] void sudrun_trap_entry(int, void*, void*);
 [[gnu::visibility("hidden")]] void sudrun_restorer();
 /// Runs the guest whose registers are in the calling thread's block until it makes a call.
 [[gnu::visibility("hidden")]] void sudrun_run_guest() noexcept;
+[[gnu::visibility("hidden")]] void sudrun_run_guest_by_frame(const void* frame, std::size_t size) noexcept;
+[[gnu::visibility("hidden")]] extern const char sudrun_to_host_loop[];
 
 /// Native call from the always-allowed range; returns the kernel's value. Async-signal-safe.
 [[gnu::visibility("hidden")]] std::int64_t sudrun_gate_call(long number, std::uint64_t a0, std::uint64_t a1,

@@ -12,14 +12,16 @@ namespace sudrun::runtime {
 void MappingChange::add(abi::Word start, abi::Word size) noexcept {
   if (!allowed_) return;
   const abi::Word end = start + size < start ? ~abi::Word{0} : start + size;
-  allowed_ = rewriter_.begin_change(start, end);
+  bool undone = false;
+  allowed_ = process_.rewriter().begin_change(start, end, undone);
   begun_ += allowed_ ? 1 : 0;
+  if (undone) process_.sites().forget(start, end);
 }
 
 void MappingChange::begin(long number, const Arguments& args) noexcept {
-  static_assert(kCalls == (abi::Word{1} << SYS_mmap | abi::Word{1} << SYS_mprotect |
-                           abi::Word{1} << SYS_munmap | abi::Word{1} << SYS_mremap |
-                           abi::Word{1} << SYS_madvise | abi::Word{1} << SYS_shmat));
+  static_assert(kCalls ==
+                (abi::Word{1} << SYS_mmap | abi::Word{1} << SYS_mprotect | abi::Word{1} << SYS_munmap |
+                 abi::Word{1} << SYS_mremap | abi::Word{1} << SYS_madvise | abi::Word{1} << SYS_shmat));
   switch (number) {
     case SYS_mmap:
       if ((args[3] & MAP_FIXED) != 0) add(args[0], args[1]);

@@ -12,11 +12,12 @@ namespace sudrun::runtime {
 class MappingChange {
  public:
   using Arguments = std::array<abi::Word, 5>;
-  MappingChange(Process& process, long number, const Arguments& args) noexcept : rewriter_(process.rewriter()) {
-    if (process.rewriting() && number >= 0 && number < 64 && ((kCalls >> number) & 1) != 0) begin(number, args);
+  MappingChange(Process& process, long number, const Arguments& args) noexcept : process_(process) {
+    if (process.rewriting() && number >= 0 && number < 64 && ((kCalls >> number) & 1) != 0)
+      begin(number, args);
   }
   ~MappingChange() {
-    for (; begun_ != 0; --begun_) rewriter_.end_change();
+    for (; begun_ != 0; --begun_) process_.rewriter().end_change();
   }
   MappingChange(const MappingChange&) = delete;
   MappingChange& operator=(const MappingChange&) = delete;
@@ -28,7 +29,7 @@ class MappingChange {
   void begin(long number, const Arguments& args) noexcept;
   void add(abi::Word start, abi::Word size) noexcept;
 
-  Rewriter& rewriter_;
+  Process& process_;
   unsigned begun_ = 0;
   bool allowed_ = true;
 };

@@ -25,19 +25,28 @@ class Rewriter {
   /// Whether a site may be rewritten is asked when it has trapped this often: what runs once is left alone.
   static constexpr unsigned kHot = 8;
 
-  /// Rewrites the `syscall` at `site`, which has just trapped with `number`, if that is shown to be safe. True
-  /// if there is nothing more to do about it; false: ask again when it traps again. Takes no memory of the
-  /// heap but the first time. On guest threads, in the host loop.
+  /// Rewrites the `syscall` at `site`, which has just trapped with `number`, if that is shown to be safe.
+  /// True if there is nothing more to do about it; false: ask again when it traps again. Takes no memory of
+  /// the heap but the first time. On guest threads, in the host loop.
   bool consider(abi::Host& host, abi::Word site, std::uint32_t number) noexcept;
 
   /// Mappings in [start, end) are about to be made, changed or removed: puts the program's own bytes back
-  /// there, and rewrites nothing until end_change(). False, and nothing begun, if that would hit stubs.
-  bool begin_change(abi::Word start, abi::Word end) noexcept;
+  /// there, of which `undone` tells, and rewrites nothing until end_change(). False, and nothing begun, if
+  /// that would hit stubs.
+  bool begin_change(abi::Word start, abi::Word end, bool& undone) noexcept;
   void end_change() noexcept { changes_.fetch_sub(1, std::memory_order_release); }
 
-  /// If `rip` is at one of our instructions: where in the program the thread is, with the registers it has
-  /// (but for rcx and r11, which a system call changes). Async-signal-safe.
-  std::optional<abi::Word> program_address(abi::Word rip) const noexcept;
+  /// Where in the program a thread is that stands at one of our instructions.
+  struct Place {
+    abi::Word rip;
+    abi::Word resume;    ///< the address after the `syscall`
+    bool rcx_is_resume;  ///< there its rcx is `resume`; else it has its own, or what a system call may change
+  };
+  /// Nothing if `rip` is not at one of ours. Async-signal-safe.
+  std::optional<Place> program_place(abi::Word rip) const noexcept;
+  /// Puts the program's own bytes back where a thread has come to `rip` from. Async-signal-safe, in guest
+  /// code.
+  void withdraw(abi::Word rip) noexcept;
   /// Where a call that goes on at `continuation` is in the program; `continuation` itself if it is that.
   abi::Word resume_address(abi::Word continuation) const noexcept;
   /// Where a thread goes on that has run into one of our breakpoints at `address`. Async-signal-safe.
@@ -54,7 +63,8 @@ class Rewriter {
     loader::Rewrite rewrite;
     abi::Word touched, touched_end;  ///< code at the site that has changed or moved
     loader::Rung rung;
-    bool live;  ///< the bytes are in place
+    bool live;      ///< the bytes at the site are in place
+    bool hop_live;  ///< those of the hop are, and a thread may be there
   };
   struct Area;
   struct Books;
@@ -69,7 +79,7 @@ class Rewriter {
   std::optional<loader::Rewrite> place(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
   Area* new_area(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
   bool apply(const Patch& patch) noexcept;
-  void undo(Patch& patch) noexcept;
+  void undo(Patch& patch, bool hop_too) noexcept;
   const Patch* patch_of_stub(abi::Word address) const noexcept;
 
   SpinLock lock_;

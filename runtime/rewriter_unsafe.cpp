@@ -30,6 +30,7 @@ constexpr unsigned kMaxAreas = 64, kMaxPatches = 2048;
 constexpr Word kReach = Word{1} << 31;
 constexpr Word kLowest = 64 * 1024;  // the usual vm.mmap_min_addr
 constexpr Word kWindow = 512;
+constexpr Word kSyscallSize = 2;
 
 constexpr std::uint64_t kCode = PROT_READ | PROT_EXEC;
 
@@ -158,15 +159,14 @@ struct Table {
 
 struct Rewriter::Books {
   loader::Disassembler disassembler;
-  std::atomic<unsigned> area_count{0}, patch_count{0}, hop_count{0};
+  std::atomic<unsigned> area_count{0}, patch_count{0};
   std::array<unsigned, 4> by_rung{};
   std::array<Area, kMaxAreas> areas;
   // Elements are made where they are used first. Filled up only; those of sites put back stay.
   Table<Patch> patches;
-  Table<std::pair<std::uint64_t, std::uint64_t>> hops;
-  Table<Word> hop_sites;
+  Table<std::pair<std::uint64_t, std::uint64_t>> hops;  ///< what plan_rewrite() asks for
 
-  bool complete() const noexcept { return patches.room && hops.room && hop_sites.room; }
+  bool complete() const noexcept { return patches.room && hops.room; }
 };
 
 Rewriter::~Rewriter() { delete books_.load(); }
@@ -222,20 +222,22 @@ std::optional<Rewriter::Patch> Rewriter::rewrite(abi::Host& host, const Mapping&
   // What the program itself has there.
   const auto own = [&](const CodeEdit& edit) {
     for (unsigned i = 0; i < edit.size; ++i)
-      if (edit.address + i >= start && edit.address + i < end) window[edit.address + i - start] = edit.before[i];
+      if (edit.address + i >= start && edit.address + i < end)
+        window[edit.address + i - start] = edit.before[i];
   };
   const unsigned count = books.patch_count.load(std::memory_order_relaxed);
+  unsigned hops = 0;
   for (const Patch& patch : books.patches.first(count)) {
-    if (!patch.live) continue;
-    own(patch.rewrite.site);
-    if (patch.rewrite.hop) own(*patch.rewrite.hop);
+    if (patch.live) own(patch.rewrite.site);
+    if (!patch.hop_live) continue;
+    own(*patch.rewrite.hop);
+    books.hops[hops++] = {patch.rewrite.hop->address, patch.rewrite.hop->address + patch.rewrite.hop->size};
   }
-  const unsigned hops = books.hop_count.load(std::memory_order_relaxed);
-  const RewritePlan plan = loader::plan_rewrite(books.disassembler, {start, window}, site, number,
-                                                books.hops.first(hops));
+  const RewritePlan plan =
+      loader::plan_rewrite(books.disassembler, {start, window}, site, number, books.hops.first(hops));
   if (plan.rung == Rung::none) return std::nullopt;
   // From the first byte that changes to the end of what was moved. Two sites may be that close.
-  Word touched_end = site + 2;
+  Word touched_end = site + kSyscallSize;
   if (plan.copied_count != 0) {
     const RewritePlan::Copied& last = plan.copied[plan.copied_count - 1];
     touched_end = std::max(touched_end, last.address + last.size);
@@ -244,7 +246,7 @@ std::optional<Rewriter::Patch> Rewriter::rewrite(abi::Host& host, const Mapping&
     if (patch.live && overlap(plan.edit, touched_end, patch.touched, patch.touched_end)) return std::nullopt;
   const auto made = place(plan, mapping);
   if (!made) return std::nullopt;
-  return Patch{*made, plan.edit, touched_end, plan.rung, true};
+  return Patch{*made, plan.edit, touched_end, plan.rung, true, made->hop.has_value()};
 }
 
 /// Finds a stub the plan accepts, in an area there is or in a new one.
@@ -324,15 +326,9 @@ bool Rewriter::apply(const Patch& patch) noexcept {
   const unsigned index = books.patch_count.load(std::memory_order_relaxed);
   new (&books.patches[index]) Patch(patch);
   books.patch_count.store(index + 1, std::memory_order_release);
-  if (rewrite.hop) {
-    const unsigned hop = books.hop_count.load(std::memory_order_relaxed);
-    books.hops[hop] = {rewrite.hop->address, rewrite.hop->address + rewrite.hop->size};
-    books.hop_sites[hop] = rewrite.resume - 2;
-    books.hop_count.store(hop + 1, std::memory_order_release);
-    if (!write_edit(*rewrite.hop, rewrite.hop->after, true)) {
-      books.patches[index].live = false;
-      return false;
-    }
+  if (rewrite.hop && !write_edit(*rewrite.hop, rewrite.hop->after, true)) {
+    books.patches[index].live = books.patches[index].hop_live = false;
+    return false;
   }
   synchronise_code();
   if (!write_edit(rewrite.site, rewrite.site.after, false)) {
@@ -342,16 +338,18 @@ bool Rewriter::apply(const Patch& patch) noexcept {
   return true;
 }
 
-/// The site first: after that nobody new comes by its hop.
-void Rewriter::undo(Patch& patch) noexcept {
+/// The site first: after that nobody new comes by its hop. Somebody may still be there, unless the program
+/// itself changes the code.
+void Rewriter::undo(Patch& patch, bool hop_too) noexcept {
+  if (patch.live) write_edit(patch.rewrite.site, patch.rewrite.site.before, false);
   patch.live = false;
-  write_edit(patch.rewrite.site, patch.rewrite.site.before, false);
-  if (!patch.rewrite.hop) return;
+  if (!patch.hop_live || !hop_too) return;
   synchronise_code();
   write_edit(*patch.rewrite.hop, patch.rewrite.hop->before, true);
+  patch.hop_live = false;
 }
 
-bool Rewriter::begin_change(Word start, Word end) noexcept {
+bool Rewriter::begin_change(Word start, Word end, bool& undone) noexcept {
   const std::scoped_lock hold(lock_);
   if (Books* const books = books_.load(std::memory_order_relaxed)) {
     const unsigned areas = books->area_count.load(std::memory_order_relaxed);
@@ -359,11 +357,13 @@ bool Rewriter::begin_change(Word start, Word end) noexcept {
       if (overlap(start, end, books->areas[i].start, books->areas[i].start + kAreaSize)) return false;
     const unsigned patches = books->patch_count.load(std::memory_order_relaxed);
     for (Patch& patch : books->patches.first(patches)) {
-      if (!patch.live) continue;
+      if (!patch.live && !patch.hop_live) continue;
       const auto touches = [&](const CodeEdit& edit) {
         return overlap(start, end, edit.address, edit.address + edit.size);
       };
-      if (touches(patch.rewrite.site) || (patch.rewrite.hop && touches(*patch.rewrite.hop))) undo(patch);
+      if (!touches(patch.rewrite.site) && !(patch.hop_live && touches(*patch.rewrite.hop))) continue;
+      undo(patch, true);
+      undone = true;
     }
   }
   changes_.fetch_add(1, std::memory_order_release);
@@ -374,7 +374,9 @@ const Rewriter::Patch* Rewriter::patch_of_stub(Word address) const noexcept {
   const Books* const books = books_.load(std::memory_order_acquire);
   if (books == nullptr) return nullptr;
   const unsigned areas = books->area_count.load(std::memory_order_acquire);
-  const auto inside = [&](const Area& area) { return address >= area.start && address < area.start + kAreaSize; };
+  const auto inside = [&](const Area& area) {
+    return address >= area.start && address < area.start + kAreaSize;
+  };
   if (std::none_of(books->areas.begin(), books->areas.begin() + areas, inside)) return nullptr;
   const unsigned patches = books->patch_count.load(std::memory_order_acquire);
   for (const Patch& patch : books->patches.first(patches))
@@ -382,19 +384,30 @@ const Rewriter::Patch* Rewriter::patch_of_stub(Word address) const noexcept {
   return nullptr;
 }
 
-std::optional<Word> Rewriter::program_address(Word rip) const noexcept {
+std::optional<Rewriter::Place> Rewriter::program_place(Word rip) const noexcept {
   const Books* const books = books_.load(std::memory_order_acquire);
   if (books == nullptr) return std::nullopt;
   if (const Patch* const patch = patch_of_stub(rip)) {
-    for (unsigned i = 0; i < patch->rewrite.mark_count; ++i)
-      if (patch->rewrite.stub_address + patch->rewrite.marks[i].offset == rip)
-        return patch->rewrite.marks[i].guest;
+    const loader::Rewrite& made = patch->rewrite;
+    for (unsigned i = 0; i < made.mark_count; ++i)
+      if (made.stub_address + made.marks[i].offset == rip)
+        return Place{made.marks[i].guest, made.resume, rip == made.continuation};
     return std::nullopt;
   }
-  const unsigned hops = books->hop_count.load(std::memory_order_acquire);
-  for (unsigned i = 0; i < hops; ++i)
-    if (books->hops[i].first == rip) return books->hop_sites[i];
+  const unsigned patches = books->patch_count.load(std::memory_order_acquire);
+  for (const Patch& patch : books->patches.first(patches))
+    if (patch.hop_live && patch.rewrite.hop->address == rip)
+      return Place{patch.rewrite.resume - kSyscallSize, patch.rewrite.resume, false};
   return std::nullopt;
+}
+
+void Rewriter::withdraw(Word rip) noexcept {
+  const auto place = program_place(rip);
+  if (!place) return;
+  const std::scoped_lock hold(lock_);
+  const unsigned patches = books_.load()->patch_count.load(std::memory_order_relaxed);
+  for (Patch& patch : books_.load()->patches.first(patches))
+    if (patch.live && patch.rewrite.resume == place->resume) undo(patch, false);
 }
 
 Word Rewriter::resume_address(Word continuation) const noexcept {

@@ -29,28 +29,27 @@ constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they we
 // --- the host loop
 // ------------------------------------------------------------------------------------------
 
-// What stands before the address the guest will go on at; rewrites it where that is due.
-CallSites::Kind GuestThread::look_at_site() noexcept {
+// What stands before the address the guest will go on at.
+CallSites::Seen GuestThread::look_at_site() noexcept {
   abi::Registers& regs = block_.context.regs;
-  if (block_.entry != ENTRY_TRAP) {
-    regs.rip = process_.rewriter().resume_address(regs.rip);
-    regs.rcx = regs.rip;
-    block_.context.xstate = own_image_;
-    return CallSites::Kind::syscall;
-  }
-  const Word site = regs.rip - kCallInstructionSize;
-  const auto seen = process_.sites().note(*this, site, Rewriter::kHot);
-  if (!seen.hot || !process_.rewriting()) return seen.kind;
-  if (seen.kind == CallSites::Kind::syscall) process_.open_fast_path();
-  if (seen.kind != CallSites::Kind::syscall ||
-      process_.rewriter().consider(*this, site, static_cast<std::uint32_t>(regs.rax)))
+  if (block_.entry == ENTRY_TRAP)
+    return process_.sites().note(*this, regs.rip - kCallInstructionSize, Rewriter::kHot);
+  regs.rip = regs.rcx = process_.rewriter().resume_address(regs.rip);
+  if (block_.image == own_image_.data()) block_.context.xstate = own_image_;
+  return {CallSites::Kind::syscall, false};
+}
+
+// That a call has returned shows that the address after it is one of an instruction.
+void GuestThread::rewrite_site(Word site, Word number) noexcept {
+  process_.open_fast_path();
+  if (process_.rewriter().consider(*this, site, static_cast<std::uint32_t>(number)))
     process_.sites().settle(site);
-  return seen.kind;
 }
 
 void GuestThread::serve_call() noexcept {
   const abi::Table& table = process_.table();
-  const CallSites::Kind site = look_at_site();
+  const CallSites::Seen site = look_at_site();
+  const Word resume = block_.context.regs.rip, number = block_.context.regs.rax;
   const auto frame = abi::frame_of(table, block_.context.regs, *this);
   if (!frame) {
     abi::write_result(table, block_.context.regs, Result::fail(EFAULT));
@@ -65,15 +64,16 @@ void GuestThread::serve_call() noexcept {
   Tracer* tracer = process_.tracer();
   block_.not_entered = false;
   const Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
-  const Result result = block_.entry == ENTRY_RESULT ? Result::of(block_.site_result) : carry_out(entry, *frame);
+  const Result result =
+      block_.entry == ENTRY_RESULT ? Result::of(block_.site_result) : carry_out(entry, *frame);
   if (result.is_native_error(EPIPE)) {
     abi::Call call{*this, process_.personality(), table, entry, *frame};
     process_.personality().pipe_broke(call);
   }
   // Made again by going back over the instruction, and so only where it is known to stand.
   const bool restarts =
-      site == CallSites::Kind::syscall && (result.is_native_error(abi::kRestartAlways) ||
-                                           (result.is_native_error(EINTR) && should_restart(entry)));
+      site.kind == CallSites::Kind::syscall && (result.is_native_error(abi::kRestartAlways) ||
+                                                (result.is_native_error(EINTR) && should_restart(entry)));
   if (restarts) {
     if (tracer != nullptr) tracer->restarting(*this, entry, *frame);
     block_.context.regs.rip -= kCallInstructionSize;
@@ -88,6 +88,9 @@ void GuestThread::serve_call() noexcept {
     return;
   }
   abi::write_result(table, block_.context.regs, result);
+  const bool returns = (result.is_ok() || result.is_failure()) && block_.context.regs.rip == resume;
+  if (site.hot && site.kind == CallSites::Kind::syscall && returns && process_.rewriting())
+    rewrite_site(resume - kCallInstructionSize, number);
 }
 
 Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
@@ -131,6 +134,8 @@ bool GuestThread::should_restart(const Entry& entry) noexcept {
 // ----------------------------------------------------------------------------------------------
 
 NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, Word a4, Word a5) noexcept {
+  const MappingChange change(process_, number, {a0, a1, a2, a3, a4});
+  if (!change) return -EINVAL;
   for (;;) {
     const NativeResult result = sudrun_gate_call(number, a0, a1, a2, a3, a4, a5);
     // close() has closed the descriptor even when it says EINTR.
@@ -140,6 +145,8 @@ NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, 
 
 NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
                                              Word a5) noexcept {
+  const MappingChange change(process_, number, {a0, a1, a2, a3, a4});
+  if (!change) return -EINVAL;
   for (;;) {
     block_.not_entered = false;
     const NativeResult result = sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);

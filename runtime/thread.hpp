@@ -129,7 +129,8 @@ class GuestThread final : public abi::Host {
   };
 
   // thread.cpp: the host loop.
-  CallSites::Kind look_at_site() noexcept;
+  CallSites::Seen look_at_site() noexcept;
+  void rewrite_site(abi::Word site, abi::Word number) noexcept;
   void serve_call() noexcept;
   abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   abi::Result act(const abi::Entry& entry, const abi::Frame& frame) noexcept;
@@ -154,7 +155,10 @@ class GuestThread final : public abi::Host {
   void use_image(std::span<std::byte> image) noexcept;
   void load_frame(const ucontext_t& frame, std::uint64_t fs) noexcept;
   void store_frame(ucontext_t& frame) noexcept;
-  void restart_resuming(ucontext_t& frame) noexcept;
+  Resume restart_resuming(ucontext_t& frame) noexcept;
+  void resume_stepping() noexcept;
+  stack_t signal_stack() const noexcept;
+  bool stopped_in_stub(int signal, ucontext_t& frame) noexcept;
   void enter_stub() noexcept;
   void leave_stub() noexcept;
   bool at_site(std::uint64_t rip) const noexcept;

@@ -41,7 +41,7 @@ struct alignas(64) ThreadBlock {
   std::uint32_t in_use;  ///< XSAVE components that held something when the guest was left
   std::byte* image;      ///< of the guest's vector state: `own_image`, or the kernel's in a signal frame
   std::byte* own_image;
-  std::uint64_t load_mask;  ///< XSAVE components to take from `image`
+  std::uint64_t load_mask;    ///< XSAVE components to take from `image`
   std::uint64_t site_return;  ///< of the call under way at a rewritten site: where it goes on,
   std::uint64_t site_number;  ///< the whole register that had the number,
   std::int64_t site_result;   ///< what the kernel has said to it, with ENTRY_RESULT and where gate.S says so,

@@ -59,6 +59,7 @@
 #define ENTRY_TRAP 0
 #define ENTRY_SITE 1   /* from a rewritten site, with the guest's registers in the block */
 #define ENTRY_RESULT 2 /* the same; the native call has been made, and its result is in TB_RESULT */
+#define ENTRY_AGAIN 3  /* nothing was called: the guest could not be resumed the way it was tried */
 
 /* In Resume::selector_and_side. */
 #define RESUME_HOST_LOOP 0x10000

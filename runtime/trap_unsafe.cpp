@@ -34,6 +34,7 @@ constexpr std::size_t kGuard = 4096;
 constexpr std::size_t kHostStack = 256 * 1024;
 constexpr std::size_t kTrapStack = 128 * 1024;  // a signal frame with every state component is up to 11 KiB
 constexpr std::size_t kPage = 4096;
+constexpr abi::Word kTrapFlag = 0x100, kPlainFlags = 0x202;
 constexpr int kCodeSeccomp = 1;               // SYS_SECCOMP
 constexpr int kCodeDispatch = 2;              // SYS_USER_DISPATCH
 constexpr std::uint64_t kHwcap2Fsgsbase = 2;  // HWCAP2_FSGSBASE, asm/hwcap2.h
@@ -90,7 +91,7 @@ abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) no
 GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
     : process_(process), mask_(mask & ~kUnblockable) {
   const VectorSupport vectors = vector_support();
-  const std::size_t image_room = (vectors.image_size + kPage - 1) / kPage * kPage;
+  const std::size_t image_room = (vectors.image_size + kImageTail + kPage - 1) / kPage * kPage;
   region_size_ = kGuard + kHostStack + kTrapStack + image_room;
   void* region = mmap(nullptr, region_size_, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
@@ -123,9 +124,7 @@ std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
   tid_ = static_cast<int>(native(SYS_gettid));
   set_kernel_mask(process_.signals().host_mask(~abi::NativeSigset{0}));
   if (const auto r = arm_thread(process_.trap_mode(), block_); r != 0) return r;
-  stack_t stack{};
-  stack.ss_sp = region_ + kGuard;
-  stack.ss_size = kHostStack + kTrapStack;
+  const stack_t stack = signal_stack();
   native(SYS_sigaltstack, word(&stack));
 
   context().regs = start;
@@ -152,11 +151,21 @@ std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
   return 0;
 }
 
+stack_t GuestThread::signal_stack() const noexcept {
+  stack_t stack{};
+  stack.ss_sp = region_ + kGuard;
+  stack.ss_size = kHostStack + kTrapStack;
+  return stack;
+}
+
 void GuestThread::host_loop() noexcept {
   if (start_hook_ && !start_hook_(tid_)) finishing_ = true;
   while (leave()) {
-    sudrun_run_guest();
-    serve_call();
+    if ((block_.context.regs.rflags & kTrapFlag) != 0)
+      resume_stepping();
+    else
+      sudrun_run_guest();
+    if (block_.entry != ENTRY_AGAIN) serve_call();
   }
 }
 
@@ -226,8 +235,8 @@ bool GuestThread::leave() noexcept {
   }
 }
 
-// Where the instructions after a site were moved into its stub, that is where they are executed; everybody else
-// sees the thread at the site.
+// Where the instructions after a site were moved into its stub, that is where they are executed; everybody
+// else sees the thread at the site.
 void GuestThread::enter_stub() noexcept {
   abi::Word& rip = block_.context.regs.rip;
   if (block_.entry == ENTRY_TRAP || rip == block_.site_return) return;
@@ -235,7 +244,7 @@ void GuestThread::enter_stub() noexcept {
 }
 void GuestThread::leave_stub() noexcept {
   abi::Word& rip = block_.context.regs.rip;
-  if (block_.entry != ENTRY_TRAP) rip = process_.rewriter().program_address(rip).value_or(rip);
+  if (block_.entry != ENTRY_TRAP) rip = process_.rewriter().resume_address(rip);
 }
 
 Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs,
@@ -263,24 +272,66 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
     leave_stub();
     deliver(decode_siginfo(*info, *frame));
     mask_of(*frame) = kernel_mask_ = process_.signals().host_mask(mask_);
-    if (resuming) restart_resuming(*frame);
+    if (resuming) return restart_resuming(*frame);
     return resume_with(block_.host_fs, Selector::allow, Side::leaving);
   }
   caught_in_runtime(signal, info, frame);
   return resume_with(fs, static_cast<Selector>(selector), static_cast<Side>(side));
 }
 
-void GuestThread::restart_resuming(ucontext_t& frame) noexcept {
-  constexpr greg_t kPlainFlags = 0x202;
-  frame.uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(word(sudrun_resume_begin));
-  frame.uc_mcontext.gregs[REG_RSP] = static_cast<greg_t>(block_.host_rsp);
-  frame.uc_mcontext.gregs[REG_EFL] = kPlainFlags;
+Resume GuestThread::restart_resuming(ucontext_t& frame) noexcept {
+  greg_t* const live = frame.uc_mcontext.gregs;
+  live[REG_RSP] = static_cast<greg_t>(block_.host_rsp);
+  live[REG_EFL] = kPlainFlags;
+  live[REG_RIP] = static_cast<greg_t>(word(sudrun_resume_begin));
+  if ((block_.context.regs.rflags & kTrapFlag) == 0)
+    return resume_with(block_.host_fs, Selector::allow, Side::leaving);
+  live[REG_RIP] = static_cast<greg_t>(word(sudrun_to_host_loop));
+  block_.entry = ENTRY_AGAIN;
+  return resume_with(block_.host_fs, Selector::allow, Side::host);
+}
+
+// A guest that steps through its own code: the trap flag must come with its first instruction.
+void GuestThread::resume_stepping() noexcept {
+  constexpr unsigned long kFlags = 7;  // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
+  constexpr greg_t kSegments = 0x33 | greg_t{0x2b} << 48;
+  ucontext_t frame{};
+  frame.uc_flags = kFlags;
+  frame.uc_stack = signal_stack();
+  std::memcpy(frame.uc_mcontext.gregs, &block_.context.regs, sizeof block_.context.regs);
+  frame.uc_mcontext.gregs[REG_CSGSFS] = kSegments;
+  frame.uc_mcontext.fpregs = reinterpret_cast<fpregset_t>(block_.image);
+  mask_of(frame) = kernel_mask_;
+  sudrun_run_guest_by_frame(&frame, sizeof frame);
+}
+
+// A signal found the guest in a stub or on its way there. Its registers become those it has in the program.
+// True: nothing has happened there that it should know of.
+bool GuestThread::stopped_in_stub(int signal, ucontext_t& frame) noexcept {
+  greg_t* const live = frame.uc_mcontext.gregs;
+  const auto rip = static_cast<std::uint64_t>(live[REG_RIP]);
+  Rewriter& rewriter = process_.rewriter();
+  constexpr greg_t kStepTrap = 1, kBreakpointTrap = 3;
+  if (signal == SIGTRAP && live[REG_TRAPNO] == kBreakpointTrap) {
+    const auto to = rewriter.forward(rip - 1);
+    if (to) live[REG_RIP] = static_cast<greg_t>(*to);
+    return to.has_value();
+  }
+  const auto place = rewriter.program_place(rip);
+  if (!place) return false;
+  live[REG_RIP] = static_cast<greg_t>(place->rip);
+  if (place->rcx_is_resume) live[REG_RCX] = static_cast<greg_t>(place->resume);
+  // Who steps through the program is not to step through ours.
+  const bool stepped = signal == SIGTRAP && live[REG_TRAPNO] == kStepTrap;
+  if (stepped) rewriter.withdraw(rip);
+  return stepped;
 }
 
 Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* frame,
                                     std::uint64_t fs) noexcept {
-  load_frame(*frame, fs);
   const bool trap = signal == SIGSYS && (info->si_code == kCodeDispatch || info->si_code == kCodeSeccomp);
+  if (!trap && stopped_in_stub(signal, *frame)) return resume_with(fs, Selector::block, Side::leaving);
+  load_frame(*frame, fs);
   if (trap && info->si_arch != AUDIT_ARCH_X86_64) {
     report_wrong_instruction(*this);
     abi::SignalInfo refused;
@@ -291,15 +342,6 @@ Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* fra
     block_.entry = ENTRY_TRAP;
     return to_host_loop();
   }
-  abi::Word& rip = block_.context.regs.rip;
-  constexpr greg_t kBreakpointTrap = 3;
-  if (signal == SIGTRAP && frame->uc_mcontext.gregs[REG_TRAPNO] == kBreakpointTrap) {
-    if (const auto to = process_.rewriter().forward(rip - 1)) {
-      frame->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(*to);
-      return resume_with(fs, Selector::block, Side::leaving);
-    }
-  }
-  rip = process_.rewriter().program_address(rip).value_or(rip);
   deliver(decode_siginfo(*info, *frame));
   store_frame(*frame);
   return resume_with(block_.context.fs_base, Selector::block, Side::leaving);
@@ -313,22 +355,27 @@ bool GuestThread::at_site(std::uint64_t rip) const noexcept {
 
 // Before the native call: the guest stands before its call again, and gets the signal there. After it: the
 // host loop finishes the call, with the signal pending.
-Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept {
+Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* frame,
+                                   std::uint64_t fs) noexcept {
   greg_t* const live = frame->uc_mcontext.gregs;
   const auto rip = static_cast<std::uint64_t>(live[REG_RIP]);
   const bool made = between(rip, sudrun_fast_returned, sudrun_fast_end) ||
                     between(rip, sudrun_clock_done, sudrun_clock_end);
-  const bool noted = between(rip, sudrun_fast_result_noted, sudrun_fast_end) || rip >= word(sudrun_clock_done);
+  const bool noted =
+      between(rip, sudrun_fast_result_noted, sudrun_fast_end) || rip >= word(sudrun_clock_done);
   if (made && !noted) block_.site_result = live[REG_RAX];
   if (rip == word(sudrun_fast_swapped)) live[REG_RDX] = live[REG_RCX];
   if (rip >= word(sudrun_site_noted)) live[REG_RAX] = static_cast<greg_t>(block_.site_number);
   if (rip >= word(sudrun_site_flags_noted)) {
     // From AH: SF, ZF, AF, PF, CF; from AL: OF.
     constexpr greg_t kStatus = 0xd5, kOverflow = 0x800;
-    const greg_t low = block_.site_status >> 8 & kStatus, overflow = (block_.site_status & 1) != 0 ? kOverflow : 0;
+    const greg_t low = block_.site_status >> 8 & kStatus,
+                 overflow = (block_.site_status & 1) != 0 ? kOverflow : 0;
     live[REG_EFL] = (live[REG_EFL] & ~(kStatus | kOverflow)) | low | overflow;
   }
-  if (between(rip, sudrun_site_stack_left, sudrun_site_committed))
+  if (between(rip, sudrun_site_stack_left, sudrun_site_committed) ||
+      between(rip, sudrun_known_on_host_stack, sudrun_known_back) ||
+      between(rip, sudrun_clock_on_host_stack, sudrun_clock_back))
     live[REG_RSP] = static_cast<greg_t>(block_.context.regs.rsp);
   // Only the first instruction finds the return address in its register alone.
   const abi::Word resume = rip == word(sudrun_site_entry) || rip < word(sudrun_site_noted)

@@ -14,7 +14,7 @@ struct SoftwareWords {
   std::uint64_t components;
   std::uint32_t size;
 };
-constexpr std::uint32_t kMagic1 = 0x46505853;
+constexpr std::uint32_t kMagic1 = 0x46505853, kMagic2 = 0x46505845;
 constexpr std::size_t kSoftwareOffset = 464;
 constexpr std::size_t kFxsaveSize = 512, kHeaderSize = 64;
 constexpr std::size_t kMxcsrOffset = 24, kMxcsrMaskOffset = 28, kMxcsrMaskEnd = 32;
@@ -89,6 +89,7 @@ void initialise_image(std::span<std::byte> image, const VectorSupport& support) 
   const auto size = static_cast<std::uint32_t>(image.size());
   const SoftwareWords words{kMagic1, size + 4, support.components, size};
   std::memcpy(image.data() + kSoftwareOffset, &words, sizeof words);
+  std::memcpy(image.data() + image.size(), &kMagic2, sizeof kMagic2);
 }
 
 void assign_image(std::span<std::byte> image, std::span<const std::byte> from) noexcept {

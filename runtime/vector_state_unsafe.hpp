@@ -26,7 +26,10 @@ inline constexpr std::size_t kImageAlignment = 64;
 std::uint64_t components_of(std::span<const std::byte> image) noexcept;
 /// The image in a signal frame's FXSAVE area, with as much as the kernel says is there.
 std::span<std::byte> image_in_frame(void* fxsave_area) noexcept;
-/// Makes zeroed memory an image that says what it holds, as the kernel's do, with all registers initial.
+/// After an image the kernel wants a word of its own.
+inline constexpr std::size_t kImageTail = 4;
+/// Makes zeroed memory, with kImageTail after it, an image that says what it holds, as the kernel's do, with
+/// all registers initial.
 void initialise_image(std::span<std::byte> image, const VectorSupport& support) noexcept;
 /// Sets `image` to the state in `from`, an image of the kernel's or ours; to the initial state if that is
 /// empty.

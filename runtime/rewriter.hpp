@@ -34,13 +34,15 @@ class Rewriter {
   /// there, of which `undone` tells, and rewrites nothing until end_change(). False, and nothing begun, if
   /// that would hit stubs.
   bool begin_change(abi::Word start, abi::Word end, bool& undone) noexcept;
+  /// The lowest part of [start, end) that holds stubs; empty, at `end`, if there is none.
+  std::pair<abi::Word, abi::Word> stubs_in(abi::Word start, abi::Word end) const noexcept;
   void end_change() noexcept { changes_.fetch_sub(1, std::memory_order_release); }
 
   /// Where in the program a thread is that stands at one of our instructions.
   struct Place {
     abi::Word rip;
-    abi::Word resume;    ///< the address after the `syscall`
-    bool rcx_is_resume;  ///< there its rcx is `resume`; else it has its own, or what a system call may change
+    abi::Word resume;        ///< the address after the `syscall`
+    abi::Word continuation;  ///< where its rcx is this, it should be `resume`
   };
   /// Nothing if `rip` is not at one of ours. Async-signal-safe.
   std::optional<Place> program_place(abi::Word rip) const noexcept;

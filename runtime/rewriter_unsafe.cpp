@@ -370,6 +370,19 @@ bool Rewriter::begin_change(Word start, Word end, bool& undone) noexcept {
   return true;
 }
 
+std::pair<Word, Word> Rewriter::stubs_in(Word start, Word end) const noexcept {
+  std::pair<Word, Word> lowest{end, end};
+  if (const Books* const books = books_.load(std::memory_order_acquire)) {
+    const unsigned areas = books->area_count.load(std::memory_order_acquire);
+    for (unsigned i = 0; i < areas; ++i) {
+      const Word from = books->areas[i].start, to = from + kAreaSize;
+      if (overlap(start, end, from, to) && from < lowest.first)
+        lowest = {std::max(from, start), std::min(to, end)};
+    }
+  }
+  return lowest;
+}
+
 const Rewriter::Patch* Rewriter::patch_of_stub(Word address) const noexcept {
   const Books* const books = books_.load(std::memory_order_acquire);
   if (books == nullptr) return nullptr;
@@ -391,13 +404,13 @@ std::optional<Rewriter::Place> Rewriter::program_place(Word rip) const noexcept 
     const loader::Rewrite& made = patch->rewrite;
     for (unsigned i = 0; i < made.mark_count; ++i)
       if (made.stub_address + made.marks[i].offset == rip)
-        return Place{made.marks[i].guest, made.resume, rip == made.continuation};
+        return Place{made.marks[i].guest, made.resume, made.continuation};
     return std::nullopt;
   }
   const unsigned patches = books->patch_count.load(std::memory_order_acquire);
   for (const Patch& patch : books->patches.first(patches))
     if (patch.hop_live && patch.rewrite.hop->address == rip)
-      return Place{patch.rewrite.resume - kSyscallSize, patch.rewrite.resume, false};
+      return Place{patch.rewrite.resume - kSyscallSize, patch.rewrite.resume, patch.rewrite.continuation};
   return std::nullopt;
 }
 

@@ -266,9 +266,15 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
 
   const bool leaving = !at_entry && side == static_cast<std::uint64_t>(Side::leaving);
   const bool fault = info->si_code > 0 && signal != SIGSYS && ((kSynchronous >> (signal - 1)) & 1) != 0;
+  // At the last jump all registers are the guest's but one. Its stack is no stack of ours, so this frame lies
+  // where an image to resume from may have been: only the frame has the guest's state now. (A fault here means
+  // that the guest's own address is one the processor will not take.)
+  if (leaving && rip == word(sudrun_resume_jump)) {
+    frame->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(block_.context.regs.rip);
+    return caught_in_guest(signal, info, frame, fs);
+  }
   const bool resuming = leaving && between(rip, sudrun_resume_begin, sudrun_resume_end);
-  // The last jump faults where the guest's own address is one the processor will not take.
-  if (leaving && (!fault || rip == word(sudrun_resume_jump))) {
+  if (leaving && !fault) {
     leave_stub();
     deliver(decode_siginfo(*info, *frame));
     mask_of(*frame) = kernel_mask_ = process_.signals().host_mask(mask_);
@@ -320,7 +326,8 @@ bool GuestThread::stopped_in_stub(int signal, ucontext_t& frame) noexcept {
   const auto place = rewriter.program_place(rip);
   if (!place) return false;
   live[REG_RIP] = static_cast<greg_t>(place->rip);
-  if (place->rcx_is_resume) live[REG_RCX] = static_cast<greg_t>(place->resume);
+  if (static_cast<abi::Word>(live[REG_RCX]) == place->continuation)
+    live[REG_RCX] = static_cast<greg_t>(place->resume);
   // Who steps through the program is not to step through ours.
   const bool stepped = signal == SIGTRAP && live[REG_TRAPNO] == kStepTrap;
   if (stepped) rewriter.withdraw(rip);
@@ -389,6 +396,8 @@ Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* fram
   if (!made) return caught_in_guest(signal, info, frame, fs);
 
   load_frame(*frame, fs);
+  assign_image(own_image_, block_.context.xstate);  // the frame may lie on the host loop's stack
+  use_image(own_image_);
   block_.entry = ENTRY_RESULT;
   pending_.raw = *info;
   pending_.info = decode_siginfo(*info, *frame);

@@ -175,7 +175,7 @@ void GuestThread::load_frame(ucontext_t* frame, std::uint64_t fs) noexcept {
 
 void GuestThread::store_frame() noexcept {
   std::memcpy(frame_->uc_mcontext.gregs, &context_.regs, sizeof context_.regs);
-  mask_of(*frame_) = process_.signals().host_mask(mask_);
+  mask_of(*frame_) = kernel_mask();
 }
 
 void GuestThread::reset_xstate(std::span<const std::byte> xstate) noexcept {
@@ -207,6 +207,7 @@ void GuestThread::leave() noexcept {
       mask_of(*frame_) = process_.signals().host_mask(~abi::NativeSigset{0});
       return;
     }
+    if (put_off_ && !word_blocks()) put_off_ = false;
     deliver_unmasked();
     if (has_temporary_mask_ && block_.pending == 0) {
       mask_ = saved_mask_;
@@ -244,7 +245,8 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
   const bool fault = info->si_code > 0 && signal != SIGSYS && ((kSynchronous >> (signal - 1)) & 1) != 0;
   if (leaving && !fault) {
     load_frame(frame_, context_.fs_base);
-    deliver(decode_siginfo(*info, *frame));
+    const Pending late{*info, decode_siginfo(*info, *frame)};
+    if (!put_off(late)) deliver(late.info);
     store_frame();
     mask_of(*frame) = process_.signals().host_mask(~abi::NativeSigset{0});
   } else {
@@ -269,7 +271,8 @@ Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* fra
     host_ = std::move(host_).resume();  // the host loop serves the call; we come back through leave()
     if (finishing_) return resume_with(block_.host_fs, Selector::allow, Side::host);
   } else {
-    deliver(decode_siginfo(*info, *frame));
+    const Pending arrived{*info, decode_siginfo(*info, *frame)};
+    if (!put_off(arrived)) deliver(arrived.info);
     store_frame();
   }
   return resume_with(context_.fs_base, Selector::block, Side::leaving);

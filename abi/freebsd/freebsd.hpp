@@ -70,6 +70,8 @@ class FreeBsd final : public Personality {
   /// Whether the process has changed its ids since it was executed (issetugid(2)).
   bool changed_credentials() const noexcept { return changed_credentials_.load(); }
   void note_changed_credentials() noexcept { changed_credentials_.store(true); }
+  /// True from the second time on.
+  bool exchange_all_signals_watched() noexcept { return all_signals_watched_.exchange(true); }
   AioRegistry& aio() noexcept { return *aio_; }
 
   /// Must be called before the guest's descriptor `fd` is closed or replaced (close, dup2, closefrom…).
@@ -89,6 +91,7 @@ class FreeBsd final : public Personality {
   ThreadWakeups thread_wakeups_;
   std::atomic<std::int64_t> umtx_min_timeout_{0};
   std::atomic<bool> changed_credentials_{false};
+  std::atomic<bool> all_signals_watched_{false};
   std::unique_ptr<AioRegistry> aio_;
 };
 

@@ -374,6 +374,7 @@ enum {
   SYS_copy_file_range = 569,
   SYS___sysctlbyname = 570,
   SYS_shm_open2 = 571,
+  SYS_sigfastblock = 573,
   SYS___realpathat = 574,
   SYS_close_range = 575,
   SYS___specialfd = 577,

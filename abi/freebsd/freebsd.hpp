@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 
+#include "abi/freebsd/kept_limits.hpp"
 #include "abi/freebsd/memory_ranges.hpp"
 #include "abi/freebsd/process_descriptors.hpp"
 #include "abi/freebsd/process_switches.hpp"
@@ -64,6 +65,7 @@ class FreeBsd final : public Personality {
   ProcessDescriptors& process_descriptors() noexcept { return process_descriptors_; }
   ProtectionLimits& protection_limits() noexcept { return protection_limits_; }
   ProcessSwitches& switches() noexcept { return switches_; }
+  KeptLimits& kept_limits() noexcept { return kept_limits_; }
   ThreadWakeups& thread_wakeups() noexcept { return thread_wakeups_; }
   /// Nanoseconds that waits of _umtx_op(2) until a point in time take at least (UMTX_OP_SET_MIN_TIMEOUT).
   std::atomic<std::int64_t>& umtx_min_timeout() noexcept { return umtx_min_timeout_; }
@@ -88,6 +90,7 @@ class FreeBsd final : public Personality {
   ProcessDescriptors process_descriptors_;
   ProtectionLimits protection_limits_;
   ProcessSwitches switches_;
+  KeptLimits kept_limits_;
   ThreadWakeups thread_wakeups_;
   std::atomic<std::int64_t> umtx_min_timeout_{0};
   std::atomic<bool> changed_credentials_{false};

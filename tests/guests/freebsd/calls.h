@@ -273,6 +273,8 @@ enum {
   SYS_thr_exit = 431,
   SYS_thr_self = 432,
   SYS_thr_kill = 433,
+  SYS_freebsd10__umtx_lock = 434,
+  SYS_freebsd10__umtx_unlock = 435,
   SYS_jail_attach = 436,
   SYS_extattr_list_fd = 437,
   SYS_extattr_list_file = 438,

@@ -114,7 +114,7 @@ bool GuestThread::dismiss_pending() noexcept {
   // All signals have been blocked since it came. A temporary mask is for the native call to install: until
   // then they stay so, as one that it blocks would only come back.
   const abi::NativeSigset mask =
-      has_temporary_mask_ ? process_.signals().host_mask(~abi::NativeSigset{0}) : kernel_mask();
+      has_temporary_mask_ ? process_.signals().host_mask(~abi::NativeSigset{0}) : wanted_mask();
   native(SYS_rt_sigprocmask, SIG_SETMASK, word(&mask), 0, sizeof mask);
   return true;
 }

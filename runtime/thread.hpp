@@ -162,7 +162,7 @@ class GuestThread final : public abi::Host {
   bool word_blocks() noexcept;                    ///< whether the guest's word says that signals are blocked
   bool put_off(const Pending& pending) noexcept;  ///< keeps a signal that the word blocks; false: it does not
   /// What the kernel is to have blocked while the guest runs.
-  abi::NativeSigset kernel_mask() const noexcept {
+  abi::NativeSigset wanted_mask() const noexcept {
     return process_.signals().host_mask(put_off_ ? ~abi::NativeSigset{0} : mask_);
   }
   bool dismiss_pending() noexcept;

@@ -175,7 +175,7 @@ void GuestThread::load_frame(ucontext_t* frame, std::uint64_t fs) noexcept {
 
 void GuestThread::store_frame() noexcept {
   std::memcpy(frame_->uc_mcontext.gregs, &context_.regs, sizeof context_.regs);
-  mask_of(*frame_) = kernel_mask();
+  mask_of(*frame_) = wanted_mask();
 }
 
 void GuestThread::reset_xstate(std::span<const std::byte> xstate) noexcept {

@@ -50,6 +50,14 @@ struct ResolvedPath {
   bool in_root = false;             ///< in the guest's own file tree (the sysroot)
 };
 
+/// A word of the guest's by which a thread blocks every signal it can without a call (FreeBSD's
+/// sigfastblock).
+struct SignalWord {
+  GuestAddr at{};            ///< null: none
+  std::uint32_t blocks = 0;  ///< they are blocked while any of these bits is set
+  std::uint32_t waits = 0;   ///< set for the guest when one waits
+};
+
 /// A native call that is nobody's in particular: no guest thread stands behind it.
 using NativeCall = NativeResult (*)(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
                                     Word a5) noexcept;
@@ -140,6 +148,8 @@ class Host {
   /// `mask` without the signals the runtime must never have blocked: what to hand to a native call.
   virtual NativeSigset native_mask(NativeSigset mask) noexcept = 0;
   virtual NativeSigset pending_signals() noexcept = 0;
+  /// Looked at when a signal arrives, and after each call once one has been put off. A fork's child keeps it.
+  SignalWord& signal_word() noexcept { return signal_word_; }
   virtual AltStack& alt_stack() noexcept = 0;
   /// From now on Personality::signal_arrived() hears of `signal` even where the guest ignores it.
   virtual void watch_signal(int signal) noexcept { static_cast<void>(signal); }
@@ -208,6 +218,7 @@ class Host {
 
  private:
   ThreadWords thread_words_{};
+  SignalWord signal_word_;
 };
 
 }  // namespace sudrun::abi

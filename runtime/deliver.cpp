@@ -31,6 +31,34 @@ void GuestThread::deliver(const abi::SignalInfo& arrived) noexcept {
   act_on(info);
 }
 
+void GuestThread::arrived(const Pending& pending) noexcept {
+  if (!put_off(pending)) deliver(pending.info);
+}
+
+bool GuestThread::word_blocks() noexcept {
+  const abi::SignalWord& word = signal_word();
+  std::uint32_t value = 0;
+  return !abi::is_null(word.at) && load32(word.at, value) && (value & word.blocks) != 0;
+}
+
+// The kernel keeps it, and from now on all others as well, until leave() finds that the word blocks no more.
+bool GuestThread::put_off(const Pending& pending) noexcept {
+  if (pending.info.synchronous || !word_blocks()) return false;
+  const abi::SignalWord& word = signal_word();
+  std::uint32_t value = 0;
+  bool marked = false;
+  while (!marked && load32(word.at, value) &&
+         compare_exchange32(word.at, value, value | word.waits, marked)) {
+  }
+  put_off_ = true;
+  const abi::NativeSigset bit = sigbit(pending.info.signal);
+  if ((kSynchronous & bit) != 0)
+    held_ |= bit;
+  else
+    requeue(pending);
+  return true;
+}
+
 void GuestThread::act_on(const abi::SignalInfo& info) noexcept {
   const bool blocked = (mask_ & sigbit(info.signal)) != 0;
   const abi::SignalAction action = process_.signals().take_for_delivery(info.signal);
@@ -71,12 +99,15 @@ bool GuestThread::dismiss_pending() noexcept {
   if (block_.pending == 0) return true;
   const int signal = pending_.info.signal;
   const abi::NativeSigset bit = sigbit(signal);
-  const bool blocked = (mask_ & bit) != 0;
+  const bool off = !has_temporary_mask_ && word_blocks();  // else the native call would only be woken again
+  const bool blocked = off || (mask_ & bit) != 0;
   const Disposition disposition = process_.signals().action(signal).disposition;
   if (!blocked && disposition == Disposition::handler) return false;
   const Pending taken = pending_;
   block_.pending = 0;
-  if (blocked && (kSynchronous & bit) != 0) {
+  if (off) {
+    put_off(taken);
+  } else if (blocked && (kSynchronous & bit) != 0) {
     held_ |= bit;
   } else if (blocked) {
     requeue(taken);
@@ -86,7 +117,7 @@ bool GuestThread::dismiss_pending() noexcept {
   }
   // All signals have been blocked since it came. A temporary mask is for the native call to install: until
   // then they stay so, as one that it blocks would only come back.
-  set_kernel_mask(process_.signals().host_mask(has_temporary_mask_ ? ~abi::NativeSigset{0} : mask_));
+  set_kernel_mask(has_temporary_mask_ ? process_.signals().host_mask(~abi::NativeSigset{0}) : wanted_mask());
   return true;
 }
 
@@ -94,6 +125,7 @@ void GuestThread::deliver_pending() noexcept {
   const Pending taken = pending_;
   block_.pending = 0;
   // Blocked by the very call it interrupted: the kernel keeps it, except one the host cannot block.
+  if (put_off(taken)) return;
   if ((mask_ & ~kSynchronous & sigbit(taken.info.signal)) != 0)
     requeue(taken);
   else
@@ -105,7 +137,7 @@ void GuestThread::deliver_unmasked() noexcept {
     has_fault_ = false;
     deliver(fault_);
   }
-  while ((held_ & ~mask_) != 0) {
+  while ((held_ & ~mask_) != 0 && !word_blocks()) {
     const int signal = __builtin_ctzll(held_ & ~mask_) + 1;
     held_ &= ~sigbit(signal);
     abi::SignalInfo info;

@@ -236,7 +236,11 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
     const auto own = process_.personality().exec_begins(*this, !plan.sudrun);
     for (std::size_t i = 0; i < own.size() && plan.sudrun && own[i] >= 0; ++i)
       passed[i] = native(SYS_fcntl, static_cast<std::uint64_t>(own[i]), F_DUPFD, kCopiesFrom);
-    if (passed[0] >= 0 && passed[1] >= 0)
+    if (passed[1] < 0 && passed[0] >= 0) {  // both, or none
+      native(SYS_close, static_cast<std::uint64_t>(passed[0]));
+      passed[0] = -1;
+    }
+    if (passed[0] >= 0)
       plan.argv.insert(plan.argv.begin() + static_cast<std::ptrdiff_t>(plan.options_at),
                        "--inherit=" + std::to_string(passed[0]) + "," + std::to_string(passed[1]));
 

@@ -124,7 +124,7 @@ bool GuestThread::should_restart(const Entry& entry) noexcept {
   if (block_.not_entered && !has_temporary_mask_) return true;
   if (block_.pending == 0) return !entry.interrupt_fails;
   const int signal = pending_.info.signal;
-  if ((mask_ & sigbit(signal)) != 0) return true;
+  if ((mask_ & sigbit(signal)) != 0 || (!has_temporary_mask_ && word_blocks())) return true;
   const abi::SignalAction action = process_.signals().action(signal);
   if (action.disposition != Disposition::handler) return true;  // the guest's kernel would not have woken it
   return action.restart && !entry.interrupt_fails;

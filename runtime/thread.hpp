@@ -170,10 +170,17 @@ class GuestThread final : public abi::Host {
 
   // deliver.cpp: from a signal to the guest's handler, or its default action.
   void deliver(const abi::SignalInfo& info) noexcept;
+  void arrived(const Pending& pending) noexcept;  ///< delivers it unless the guest's word puts it off
   void act_on(const abi::SignalInfo& info) noexcept;  ///< without it having just arrived
   void deliver_pending() noexcept;
   void deliver_unmasked() noexcept;
   void requeue(const Pending& pending) noexcept;
+  bool word_blocks() noexcept;                    ///< whether the guest's word says that signals are blocked
+  bool put_off(const Pending& pending) noexcept;  ///< keeps a signal that the word blocks; false: it does not
+  /// What the kernel is to have blocked while the guest runs.
+  abi::NativeSigset wanted_mask() const noexcept {
+    return process_.signals().host_mask(put_off_ ? ~abi::NativeSigset{0} : mask_);
+  }
   bool dismiss_pending() noexcept;
   void act_by_default(const abi::SignalInfo& info) noexcept;
   [[noreturn]] void die(const abi::SignalInfo& info) noexcept;
@@ -188,6 +195,7 @@ class GuestThread final : public abi::Host {
   abi::NativeSigset saved_mask_ = 0;   ///< what to restore, while has_temporary_mask_
   bool has_temporary_mask_ = false;
   abi::NativeSigset held_ = 0;  ///< signals taken from the kernel that the guest has blocked
+  bool put_off_ = false;        ///< the guest's word blocks signals, and some wait in the kernel
   Pending pending_{};
   bool has_fault_ = false;
   abi::SignalInfo fault_{};

@@ -190,7 +190,7 @@ void GuestThread::load_frame(const ucontext_t& frame, std::uint64_t fs) noexcept
 
 void GuestThread::store_frame(ucontext_t& frame) noexcept {
   std::memcpy(frame.uc_mcontext.gregs, &block_.context.regs, sizeof block_.context.regs);
-  mask_of(frame) = kernel_mask_ = process_.signals().host_mask(mask_);
+  mask_of(frame) = kernel_mask_ = wanted_mask();
 }
 
 void GuestThread::set_kernel_mask(abi::NativeSigset mask) noexcept {
@@ -208,6 +208,7 @@ bool GuestThread::leave() noexcept {
       set_kernel_mask(process_.signals().host_mask(~abi::NativeSigset{0}));
       return false;
     }
+    if (put_off_ && !word_blocks()) put_off_ = false;
     deliver_unmasked();
     if (pending()) {
       deliver_pending();
@@ -217,7 +218,7 @@ bool GuestThread::leave() noexcept {
       mask_ = saved_mask_;
       has_temporary_mask_ = false;
     }
-    if (const abi::NativeSigset mask = process_.signals().host_mask(mask_); mask != kernel_mask_) {
+    if (const abi::NativeSigset mask = wanted_mask(); mask != kernel_mask_) {
       // Interruptible: with a signal waiting here none more may be let in.
       kernel_mask_ = mask;
       if (sudrun_gate_call_interruptible(SYS_rt_sigprocmask, SIG_SETMASK, word(&mask), 0, sizeof mask, 0,
@@ -276,8 +277,8 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
   const bool resuming = leaving && between(rip, sudrun_resume_begin, sudrun_resume_end);
   if (leaving && !fault) {
     leave_stub();
-    deliver(decode_siginfo(*info, *frame));
-    mask_of(*frame) = kernel_mask_ = process_.signals().host_mask(mask_);
+    arrived({*info, decode_siginfo(*info, *frame)});
+    mask_of(*frame) = kernel_mask_ = wanted_mask();
     if (resuming) return restart_resuming(*frame);
     return resume_with(block_.host_fs, Selector::allow, Side::leaving);
   }
@@ -349,7 +350,7 @@ Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* fra
     block_.entry = ENTRY_TRAP;
     return to_host_loop();
   }
-  deliver(decode_siginfo(*info, *frame));
+  arrived({*info, decode_siginfo(*info, *frame)});
   store_frame(*frame);
   return resume_with(block_.context.fs_base, Selector::block, Side::leaving);
 }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 
+#include "abi/freebsd/kept_limits.hpp"
 #include "abi/freebsd/memory_ranges.hpp"
 #include "abi/freebsd/process_descriptors.hpp"
 #include "abi/freebsd/process_switches.hpp"
@@ -64,12 +65,15 @@ class FreeBsd final : public Personality {
   ProcessDescriptors& process_descriptors() noexcept { return process_descriptors_; }
   ProtectionLimits& protection_limits() noexcept { return protection_limits_; }
   ProcessSwitches& switches() noexcept { return switches_; }
+  KeptLimits& kept_limits() noexcept { return kept_limits_; }
   ThreadWakeups& thread_wakeups() noexcept { return thread_wakeups_; }
   /// Nanoseconds that waits of _umtx_op(2) until a point in time take at least (UMTX_OP_SET_MIN_TIMEOUT).
   std::atomic<std::int64_t>& umtx_min_timeout() noexcept { return umtx_min_timeout_; }
   /// Whether the process has changed its ids since it was executed (issetugid(2)).
   bool changed_credentials() const noexcept { return changed_credentials_.load(); }
   void note_changed_credentials() noexcept { changed_credentials_.store(true); }
+  /// True from the second time on.
+  bool exchange_all_signals_watched() noexcept { return all_signals_watched_.exchange(true); }
   AioRegistry& aio() noexcept { return *aio_; }
 
   /// Must be called before the guest's descriptor `fd` is closed or replaced (close, dup2, closefrom…).
@@ -86,9 +90,11 @@ class FreeBsd final : public Personality {
   ProcessDescriptors process_descriptors_;
   ProtectionLimits protection_limits_;
   ProcessSwitches switches_;
+  KeptLimits kept_limits_;
   ThreadWakeups thread_wakeups_;
   std::atomic<std::int64_t> umtx_min_timeout_{0};
   std::atomic<bool> changed_credentials_{false};
+  std::atomic<bool> all_signals_watched_{false};
   std::unique_ptr<AioRegistry> aio_;
 };
 

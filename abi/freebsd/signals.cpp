@@ -236,14 +236,63 @@ Result swapcontext(Call& call) noexcept {
   return restore_context(call.host, call.table, call.addr(1));
 }
 
+// --- sigfastblock -----------------------------------------------------------------------------------------
+//
+// FreeBSD 15.0 sys/sys/signalvar.h, sys/kern/kern_sig.c (sys_sigfastblock), sigfastblock(2): a thread's own
+// word counts, above four bits of flags, how often it blocks all signals.
+
+constexpr std::uint32_t kFastBlockPending = 1, kFastBlockFlags = 0xf;
+
+int fast_set(Call& call, SignalWord& word) noexcept {
+  if (!is_null(word.at)) return EBUSY;
+  if ((call.word(1) & (sizeof(std::uint32_t) - 1)) != 0) return EINVAL;
+  if (!Host::in_guest(call.addr(1), sizeof(std::uint32_t))) return 0;  // FreeBSD finds out later
+  // Also those at their default have to wait, which the kernel would not see to.
+  if (!self(call).exchange_all_signals_watched()) {
+    for (int signal = 1; signal <= 64; ++signal) {
+      if (signal != SIGKILL && signal != SIGSTOP && signal != self(call).spare_signal())
+        call.host.watch_signal(signal);
+    }
+  }
+  word = {call.addr(1), ~kFastBlockFlags, kFastBlockPending};
+  return 0;
+}
+
+int fast_unblock(Host& host, const SignalWord& word) noexcept {
+  if (is_null(word.at)) return EINVAL;
+  std::uint32_t found = kFastBlockPending;
+  bool cleared = false;
+  if (!host.compare_exchange32(word.at, found, 0, cleared)) return EFAULT;
+  return cleared ? 0 : EBUSY;  // what waits is delivered as the call ends
+}
+
+int fast_unset(Host& host, SignalWord& word) noexcept {
+  if (is_null(word.at)) return EINVAL;
+  std::uint32_t found = 0;
+  if (!host.load32(word.at, found)) return EFAULT;
+  if ((found & ~kFastBlockPending) != 0) return EBUSY;
+  word = {};
+  return 0;
+}
+
+Result sigfastblock(Call& call) noexcept {
+  SignalWord& word = call.host.signal_word();
+  enum : int { kSet = 1, kUnblock = 2, kUnset = 3 };
+  int error = EINVAL;
+  if (call.i32(0) == kSet) error = fast_set(call, word);
+  if (call.i32(0) == kUnblock) error = fast_unblock(call.host, word);
+  if (call.i32(0) == kUnset) error = fast_unset(call.host, word);
+  return error == 0 ? Result::ok() : Result::fail(error);
+}
+
 constexpr std::array kHandlers{
-    HandlerEntry{"getcontext", getcontext},   HandlerEntry{"setcontext", setcontext},
-    HandlerEntry{"sigaction", sigaction},     HandlerEntry{"sigaltstack", sigaltstack},
-    HandlerEntry{"sigpending", sigpending},   HandlerEntry{"sigprocmask", sigprocmask},
-    HandlerEntry{"sigqueue", sigqueue},       HandlerEntry{"sigreturn", sigreturn},
-    HandlerEntry{"sigsuspend", sigsuspend},   HandlerEntry{"sigtimedwait", sigtimedwait},
-    HandlerEntry{"sigwait", sigwait},         HandlerEntry{"sigwaitinfo", sigwaitinfo},
-    HandlerEntry{"swapcontext", swapcontext},
+    HandlerEntry{"getcontext", getcontext},     HandlerEntry{"setcontext", setcontext},
+    HandlerEntry{"sigaction", sigaction},       HandlerEntry{"sigaltstack", sigaltstack},
+    HandlerEntry{"sigfastblock", sigfastblock}, HandlerEntry{"sigpending", sigpending},
+    HandlerEntry{"sigprocmask", sigprocmask},   HandlerEntry{"sigqueue", sigqueue},
+    HandlerEntry{"sigreturn", sigreturn},       HandlerEntry{"sigsuspend", sigsuspend},
+    HandlerEntry{"sigtimedwait", sigtimedwait}, HandlerEntry{"sigwait", sigwait},
+    HandlerEntry{"sigwaitinfo", sigwaitinfo},   HandlerEntry{"swapcontext", swapcontext},
 };
 
 }  // namespace

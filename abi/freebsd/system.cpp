@@ -25,8 +25,8 @@ struct GuestRlimit {  // struct rlimit
   std::int64_t current, maximum;
 };
 static_assert(sizeof(GuestRlimit) == 16);
-constexpr std::int64_t kInfinity = INT64_MAX;  // RLIM_INFINITY
-constexpr unsigned kLastResource = 16;         // RLIMIT_VMM
+constexpr std::int64_t kInfinity = KeptLimits::kInfinity;
+constexpr unsigned kLastResource = KeptLimits::kCount - 1;  // RLIMIT_VMM
 
 constexpr std::int64_t guest_limit(std::uint64_t native) noexcept {
   return native > static_cast<std::uint64_t>(kInfinity) ? kInfinity : static_cast<std::int64_t>(native);
@@ -39,10 +39,10 @@ NativeResult limits(Host& host, Word resource, const rlimit64* set, rlimit64* ol
   return host.call(SYS_prlimit64, 0, resource, reinterpret_cast<Word>(set), reinterpret_cast<Word>(old));
 }
 
-/// Resources the host does not limit are unlimited; setting them changes nothing.
 Result getrlimit(Call& call) noexcept {
   if (call.u32(0) > kLastResource) return Result::fail(EINVAL);
-  GuestRlimit limit{kInfinity, kInfinity};
+  const KeptLimits::Limit& kept = self(call).kept_limits().limits[call.u32(0)];
+  GuestRlimit limit{kept.current.load(), kept.maximum.load()};
   if (const auto resource = self(call).vocabulary().rlimit_resource.to_native(call.u32(0))) {
     rlimit64 native{};
     const NativeResult got = limits(call.host, *resource, nullptr, &native);
@@ -52,12 +52,26 @@ Result getrlimit(Call& call) noexcept {
   return call.host.put(call.addr(1), limit) ? Result::ok() : Result::fail(EFAULT);
 }
 
+/// A limit the host has not. Only the superuser raises it again (kern_proc_setrlimit()).
+int keep_limit(Call& call, KeptLimits::Limit& kept, const GuestRlimit& limit) noexcept {
+  const std::int64_t maximum = limit.maximum < 0 ? kInfinity : limit.maximum;
+  const std::int64_t current = limit.current < 0 ? kInfinity : limit.current;
+  const std::int64_t former = kept.maximum.load();
+  if ((current > former || maximum > former) && call.host.call(SYS_geteuid) != 0) return EPERM;
+  kept.current.store(std::min(current, maximum));
+  kept.maximum.store(maximum);
+  return 0;
+}
+
 Result setrlimit(Call& call) noexcept {
   GuestRlimit limit{};
   if (!call.host.get(call.addr(1), limit)) return Result::fail(EFAULT);
   if (call.u32(0) > kLastResource) return Result::fail(EINVAL);
   const auto resource = self(call).vocabulary().rlimit_resource.to_native(call.u32(0));
-  if (!resource) return Result::ok();
+  if (!resource) {
+    const int error = keep_limit(call, self(call).kept_limits().limits[call.u32(0)], limit);
+    return error == 0 ? Result::ok() : Result::fail(error);
+  }
   rlimit64 native{native_limit(limit.current), native_limit(limit.maximum)};
   native.rlim_cur = std::min(native.rlim_cur, native.rlim_max);  // FreeBSD lowers it, Linux would refuse
   return Result::of(limits(call.host, *resource, &native, nullptr));

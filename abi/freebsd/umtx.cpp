@@ -10,7 +10,6 @@
 // Facts: FreeBSD 15.0 sys/kern/kern_umtx.c, lib/libthr/thread/thr_umtx.c, lib/libc/gen/sem_new.c.
 #include "abi/freebsd/umtx.hpp"
 
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <span>
@@ -19,6 +18,7 @@
 #include "abi/freebsd/thread_id.hpp"
 #include "abi/freebsd/umtx_futex.hpp"
 #include "abi/freebsd/umtx_layout.hpp"
+#include "abi/freebsd/umtx_old.hpp"
 #include "abi/freebsd/umtx_robust.hpp"
 
 namespace sudrun::abi::freebsd {
@@ -438,20 +438,6 @@ int wait_word(Host& host, GuestAddr word, Word value, bool is_long, const Deadli
   return sleep_on(host, word, low, deadline);
 }
 
-int wake_many(Host& host, GuestAddr list, Word count) noexcept {
-  std::array<Word, 64> words{};
-  auto left = static_cast<std::int32_t>(count);
-  while (left > 0) {
-    const auto batch =
-        static_cast<std::size_t>(left) < words.size() ? static_cast<std::size_t>(left) : words.size();
-    if (!host.read(list, words.data(), batch * sizeof(Word))) return EFAULT;
-    for (const Word word : std::span(words).first(batch)) wake(host, guest_addr(word), INT_MAX);
-    list = list + batch * sizeof(Word);
-    left -= static_cast<std::int32_t>(batch);
-  }
-  return 0;
-}
-
 Result finish(int error, OnSignal on_signal) noexcept {
   if (error == 0) return Result::ok();
   if (error != EINTR || on_signal == OnSignal::as_it_comes) return Result::fail(error);
@@ -473,6 +459,9 @@ Result timed(Host& host, const FlagSet& clocks, const UmtxRequest& r, Op op) noe
   const OnSignal once_if_timed = deadline.limited() ? OnSignal::never_again : OnSignal::as_it_comes;
   const OnSignal once_if_relative = deadline.relative() ? OnSignal::never_again : OnSignal::as_it_comes;
   switch (op) {
+    case Op::lock:
+      return finish(old_lock(host, r.object, static_cast<std::uint32_t>(r.value), deadline),
+                    deadline.limited() ? OnSignal::never_again : OnSignal::always_again);
     case Op::wait:
       return finish(wait_word(host, r.object, r.value, true, deadline), OnSignal::never_again);
     case Op::wait_uint:
@@ -512,6 +501,7 @@ Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& r) noexcept
   if ((r.op & kOpFlags) != 0) return Result::fail(EOPNOTSUPP);
   const auto done = [](int error) { return finish(error, OnSignal::as_it_comes); };
   switch (const Op op{r.op}; op) {
+    case Op::lock:
     case Op::wait:
     case Op::wait_uint:
     case Op::wait_uint_private:
@@ -531,6 +521,8 @@ Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& r) noexcept
     }
     case Op::nwake_private:
       return done(wake_many(host, r.object, r.value));
+    case Op::unlock:
+      return done(old_unlock(host, r.object, static_cast<std::uint32_t>(r.value)));
     case Op::mutex_trylock:
       return done(mutex_lock(host, r.object, LockMode::try_once, Deadline{}));
     case Op::mutex_unlock:
@@ -559,8 +551,6 @@ Result umtx_op(Host& host, const FlagSet& clocks, const UmtxRequest& r) noexcept
       return done(host.put(r.addr1, r.minimum) ? 0 : EFAULT);
     case Op::set_min_timeout:  // this and the next are carried out by the personality
     case Op::shm:
-    case Op::lock:
-    case Op::unlock:
       return Result::fail(EOPNOTSUPP);
   }
   return Result::fail(EINVAL);
@@ -587,6 +577,8 @@ Result do_umtx_op(Call& call) noexcept {
 
 constexpr HandlerEntry kHandlers[] = {
     {"_umtx_op", do_umtx_op},
+    {"freebsd10__umtx_lock", umtx::old_lock_call},
+    {"freebsd10__umtx_unlock", umtx::old_unlock_call},
 };
 
 }  // namespace

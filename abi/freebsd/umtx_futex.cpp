@@ -1,8 +1,10 @@
 #include "abi/freebsd/umtx_futex.hpp"
 
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <ctime>
+#include <span>
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -129,6 +131,20 @@ NativeResult sleepers(Host& host, GuestAddr word) noexcept {
   if (!Host::in_guest(word, sizeof(std::uint32_t))) return -EFAULT;
   // Requeueing from a word to itself moves nobody and says how many there were.
   return host.call(SYS_futex, word_of(word), FUTEX_REQUEUE, 0, INT_MAX, word_of(word), 0);
+}
+
+int wake_many(Host& host, GuestAddr list, Word count) noexcept {
+  std::array<Word, 64> words{};
+  auto left = static_cast<std::int32_t>(count);
+  while (left > 0) {
+    const auto batch =
+        static_cast<std::size_t>(left) < words.size() ? static_cast<std::size_t>(left) : words.size();
+    if (!host.read(list, words.data(), batch * sizeof(Word))) return EFAULT;
+    for (const Word word : std::span(words).first(batch)) wake(host, guest_addr(word), INT_MAX);
+    list = list + batch * sizeof(Word);
+    left -= static_cast<std::int32_t>(batch);
+  }
+  return 0;
 }
 
 }  // namespace sudrun::abi::freebsd::umtx

@@ -79,6 +79,8 @@ int sleep_on(Host& host, GuestAddr word, std::uint32_t expected, const Deadline&
              std::uint32_t channel = kAnySleeper) noexcept;
 /// Wakes up to `count` sleepers (one, if it is not positive, as both kernels do).
 NativeResult wake(Host& host, GuestAddr word, int count, std::uint32_t channel = kAnySleeper) noexcept;
+/// Wakes everybody on `count` words, whose addresses stand at `list`. 0 or EFAULT.
+int wake_many(Host& host, GuestAddr list, Word count) noexcept;
 /// How many threads sleep on the word, without waking any; or a negative errno.
 NativeResult sleepers(Host& host, GuestAddr word) noexcept;
 

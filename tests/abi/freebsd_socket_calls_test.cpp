@@ -198,7 +198,7 @@ TEST_CASE("options have FreeBSD's numbers and values") {
   REQUIRE(w.set(s, 0, 67, 1).is_ok());
   CHECK(w.get(s, 0, 67) == 1);
   CHECK(w.set(s, 0, 19, 1).is_ok());
-  CHECK(w.set(s, kSocketLevel, 0x2000, 1).is_native_error(ENOPROTOOPT));
+  CHECK(w.set(s, kSocketLevel, 0x20000, 1).is_native_error(ENOPROTOOPT));
   CHECK(w.set(s, kSocketLevel, 0x1000, 1).is_native_error(ENOENT));
   CHECK(w.set(s, kSocketLevel, 0x80, 1).is_native_error(EINVAL));
   CHECK(w.set(s, 999, 1, 1).is_native_error(EINVAL));

@@ -359,10 +359,46 @@ TEST_CASE("malformed and unknown messages are refused when sent") {
   CHECK(control_to_native(Bytes(guest::kMaxSendControl + 8), native) == -EINVAL);
 }
 
-TEST_CASE("credentials a sender volunteers are left to the kernel") {
+TEST_CASE("credentials a sender volunteers are its own, whatever it says") {
   std::array<std::byte, 256> native;
-  CHECK(control_to_native(cmsg(guest::kSolSocket, guest::kScmCreds, bytes_of(guest::Cmsgcred{})), native) ==
-        0);
+  guest::Cmsgcred lie{};
+  lie.cmcred_pid = 1;
+  const Bytes asked = cmsg(guest::kSolSocket, guest::kScmCreds, bytes_of(lie));
+  CHECK(sends_credentials(asked));
+  CHECK_FALSE(sends_credentials(cmsg(guest::kSolSocket, guest::kScmRights, bytes_of(5))));
+  REQUIRE(control_to_native(asked, native, {123, 1000, 100}) == CMSG_SPACE(sizeof(ucred)));
+  CHECK(value_of<cmsghdr>(native).cmsg_type == SCM_CREDENTIALS);
+  const auto sent = value_of<ucred>(std::span(native).subspan(16));
+  CHECK(sent.pid == 123);
+  CHECK(sent.uid == 1000);
+  CHECK(sent.gid == 100);
+}
+
+TEST_CASE("the time of a message comes in the forms that were asked for") {
+  const timespec time{10, 500'000'000};
+  const Bytes native = native_cmsg(SOL_SOCKET, SO_TIMESTAMPNS, bytes_of(time));
+  const auto form = [&](const TimestampForm& times) {
+    Received r;
+    r.bytes.resize(64);
+    r.result = control_to_guest(native, r.bytes, CredentialForm::sockcred2, r.dropped, times);
+    r.bytes.resize(r.result.size);
+    return r;
+  };
+  const auto type = [](const Received& r) { return value_of<guest::Cmsghdr>(r.bytes).cmsg_type; };
+  const auto data = [](const Received& r) { return std::span(r.bytes).subspan(16); };
+  const Received micro = form({true, false, TimestampClock::microseconds, 0});
+  CHECK(type(micro) == guest::kScmTimestamp);
+  CHECK(value_of<timeval>(data(micro)).tv_usec == 500'000);
+  const Received exact = form({true, true, TimestampClock::bintime, 0});
+  REQUIRE(exact.bytes.size() == 32);
+  CHECK(type(exact) == guest::kScmBintime);
+  CHECK(value_of<guest::Bintime>(data(exact)).frac >> 32 == 0x7fff'ffff);
+  const Received up = form({true, false, TimestampClock::monotonic, 9'600'000'000});
+  CHECK(type(up) == guest::kScmMonotonic);
+  CHECK(value_of<timespec>(data(up)).tv_sec == 0);
+  CHECK(value_of<timespec>(data(up)).tv_nsec == 900'000'000);
+  CHECK(form({false, true, TimestampClock::microseconds, 0}).bytes.size() == 32);
+  CHECK(form({true, true, TimestampClock::microseconds, 0}).bytes.size() == 64);
 }
 
 TEST_CASE("a source address becomes packet information and a destination address comes back") {
@@ -415,6 +451,11 @@ TEST_CASE("credentials arrive in the form the receiver asked for") {
   const Received once = receive(native, 128, CredentialForm::sockcred);
   CHECK(value_of<guest::Cmsghdr>(once.bytes).cmsg_type == guest::kScmCreds);
   CHECK(value_of<guest::Sockcred>(std::span(once.bytes).subspan(16)).sc_uid == 1000);
+  const Received sent = receive(native, 128, CredentialForm::cmsgcred);
+  CHECK(value_of<guest::Cmsghdr>(sent.bytes).cmsg_len == 100);
+  CHECK(value_of<guest::Cmsgcred>(std::span(sent.bytes).subspan(16)).cmcred_pid == 123);
+  const Bytes none = native_cmsg(SOL_SOCKET, SCM_CREDENTIALS, bytes_of(ucred{0, 65534, 65534}));
+  CHECK(receive(none, 128, CredentialForm::cmsgcred).result.size == 0);
 }
 
 TEST_CASE("messages without a FreeBSD form are left out when received") {

@@ -208,6 +208,7 @@ const std::map<std::string, Exception> kExceptions{
     {"getgroups.gidset", {{"0"}, "the host's process may be in no group"}},
     {"freebsd14_getgroups.gidset", {{"0"}, "the host's process may be in no group"}},
     {"freebsd4_getfsstat.buf", {{"0"}, "null asks how many there are"}},
+    {"sigfastblock.ptr", {{"EINVAL"}, "taken by no command but one, and looked at later"}},
     {"profil.samples", {{"0"}, "profiling can only be switched off"}},
     {"quotactl.arg", {{"EOPNOTSUPP"}, "there are no quotas"}},
     {"freebsd4_fhstatfs.buf", {{"EPERM"}, "privilege comes first"}},

@@ -195,3 +195,44 @@ CASE(process_descriptors) {
   CHECK_EQ(sys(SYS_wait4, pid, &status, 0, 0), pid);
   CHECK_EQ(wait_signal(status), SIGKILL);
 }
+
+// Limits that the host has not are kept all the same.
+CASE(limits_of_other_things) {
+  static const int others[] = {9 /* SBSIZE */, 11 /* NPTS */, 12 /* SWAP */, 13 /* KQUEUES */, 14 /* UMTXP */, 15 /* PIPEBUF */, 16 /* VMM */};
+  const long kInfinity = 0x7fffffffffffffff;
+  for (int i = 0; i < 7; ++i) {
+    struct { long current, maximum; } l = {1, 2}, now;
+    CHECK_EQ(sys(SYS_getrlimit, others[i], &now), 0);
+    CHECK_EQ(now.current, kInfinity);
+    CHECK_EQ(now.maximum, kInfinity);
+    l.current = 5000, l.maximum = 4000;   // is lowered to the maximum
+    CHECK_EQ(sys(SYS_setrlimit, others[i], &l), 0);
+    CHECK_EQ(sys(SYS_getrlimit, others[i], &now), 0);
+    CHECK_EQ(now.current, 4000);
+    CHECK_EQ(now.maximum, 4000);
+    const long pid = start_process();
+    if (pid == 0) {
+      CHECK_EQ(sys(SYS_getrlimit, others[i], &now), 0);
+      CHECK_EQ(now.maximum, 4000);
+      l.current = -1, l.maximum = -1;   // as good as none
+      if (sys(SYS_geteuid) == 0) {
+        CHECK_EQ(sys(SYS_setrlimit, others[i], &l), 0);
+        CHECK_EQ(sys(SYS_getrlimit, others[i], &now), 0);
+        CHECK_EQ(now.current, kInfinity);
+        CHECK_EQ(sys(SYS_setreuid, 65534, 65534), 0);
+        l.current = l.maximum = 10;
+        CHECK_EQ(sys(SYS_setrlimit, others[i], &l), 0);
+      }
+      l.current = 10, l.maximum = 5000;
+      CHECK_EQ(sys(SYS_setrlimit, others[i], &l), -EPERM);
+      l.current = l.maximum = 3;
+      CHECK_EQ(sys(SYS_setrlimit, others[i], &l), 0);
+      l.current = 4;
+      CHECK_EQ(sys(SYS_setrlimit, others[i], &l), -EPERM);
+      quit(0);
+    }
+    expect_exit(pid, 0);
+    CHECK_EQ(sys(SYS_getrlimit, others[i], 8), -EFAULT);
+    CHECK_EQ(sys(SYS_setrlimit, others[i], 8), -EFAULT);
+  }
+}

@@ -221,6 +221,54 @@ CASE(protocols) {
   CHECK_EQ(sys(SYS__umtx_op, &m, UMTX_WAIT_UINT, 0, 8, 8), -EFAULT);
 }
 
+// The lock of FreeBSD 5 and 6.
+static volatile uint64_t old;
+static volatile int guarded;
+static void old_lock(void) {
+  uint64_t none = 0;
+  if (!__atomic_compare_exchange_n(&old, &none, self_id(), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    CHECK_EQ(sys(SYS_freebsd10__umtx_lock, &old), 0);
+}
+static void old_unlock(void) {
+  uint64_t own = self_id();
+  if (!__atomic_compare_exchange_n(&old, &own, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    CHECK_EQ(sys(SYS_freebsd10__umtx_unlock, &old), 0);
+}
+static void count_guarded(struct thread* t) {
+  (void)t;
+  for (int i = 0; i < 20000; ++i) {
+    old_lock();
+    const int seen = guarded;
+    guarded = seen + 1;
+    old_unlock();
+  }
+}
+CASE(old_locks) {
+  enum { OP_LOCK = 0, OP_UNLOCK = 1 };
+  CHECK_EQ(sys(SYS_freebsd10__umtx_lock, &old), 0);
+  CHECK_EQ(old, self_id());
+  CHECK_EQ(sys(SYS_freebsd10__umtx_unlock, &old), 0);
+  CHECK_EQ(old, 0);
+  CHECK_EQ(sys(SYS_freebsd10__umtx_unlock, &old), -EPERM);
+  old = 12345;
+  CHECK_EQ(sys(SYS_freebsd10__umtx_unlock, &old), -EPERM);
+  const struct timespec soon = {0, 10000000}, bad = {0, 1000000000};
+  CHECK_EQ(sys(SYS__umtx_op, &old, OP_LOCK, self_id(), 0, &soon), -ETIMEDOUT);
+  CHECK_EQ(old, 12345 | 1UL << 63);   // contested
+  CHECK_EQ(sys(SYS__umtx_op, &old, OP_LOCK, self_id(), 0, &bad), -EINVAL);
+  CHECK_EQ(sys(SYS__umtx_op, &old, OP_LOCK, self_id(), 0, 8), -EFAULT);
+  CHECK_EQ(sys(SYS__umtx_op, &old, OP_UNLOCK, 12345, 0, 0), 0);
+  CHECK_EQ(sys(SYS__umtx_op, &old, OP_LOCK, 12345, 0, 0), 0);
+  CHECK_EQ(sys(SYS__umtx_op, &old, OP_UNLOCK, 12345, 0, 0), 0);
+  CHECK_EQ(sys(SYS_freebsd10__umtx_lock, 8), -EFAULT);
+  CHECK_EQ(sys(SYS_freebsd10__umtx_unlock, 8), -EFAULT);
+  old = 0;
+  static struct thread threads[4];
+  for (int i = 0; i < 4; ++i) thread_start(&threads[i], count_guarded, 0);
+  for (int i = 0; i < 4; ++i) thread_join(&threads[i]);
+  CHECK_EQ(guarded, 80000);
+}
+
 static volatile uint32_t words[3];
 static volatile int woken;
 static void sleep_on_word(struct thread* t) {

@@ -57,6 +57,8 @@ TEST_CASE("random code keeps the promises", "[rewrite]") {
                                 kLoad20,
                                 kLongLoad20,
                                 kSaveRcx,
+                                filler(14) + kLoad20 + kCall,
+                                filler(14) + kLongLoad20 + kSaveRcx + kCall,
                                 kCompare,
                                 code("\x73\x03"),
                                 code("\x72\xf0"),

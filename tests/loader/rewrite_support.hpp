@@ -72,7 +72,7 @@ inline bool stands_in_padding(Disassembler& disassembler, const CodeWindow& wind
     std::uint64_t at = e;
     for (;;) {
       const auto i = disassembler.decode(window.from(at), at);
-      if (!i || !(i->is_int3 || i->is_nop)) break;
+      if (!i || !((i->is_int3 && i->size == 1) || i->is_nop)) break;
       at += i->size;
     }
     if (at >= hop + kJumpSize && at % 16 == 0) return true;

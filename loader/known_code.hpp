@@ -36,15 +36,15 @@ struct CodeWindow {
 /// is known to begin, over everything that is reached from there:
 ///  - the address after the site, where execution goes on;
 ///  - targets of relative jumps and calls in code that has been followed;
-///  - the end of padding after an instruction that ends the flow;
-///  - an address before the site that follows at least five bytes of padding and is a multiple of 16, if
-///  decoding
-///    from it without a gap arrives exactly at the site. The padding's last byte ends an instruction even if
-///    it is an operand; only data in between could deceive, and it would have to decode up to the site as
-///    well.
+///  - the end of padding after an instruction that ends the flow.
+/// Of what comes before the site nothing else is known: wherever decoding began, data on the way could make
+/// it arrive at the site and still go wrong in between.
 ///
-/// Dead are bytes of int3 and of NOP instructions that come directly after an instruction that ends the flow,
-/// run up to an address that is a multiple of 16, and are neither reached nor jumped to by any code followed.
+/// Padding are bytes of int3 and of NOP instructions that come directly after an instruction that ends the
+/// flow, if what comes after the last of them is at a multiple of 16 and is seen. (Else they may as well be a
+/// literal, or a function may begin with them.) It ends early at a NOP that is at a multiple of 16, since
+/// that may be a function's first. Dead is padding that is neither reached nor jumped to by any code
+/// followed.
 class KnownCode {
  public:
   KnownCode(Disassembler& disassembler, const CodeWindow& window, std::uint64_t site) noexcept;
@@ -71,12 +71,10 @@ class KnownCode {
     return covers(address) && bits.test(index(address));
   }
   unsigned nop_at(std::uint64_t address) noexcept;
-  bool follows_padding(std::uint64_t address) noexcept;
   void start_at(std::uint64_t address) noexcept;
   void follow(std::uint64_t address) noexcept;
   void follow_all() noexcept;
   void pad_from(std::uint64_t address) noexcept;
-  void start_before(std::uint64_t site) noexcept;
 
   Disassembler& disassembler_;
   const CodeWindow& window_;

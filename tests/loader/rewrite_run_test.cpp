@@ -46,10 +46,11 @@ TEST_CASE("rewritten functions do what they did, through the dispatcher", "[rewr
   };
   const std::string tail = kCompare + code("\x73\x04\x48\x89\xca\xc3\xb8\x07\x00\x00\x00\xc3");
   const Case cases[] = {
-      {Rung::padding, number, tail + int3(16)},
+      {Rung::padding, number, tail + int3(23)},
       {Rung::load, filler(16) + number, tail},
       {Rung::load, filler(16) + code("\x48\xc7\xc0\x27\x00\x00\x00") + kSaveRcx, tail},
-      {Rung::load, number + code("\x89\xdf\x48\x89\xde"), tail},            // two instructions between
+      // Two instructions between, and a jo that goes before all of them and is not taken.
+      {Rung::load, number + code("\x89\xdf\x48\x89\xde"), kCompare + code("\x70\xec") + tail},
       {Rung::relocation, number + filler(1), tail},                         // the compare moves
       {Rung::relocation, number + filler(1), code("\x73\x01\xc3") + tail},  // jae, ret move
       {Rung::relocation, number + filler(1), code("\x48\x89\xca\xc3")},     // what reads rcx moves

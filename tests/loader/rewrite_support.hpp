@@ -29,6 +29,11 @@ inline const std::string kLongLoad20 = code("\x48\xc7\xc0\x14\x00\x00\x00");  //
 inline const std::string kSaveRcx = code("\x49\x89\xca");                     // mov %rcx,%r10
 inline const std::string kCompare = code("\x48\x3d\x01\xf0\xff\xff");         // cmp $-4095,%rax
 
+/// jb to `distance` bytes before the call, if it stands right behind that.
+inline std::string back_to(std::size_t distance) {
+  return "\x72" + std::string(1, static_cast<char>(-static_cast<int>(distance + 4)));
+}
+
 inline unsigned byte_of(std::byte b) { return std::to_integer<unsigned>(b); }
 
 inline std::uint64_t target_of(std::uint64_t end, const std::byte* rel32) {
@@ -53,7 +58,7 @@ struct Program {
 };
 
 /// The padding rung's promise, worked out without the code under test: the five bytes are part of int3s and
-/// NOPs that begin after some jump, return or ud2/hlt, and go on up to an aligned address.
+/// NOPs that begin after some jump, return or ud2/hlt, and the last of them ends at an aligned address.
 inline bool stands_in_padding(Disassembler& disassembler, const CodeWindow& window, std::uint64_t hop) {
   const auto flow_ends_at = [&](std::uint64_t end) {
     for (std::uint64_t size = 1; size <= 15 && end - size >= window.start; ++size) {
@@ -65,9 +70,9 @@ inline bool stands_in_padding(Disassembler& disassembler, const CodeWindow& wind
   for (std::uint64_t e = window.start + 1; e <= hop; ++e) {
     if (!flow_ends_at(e)) continue;
     std::uint64_t at = e;
-    while (at < hop + kJumpSize || at % 16 != 0) {
+    for (;;) {
       const auto i = disassembler.decode(window.from(at), at);
-      if (!i || !(i->is_int3 || i->is_nop)) break;
+      if (!i || !((i->is_int3 && i->size == 1) || i->is_nop)) break;
       at += i->size;
     }
     if (at >= hop + kJumpSize && at % 16 == 0) return true;

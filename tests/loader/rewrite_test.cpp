@@ -36,6 +36,28 @@ TEST_CASE("padding runs to an aligned address, directly after the flow ends", "[
   CHECK(Program("", filler(9) + kRet + int3(4)).rung() == Rung::none);
 }
 
+TEST_CASE("what looks like padding but ends where none does is a literal", "[rewrite]") {
+  for (const char fill : {'\xcc', '\x90'}) {
+    for (std::size_t size = 5; size <= 40; ++size) {
+      for (std::uint64_t site = 0x1080; site < 0x1090; ++site) {
+        INFO("site at " << site % 16 << ", " << size << " bytes of " << int(fill));
+        const bool aligned = (site + 3 + size) % 16 == 0;
+        const Program program("", kRet + std::string(size, fill) + code("\x01\xc3"), site);
+        if (!aligned) CHECK(program.rung() == Rung::none);
+        // Five of sixteen are more than the byte that is left alone: int3s are padding wherever they are.
+        if (aligned && fill == '\xcc') CHECK(program.rung() == Rung::padding);
+        if (program.rung() != Rung::none) encoded(program);
+      }
+    }
+  }
+  // An end that is not seen is none: it lies further from the call than anything that is looked at.
+  CHECK(Program("", filler(13) + kRet + int3(160) + filler(400)).rung() == Rung::padding);
+  CHECK(Program("", filler(13) + kRet + int3(176) + filler(400)).rung() == Rung::none);
+  CHECK(Program("", filler(13) + kRet + int3(400) + filler(400)).rung() == Rung::none);
+  CHECK(Program("", filler(13) + kRet + int3(171) + code("\x66\x90") + int3(3) + filler(400)).rung() ==
+        Rung::none);
+}
+
 TEST_CASE("NOPs are padding only where nothing runs into them", "[rewrite]") {
   const std::string nops = code("\x66\x0f\x1f\x84\x00\x00\x00\x00\x00\x0f\x1f\x40\x00");  // 9 and 4
   CHECK(Program("", kRet + nops).rung() == Rung::padding);
@@ -63,17 +85,14 @@ TEST_CASE("padding that known code jumps to is not dead", "[rewrite]") {
   // From behind, out of a function that follows.
   CHECK(Program("", kRet + std::string(13, '\x90') + code("\xeb\xf1")).rung() == Rung::none);
   CHECK(Program("", kRet + std::string(13, '\x90') + code("\xeb\xf0")).rung() == Rung::padding);
-  // From before the site.
-  const std::string function = int3(16) + code("\x73\x10") + filler(14);
-  CHECK(Program(function, kRet + int3(13)).rung() == Rung::padding);  // its end is 0x1072: to 0x1082, the ret
-  CHECK(Program(int3(16) + code("\x73\x11") + filler(14), kRet + int3(13)).rung() == Rung::none);
+  // From before the site, where a jump behind it goes: to 0x1084, the ret, and to the byte after it.
+  const std::string after = back_to(16) + kRet + int3(11);
+  CHECK(Program(code("\x73\x12") + filler(14), after).rung() == Rung::padding);
+  CHECK(Program(code("\x73\x13") + filler(14), after).rung() == Rung::none);
 }
 
 TEST_CASE("an int3 that may begin a function is kept", "[rewrite]") {
-  const Program program("", filler(10) + kRet + int3(3) + int3(1) + kRet + int3(14));
-  const RewritePlan plan = program.plan();
-  REQUIRE(plan.rung == Rung::padding);
-  CHECK(plan.hop == 0x1092);  // after the function at 0x1090
+  CHECK(Program("", filler(5) + kRet + int3(8) + int3(1) + kRet + filler(14)).rung() == Rung::none);
   // A flow that ends at an aligned address: the first of the sixteen bytes is left alone.
   const Program full("", filler(13) + kRet + int3(16));
   REQUIRE(full.rung() == Rung::padding);
@@ -90,18 +109,20 @@ TEST_CASE("padding after other code is found where that is known to be code", "[
   CHECK(Program("", filler(10) + kRet + int3(3) + filler(8) + kRet + int3(7)).rung() == Rung::padding);
 }
 
-TEST_CASE("padding before the site counts if decoding from a known start arrives at the site", "[rewrite]") {
+TEST_CASE("nothing is known before the site but what the code after it jumps to", "[rewrite]") {
+  // Padding, then data, then the load: from the padding on it would decode as `add %bh,0x14(%rax)`.
+  for (const std::string& padding : {kRet + int3(15), kRet + std::string(15, '\x90'), kRet + int3(31)}) {
+    for (const std::string& data : {code("\x00"), std::string(16, '\0') + code("\x00"), code("\x48")}) {
+      const std::uint64_t site = 0x1080 + data.size() + kLoad20.size();
+      CHECK(Program(padding + data + kLoad20, filler(20), site).rung() == Rung::none);
+      // Without it, the load is one. Zeros decode by twos: an even number of them ends before it.
+      CHECK(Program(padding + kLoad20, filler(20), 0x1085).rung() == Rung::load);
+    }
+  }
+  // The same way back from the site: what begins the function is still known from nowhere.
   const std::string function = int3(5) + filler(15) + kRet + int3(16) + filler(16);
-  CHECK(Program(function, filler(14)).rung() == Rung::padding);
-  CHECK(Program(function, filler(14)).plan().hop == 0x1061);
-  // The anchor is not there, or decoding goes past the site: nothing is known.
-  CHECK(Program(function.substr(2), filler(14)).plan().hop == 0);
-  CHECK(Program(function.substr(0, function.size() - 1) + code("\xb8"), filler(14)).rung() == Rung::none);
-  CHECK(Program(function.substr(0, function.size() - 1) + code("\x06"), filler(14)).rung() == Rung::none);
-  // NOPs are as good.
-  const std::string nops = code("\x0f\x1f\x40\x00\x0f\x1f\x40\x00\x66\x90") + filler(15) + kRet + int3(16);
-  CHECK(Program(nops + filler(16), filler(14)).rung() == Rung::padding);
-  CHECK(Program(nops.substr(5) + filler(16), filler(14)).rung() == Rung::none);
+  CHECK(Program(function, filler(14)).rung() == Rung::none);
+  CHECK(Program(function, back_to(33) + filler(12)).plan().hop == 0x1061);  // to the `ret`
 }
 
 TEST_CASE("a short jump reaches 127 bytes ahead and 128 back", "[rewrite]") {
@@ -113,7 +134,9 @@ TEST_CASE("a short jump reaches 127 bytes ahead and 128 back", "[rewrite]") {
   CHECK(ahead(0x1081) == Rung::none);
   // The padding is at 0x1060 to 0x1070.
   const auto back = [](std::uint64_t site) {
-    return Program(int3(5) + filler(15) + kRet + int3(16) + filler(site - 0x1070), filler(14), site);
+    std::string after = filler(5) + code("\x0f\x82") + std::string(4, '\xff') + filler(5);
+    after[7] = static_cast<char>(0x105f - (site + 13));  // jb to the `ret`
+    return Program(kRet + int3(16) + filler(site - 0x1070), after, site);
   };
   const std::uint64_t last = 0x106b;
   CHECK(back(last + 126).rung() == Rung::padding);
@@ -188,11 +211,11 @@ TEST_CASE("a load that may be the end of another instruction is left alone", "[r
        }) {
     CHECK(Program(filler(20) + owner + kLoad20, filler(20), 0x10a0).rung() == Rung::none);
   }
-  // It is known where an instruction begins if decoding from padding arrives: 05 is the end of the `add`
-  // there.
+  // It is known where an instruction begins if a jump goes before it: 05 is the end of the `add` there.
   const std::string ambiguous = code("\x80\xc1\x05");
   CHECK(Program(filler(20) + ambiguous + kLoad20, filler(20), 0x10a0).rung() == Rung::none);
-  CHECK(Program(int3(8) + filler(16) + ambiguous + kLoad20, filler(20), 0x1098).rung() == Rung::load);
+  CHECK(Program(filler(20) + ambiguous + kLoad20, back_to(8) + filler(20), 0x10a0).rung() == Rung::load);
+  CHECK(Program(filler(20) + ambiguous + kLoad20, back_to(6) + filler(20), 0x10a0).rung() == Rung::none);
 }
 
 TEST_CASE("a load needs the code before it, and nobody may jump into it", "[rewrite]") {
@@ -209,20 +232,20 @@ TEST_CASE("a load needs the code before it, and nobody may jump into it", "[rewr
   for (int distance = -9; distance < -5; ++distance) CHECK(back(distance) == Rung::none);
 }
 
-TEST_CASE("the jump may stand further before the call, in code known from its beginning", "[rewrite]") {
+TEST_CASE("the jump may stand further before the call, in code that a jump goes to", "[rewrite]") {
   // As in Go before 1.17 for FreeBSD: the call straddles a line, so does the instruction right before it.
   const std::string clock = code(
       "\x48\x83\xec\x28\x48\x89\x6c\x24\x20\x48\x8d\x6c\x24\x20"
       "\xb8\xe8\x00\x00\x00\x48\xc7\xc7\x00\x00\x00\x00\x48\x8d\x74\x24\x08");
-  const Program program(int3(5) + clock, kRet + int3(16), 0x10bf);
+  const Program program(clock, back_to(clock.size()) + kRet, 0x10bf);
   const Rewrite r = encoded(program, 0x100000, 232);
   REQUIRE(program.rung(232) == Rung::load);
   CHECK(r.site.address == 0x10ba);  // lea 8(%rsp),%rsi
   CHECK(r.stub_size == 5 + 13);
-  CHECK(Program(clock, kRet + int3(16), 0x10bf).rung(232) == Rung::none);  // not known
+  CHECK(Program(clock, kRet, 0x10bf).rung(232) == Rung::none);  // not known
 
   const auto before = [](const std::string& text, std::uint64_t start = 0x1090) {
-    return Program(int3(5) + text, filler(20), start + text.size());
+    return Program(text, back_to(text.size()) + filler(20), start + text.size());
   };
   const std::string small = code("\x89\xdf");  // mov %ebx,%edi
   CHECK(before(kLoad20 + small).rung() == Rung::load);
@@ -240,8 +263,9 @@ TEST_CASE("the jump may stand further before the call, in code known from its be
   CHECK(encoded(before(filler(22) + kLongLoad20 + kLoad20, 0x10a0)).site.address == 0x10b6);
   // Nobody may enter on the way; who does gets the call moved, if that can be.
   const std::string jump = code("\x73\x05");  // jae to the second instruction
-  CHECK(before(jump + kLoad20 + small).rung() == Rung::none);
-  CHECK(Program(int3(5) + jump + kLoad20 + small, kCompare, 0x1099).rung() == Rung::relocation);
+  const std::string entered = jump + kLoad20 + small;
+  CHECK(Program(entered, filler(5) + back_to(entered.size() + 5), 0x1099).rung() == Rung::none);
+  CHECK(Program(entered, kCompare + back_to(entered.size() + 6), 0x1099).rung() == Rung::relocation);
 }
 
 TEST_CASE("what follows the call moves into the stub", "[rewrite]") {

@@ -135,7 +135,7 @@ bool GuestThread::should_restart(const Entry& entry) noexcept {
 
 NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, Word a4, Word a5) noexcept {
   const MappingChange change(process_, number, {a0, a1, a2, a3, a4});
-  if (!change) return number == SYS_munmap ? unmap_around_stubs(a0, a0 + a1) : -EINVAL;
+  if (!change) return number == SYS_munmap ? unmap_around_stubs(a0, a0 + a1) : -ENOMEM;
   for (;;) {
     const NativeResult result = sudrun_gate_call(number, a0, a1, a2, a3, a4, a5);
     // close() has closed the descriptor even when it says EINTR.
@@ -157,7 +157,7 @@ NativeResult GuestThread::unmap_around_stubs(Word start, Word end) noexcept {
 NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
                                              Word a5) noexcept {
   const MappingChange change(process_, number, {a0, a1, a2, a3, a4});
-  if (!change) return -EINVAL;
+  if (!change) return -ENOMEM;
   for (;;) {
     block_.not_entered = false;
     const NativeResult result = sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);

@@ -17,10 +17,20 @@ KnownCode::KnownCode(Disassembler& disassembler, const CodeWindow& window, std::
       end_(window.end() - site < kAhead ? window.end() : site + kAhead) {
   start_at(site + 2);
   follow_all();
+  sure_ = starts_;
+  while (later_.any()) {
+    todo_ |= later_;
+    later_.reset();
+    follow_all();
+  }
 }
 
 void KnownCode::start_at(std::uint64_t address) noexcept {
   if (covers(address)) todo_.set(index(address));
+}
+
+void KnownCode::follow_later(std::uint64_t address) noexcept {
+  if (covers(address)) later_.set(index(address));
 }
 
 /// The size of the NOP instruction at `address`, or 0.
@@ -42,6 +52,7 @@ void KnownCode::follow(std::uint64_t address) noexcept {
       start_at(instruction->target);
     }
     if (instruction->ends_flow) return pad_from(next);
+    if (instruction->id == X86_INS_CALL) return follow_later(next);
     address = next;
   }
 }
@@ -71,7 +82,7 @@ void KnownCode::pad_from(std::uint64_t address) noexcept {
   if (at == address || at % kAlignment != 0 || (!covers(at) && end_ != window_.end())) return;
   if (function == 0) function = at;
   for (std::uint64_t i = address; i < function; ++i) padding_.set(index(i));
-  start_at(function);
+  follow_later(function);
 }
 
 }  // namespace sudrun::loader

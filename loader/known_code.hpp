@@ -36,7 +36,8 @@ struct CodeWindow {
 /// is known to begin, over everything that is reached from there:
 ///  - the address after the site, where execution goes on;
 ///  - targets of relative jumps and calls in code that has been followed;
-///  - the end of padding after an instruction that ends the flow.
+///  - the address after a call, unless that never returns, and the end of padding after an instruction that
+///    ends the flow, unless data follows. For these it is not sure that an instruction begins.
 /// Of what comes before the site nothing else is known: wherever decoding began, data on the way could make
 /// it arrive at the site and still go wrong in between.
 ///
@@ -49,8 +50,10 @@ class KnownCode {
  public:
   KnownCode(Disassembler& disassembler, const CodeWindow& window, std::uint64_t site) noexcept;
 
-  /// An instruction is known to begin here.
-  bool begins(std::uint64_t address) const noexcept { return test(starts_, address); }
+  /// An instruction surely begins here.
+  bool begins(std::uint64_t address) const noexcept { return test(sure_, address); }
+  /// An instruction begins here if what came before was code.
+  bool may_begin(std::uint64_t address) const noexcept { return test(starts_, address); }
   /// A jump or call in known code goes here.
   bool is_target(std::uint64_t address) const noexcept { return test(targets_, address); }
   bool is_dead(std::uint64_t address) const noexcept {
@@ -73,13 +76,14 @@ class KnownCode {
   unsigned nop_at(std::uint64_t address) noexcept;
   void start_at(std::uint64_t address) noexcept;
   void follow(std::uint64_t address) noexcept;
+  void follow_later(std::uint64_t address) noexcept;
   void follow_all() noexcept;
   void pad_from(std::uint64_t address) noexcept;
 
   Disassembler& disassembler_;
   const CodeWindow& window_;
   std::uint64_t base_, end_;
-  Bits starts_, reached_, targets_, padding_, todo_;
+  Bits starts_, sure_, reached_, targets_, padding_, todo_, later_;
 };
 
 }  // namespace sudrun::loader

@@ -143,7 +143,7 @@ bool use_load(const Question& q, std::optional<std::uint32_t> number, RewritePla
     ++found.copied_count;
     bool entered = false;  // in its midst
     for (std::uint64_t inside = at + 1; inside < at + size; ++inside) {
-      entered = entered || q.known.begins(inside) || q.known.is_target(inside);
+      entered = entered || q.known.may_begin(inside) || q.known.is_target(inside);
     }
     if (entered) return false;
     if (size < kJumpSize || !fits_line(at, kJumpSize)) continue;
@@ -180,7 +180,7 @@ bool use_relocation(const Question& q, RewritePlan& plan) noexcept {
   for (std::uint64_t inside = q.site + 1; inside < at; ++inside) {
     const bool displaced = std::any_of(found.copied.begin(), found.copied.begin() + found.copied_count,
                                        [&](const auto& copied) { return copied.address == inside; });
-    if (q.known.is_target(inside) || (q.known.begins(inside) && !displaced)) return false;
+    if (q.known.is_target(inside) || (q.known.may_begin(inside) && !displaced)) return false;
   }
   found.rung = Rung::relocation;
   found.edit = q.site;

@@ -125,6 +125,14 @@ TEST_CASE("nothing is known before the site but what the code after it jumps to"
   CHECK(Program(function, back_to(33) + filler(12)).plan().hop == 0x1061);  // to the `ret`
 }
 
+TEST_CASE("an instruction is not known to begin where it is reached through padding or a call", "[rewrite]") {
+  // As above, but a jump goes back to what comes before the data. (The call may be one that never returns.)
+  for (const std::string& way : {kRet + int3(4), code("\xe8\x00\x08\x00\x00")}) {
+    const std::string before = way + code("\x00") + kLoad20;
+    CHECK(Program(before, back_to(before.size()) + filler(20), 0x1096).rung() == Rung::none);
+  }
+}
+
 TEST_CASE("a short jump reaches 127 bytes ahead and 128 back", "[rewrite]") {
   // The padding is at 0x1103 to 0x1110.
   const auto ahead = [](std::uint64_t site) {

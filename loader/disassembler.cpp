@@ -1,20 +1,25 @@
 #include "loader/disassembler.hpp"
 
+#include "loader/capstone_library.hpp"
+
 namespace sudrun::loader {
 
 Disassembler::Handle::Handle() noexcept {
-  if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle_) != CS_ERR_OK) {
+  const CapstoneLibrary* const capstone = capstone_library();
+  if (capstone == nullptr || capstone->open(CS_ARCH_X86, CS_MODE_64, &handle_) != CS_ERR_OK) {
     handle_ = 0;
     return;
   }
-  cs_option(handle_, CS_OPT_DETAIL, CS_OPT_ON);  // before cs_malloc, which sizes the instruction by it
+  capstone->option(handle_, CS_OPT_DETAIL, CS_OPT_ON);  // before cs_malloc, which sizes the instruction by it
 }
 
 Disassembler::Handle::~Handle() {
-  if (handle_ != 0) cs_close(&handle_);
+  if (handle_ != 0) capstone_library()->close(&handle_);
 }
 
-Disassembler::Disassembler() noexcept : insn_(handle_ ? cs_malloc(handle_.get()) : nullptr) {
+void Disassembler::FreeInsn::operator()(cs_insn* insn) const noexcept { capstone_library()->free(insn, 1); }
+
+Disassembler::Disassembler() noexcept : insn_(handle_ ? capstone_library()->malloc(handle_.get()) : nullptr) {
   // The first instruction makes Capstone build an index of its tables: that must happen now.
   const std::byte nop{0x90};
   decode(std::span(&nop, 1), 0);
@@ -26,7 +31,7 @@ std::optional<Instruction> Disassembler::decode(std::span<const std::byte> bytes
   const auto* code = reinterpret_cast<const std::uint8_t*>(bytes.data());
   std::size_t left = bytes.size();
   std::uint64_t at = address;
-  if (!cs_disasm_iter(handle_.get(), &code, &left, &at, insn_.get())) return std::nullopt;
+  if (!capstone_library()->disasm_iter(handle_.get(), &code, &left, &at, insn_.get())) return std::nullopt;
 
   Instruction out;
   out.address = address;

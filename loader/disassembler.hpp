@@ -53,7 +53,7 @@ class Disassembler {
     csh handle_ = 0;
   };
   struct FreeInsn {
-    void operator()(cs_insn* insn) const noexcept { cs_free(insn, 1); }
+    void operator()(cs_insn* insn) const noexcept;
   };
   Handle handle_;  // declared first: outlives the instruction
   std::unique_ptr<cs_insn, FreeInsn> insn_;

@@ -1,3 +1,4 @@
+#include "loader/capstone_library.hpp"
 #include "loader/inspect.hpp"
 
 #include <catch2/catch.hpp>
@@ -102,7 +103,7 @@ TEST_CASE("decoding allocates nothing") {
   counting.free = [](void* p) { std::free(p); };
   counting.vsnprintf = std::vsnprintf;
   const auto set = [](const cs_opt_mem& mem) {
-    return cs_option(0, CS_OPT_MEM, reinterpret_cast<std::size_t>(&mem));
+    return capstone_library()->option(0, CS_OPT_MEM, reinterpret_cast<std::size_t>(&mem));
   };
   REQUIRE(set(counting) == CS_ERR_OK);
   {

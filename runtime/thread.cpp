@@ -89,7 +89,7 @@ void GuestThread::serve_call() noexcept {
   }
   abi::write_result(table, block_.context.regs, result);
   const bool returns = (result.is_ok() || result.is_failure()) && block_.context.regs.rip == resume;
-  if (site.hot && site.kind == CallSites::Kind::syscall && returns && process_.rewriting())
+  if (site.hot && site.kind == CallSites::Kind::syscall && returns && process_.worth_rewriting())
     rewrite_site(resume - kCallInstructionSize, number);
 }
 
@@ -170,7 +170,7 @@ NativeResult GuestThread::call_timed(long number, timespec& left, Word a0, Word 
   constexpr long kSecond = 1'000'000'000;
   const auto now = [] {
     timespec time{};
-    native(SYS_clock_gettime, CLOCK_MONOTONIC, word(&time));
+    ::clock_gettime(CLOCK_MONOTONIC, &time);  // without the kernel, mostly
     return time;
   };
   const timespec begun = now(), whole = left;

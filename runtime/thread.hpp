@@ -170,7 +170,7 @@ class GuestThread final : public abi::Host {
 
   // deliver.cpp: from a signal to the guest's handler, or its default action.
   void deliver(const abi::SignalInfo& info) noexcept;
-  void arrived(const Pending& pending) noexcept;  ///< delivers it unless the guest's word puts it off
+  void arrived(const Pending& pending) noexcept;      ///< delivers it unless the guest's word puts it off
   void act_on(const abi::SignalInfo& info) noexcept;  ///< without it having just arrived
   void deliver_pending() noexcept;
   void deliver_unmasked() noexcept;

@@ -90,7 +90,7 @@ abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) no
 
 GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
     : process_(process), mask_(mask & ~kUnblockable) {
-  const VectorSupport vectors = vector_support();
+  const VectorSupport& vectors = vector_support();
   const std::size_t image_room = (vectors.image_size + kImageTail + kPage - 1) / kPage * kPage;
   region_size_ = kGuard + kHostStack + kTrapStack + image_room;
   void* region = mmap(nullptr, region_size_, PROT_READ | PROT_WRITE,

@@ -165,6 +165,7 @@ std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMo
   out.push_back(trap == TrapMode::seccomp ? "--trap=seccomp" : "--trap=sud");
   if (trap == TrapMode::seccomp) out.push_back("--inherited-filter");
   if (!options.rewrite) out.push_back("--no-rewrite");
+  out.push_back("--rewrite-after=" + std::to_string(options.rewrite_after));
   if (!options.table_file.empty()) out.push_back("--table=" + real_path(options.table_file));
   if (sysroot) out.push_back("--sysroot=" + sysroot->root());
   if (const auto release = option_or_variable(options.release, "SUDRUN_RELEASE"); !release.empty())
@@ -280,7 +281,7 @@ void launch(const LaunchOptions& options) {
   native(SYS_rt_sigprocmask, 0, 0, word(&inherited_mask), sizeof inherited_mask);
   auto* process = new Process(table, std::move(personality), trap);
   process->set_tracer(make_tracer(options, table, process->hidden()));
-  if (options.rewrite) process->allow_rewriting();
+  if (options.rewrite) process->allow_rewriting(options.rewrite_after);
   process->exec_policy().options = options_to_pass_on(options, trap, sysroot);
   process->exec_policy().abi = options.abi;
   process->program_file() = process->program_path() =

@@ -67,6 +67,7 @@ int run(int argc, char** argv) {
       ->type_name("NAME");
   app.add_flag("--list-abis", list, "List the ABIs that are built in");
   app.add_flag("--inspect", inspect, "Describe the program instead of running it");
+  app.add_option("--rewrite-after", options.rewrite_after)->group("");
   app.add_flag("--trace-append", options.trace_append)->group("");
   app.add_flag_callback("--empty-argv0", [&options] { options.argv0 = ""; })->group("");
   app.add_option("--program-fd", options.program_fd)->group("");

@@ -48,9 +48,13 @@ class Process {
   HiddenDescriptors& hidden() noexcept { return hidden_; }
   CallSites& sites() noexcept { return sites_; }
   Rewriter& rewriter() noexcept { return rewriter_; }
-  /// Sites are rewritten from now on.
-  void allow_rewriting() noexcept { rewriting_ = true; }
+  /// Hot sites are rewritten once the process has trapped `after` times.
+  void allow_rewriting(std::uint64_t after) noexcept {
+    rewriting_ = true;
+    rewrite_after_ = after;
+  }
   bool rewriting() const noexcept { return rewriting_; }
+  bool worth_rewriting() const noexcept { return rewriting_ && sites_.traps() > rewrite_after_; }
   const FastPath& fast_path() const noexcept { return *fast_path_; }
   /// Calls are made without the host loop where that can be, unless somebody watches.
   void open_fast_path() noexcept;
@@ -98,6 +102,7 @@ class Process {
   CallSites sites_;
   Rewriter rewriter_;
   bool rewriting_ = false;
+  std::uint64_t rewrite_after_ = 0;
   FastPath* fast_path_;  ///< mapped; lives as long as the process
   CachedIds ids_;
   std::unique_ptr<Tracer> tracer_;

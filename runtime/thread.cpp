@@ -7,7 +7,7 @@
 #include "abi/convention.hpp"
 #include "abi/marshal.hpp"
 #include "runtime/gate.hpp"
-#include "runtime/mapping_change.hpp"
+#include "runtime/mapping_change_unsafe.hpp"
 #include "runtime/report.hpp"
 #include "runtime/trace.hpp"
 
@@ -89,7 +89,7 @@ void GuestThread::serve_call() noexcept {
   }
   abi::write_result(table, block_.context.regs, result);
   const bool returns = (result.is_ok() || result.is_failure()) && block_.context.regs.rip == resume;
-  if (site.hot && site.kind == CallSites::Kind::syscall && returns && process_.rewriting())
+  if (site.hot && site.kind == CallSites::Kind::syscall && returns && process_.worth_rewriting())
     rewrite_site(resume - kCallInstructionSize, number);
 }
 
@@ -135,23 +135,12 @@ bool GuestThread::should_restart(const Entry& entry) noexcept {
 
 NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, Word a4, Word a5) noexcept {
   const MappingChange change(process_, number, {a0, a1, a2, a3, a4});
-  if (!change) return number == SYS_munmap ? unmap_around_stubs(a0, a0 + a1) : -ENOMEM;
+  if (!change) return change_refused(number, a0, a1);
   for (;;) {
     const NativeResult result = sudrun_gate_call(number, a0, a1, a2, a3, a4, a5);
     // close() has closed the descriptor even when it says EINTR.
     if (result != -EINTR || number == SYS_close) return result;
   }
-}
-
-// What lies between its own mappings is nothing to the guest, which may well unmap it all.
-NativeResult GuestThread::unmap_around_stubs(Word start, Word end) noexcept {
-  while (start < end) {
-    const auto [stubs, stubs_end] = process_.rewriter().stubs_in(start, end);
-    if (start < stubs)
-      if (const NativeResult r = call(SYS_munmap, start, stubs - start, 0, 0, 0, 0); r != 0) return r;
-    start = stubs_end;
-  }
-  return 0;
 }
 
 NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
@@ -170,7 +159,7 @@ NativeResult GuestThread::call_timed(long number, timespec& left, Word a0, Word 
   constexpr long kSecond = 1'000'000'000;
   const auto now = [] {
     timespec time{};
-    native(SYS_clock_gettime, CLOCK_MONOTONIC, word(&time));
+    ::clock_gettime(CLOCK_MONOTONIC, &time);  // without the kernel, mostly
     return time;
   };
   const timespec begun = now(), whole = left;

@@ -130,7 +130,7 @@ class GuestThread final : public abi::Host {
 
   // thread.cpp: the host loop.
   CallSites::Seen look_at_site() noexcept;
-  abi::NativeResult unmap_around_stubs(abi::Word start, abi::Word end) noexcept;
+  abi::NativeResult change_refused(long number, abi::Word start, abi::Word size) noexcept;
   void rewrite_site(abi::Word site, abi::Word number) noexcept;
   void serve_call() noexcept;
   abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
@@ -170,7 +170,7 @@ class GuestThread final : public abi::Host {
 
   // deliver.cpp: from a signal to the guest's handler, or its default action.
   void deliver(const abi::SignalInfo& info) noexcept;
-  void arrived(const Pending& pending) noexcept;  ///< delivers it unless the guest's word puts it off
+  void arrived(const Pending& pending) noexcept;      ///< delivers it unless the guest's word puts it off
   void act_on(const abi::SignalInfo& info) noexcept;  ///< without it having just arrived
   void deliver_pending() noexcept;
   void deliver_unmasked() noexcept;

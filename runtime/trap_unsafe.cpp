@@ -90,7 +90,7 @@ abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) no
 
 GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
     : process_(process), mask_(mask & ~kUnblockable) {
-  const VectorSupport vectors = vector_support();
+  const VectorSupport& vectors = vector_support();
   const std::size_t image_room = (vectors.image_size + kImageTail + kPage - 1) / kPage * kPage;
   region_size_ = kGuard + kHostStack + kTrapStack + image_room;
   void* region = mmap(nullptr, region_size_, PROT_READ | PROT_WRITE,
@@ -268,8 +268,8 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
   const bool leaving = !at_entry && side == static_cast<std::uint64_t>(Side::leaving);
   const bool fault = info->si_code > 0 && signal != SIGSYS && ((kSynchronous >> (signal - 1)) & 1) != 0;
   // At the last jump all registers are the guest's but one. Its stack is no stack of ours, so this frame lies
-  // where an image to resume from may have been: only the frame has the guest's state now. (A fault here means
-  // that the guest's own address is one the processor will not take.)
+  // where an image to resume from may have been: only the frame has the guest's state now. (A fault here
+  // means that the guest's own address is one the processor will not take.)
   if (leaving && rip == word(sudrun_resume_jump)) {
     frame->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(block_.context.regs.rip);
     return caught_in_guest(signal, info, frame, fs);

@@ -43,9 +43,7 @@ void set_initial(std::span<std::byte> image) noexcept {
   if (image.size() >= kFxsaveSize + kHeaderSize) std::memset(image.data() + kFxsaveSize, 0, kHeaderSize);
 }
 
-}  // namespace
-
-VectorSupport vector_support() noexcept {
+VectorSupport find_support() noexcept {
   VectorSupport found;
   std::uint32_t a = 0, b = 0, c = 0, d = 0;
   constexpr std::uint32_t kOsxsave = 1U << 27, kStateLeaf = 0xd, kXgetbv1 = 1U << 2;
@@ -64,6 +62,14 @@ VectorSupport vector_support() noexcept {
   if ((found.components & kByHand) == kByHand && __get_cpuid_count(kStateLeaf, 1, &a, &b, &c, &d) != 0 &&
       (a & kXgetbv1) != 0)
     found.save = VECTOR_XINUSE;
+  return found;
+}
+
+}  // namespace
+
+// Once: a virtual machine's monitor answers each `cpuid`, which takes its time.
+const VectorSupport& vector_support() noexcept {
+  static const VectorSupport found = find_support();
   return found;
 }
 

@@ -10,13 +10,13 @@
 
 namespace sudrun::runtime {
 
-/// What this processor offers. Pure but for `cpuid` and `xgetbv`.
+/// What this processor offers.
 struct VectorSupport {
   std::uint8_t save = VECTOR_FXSAVE;  ///< VECTOR_*
   std::uint32_t image_size = 512;     ///< bytes an image needs, a multiple of 64
   std::uint64_t components = 3;       ///< what the system has enabled, without AMX (see COMPONENT_AMX)
 };
-VectorSupport vector_support() noexcept;
+const VectorSupport& vector_support() noexcept;
 
 /// Alignment XSAVE wants.
 inline constexpr std::size_t kImageAlignment = 64;

@@ -1,5 +1,5 @@
-#include "loader/capstone_library.hpp"
 #include "loader/inspect.hpp"
+#include "loader/capstone_library.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstdio>

@@ -266,6 +266,7 @@ Command sudrun_command(std::vector<std::string> arguments) {
   if (const std::string_view trap = trap_wanted(); !trap.empty())
     command.argv.push_back("--trap=" + std::string(trap));
   if (std::getenv("SUDRUN_TEST_NO_REWRITE") != nullptr) command.argv.push_back("--no-rewrite");
+  command.argv.push_back("--rewrite-after=0");  // most guests do not trap often enough otherwise
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   return command;
 }

@@ -1,11 +1,14 @@
-#include "runtime/mapping_change.hpp"
+#include "runtime/mapping_change_unsafe.hpp"
 
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 
+#include <cerrno>
+
 #include "runtime/gate.hpp"
+#include "runtime/thread.hpp"
 
 namespace sudrun::runtime {
 
@@ -39,6 +42,19 @@ void MappingChange::begin(long number, const Arguments& args) noexcept {
     default:
       add(args[0], args[1]);
   }
+}
+
+// What lies between its own mappings is nothing to the guest, which may well unmap it all. To map something
+// over stubs there is no room.
+abi::NativeResult GuestThread::change_refused(long number, abi::Word start, abi::Word size) noexcept {
+  if (number != SYS_munmap) return -ENOMEM;
+  for (const abi::Word end = start + size; start < end;) {
+    const auto [stubs, stubs_end] = process_.rewriter().stubs_in(start, end);
+    if (start < stubs)
+      if (const abi::NativeResult r = call(SYS_munmap, start, stubs - start, 0, 0, 0, 0); r != 0) return r;
+    start = stubs_end;
+  }
+  return 0;
 }
 
 }  // namespace sudrun::runtime

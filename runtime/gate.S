@@ -52,6 +52,11 @@ sudrun_entry_window_end:
         wrfsbase %rax
 .Lentry_swapped:
         movb    $SELECTOR_ALLOW, %gs:TB_SELECTOR
+        pushfq
+        testl   $0x40000, (%rsp)        /* AC: what the guest wants checked is not for our code */
+        leaq    8(%rsp), %rsp
+        jnz     .Lclear_ac
+.Lac_clear:
         call    sudrun_catch
         testl   $RESUME_HOST_LOOP, %edx
         jnz     sudrun_to_host_loop
@@ -63,6 +68,11 @@ sudrun_entry_window_end:
 .Lexit_swapped:
         popq    %rbp
         ret                             /* to sudrun_restorer */
+
+.Lclear_ac:
+        pushq   $0x202
+        popfq
+        jmp     .Lac_clear
 
 /* Without FSGSBASE: arch_prctl, from inside the allowed range. Keeps the five argument registers. */
 .Lentry_slow:

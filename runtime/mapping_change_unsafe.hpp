@@ -13,8 +13,14 @@ class MappingChange {
  public:
   using Arguments = std::array<abi::Word, 5>;
   MappingChange(Process& process, long number, const Arguments& args) noexcept : process_(process) {
-    if (process.rewriting() && number >= 0 && number < 64 && ((kCalls >> number) & 1) != 0)
-      begin(number, args);
+    constexpr long kPkeyMprotect = 329;
+    const bool changes =
+        number >= 0 && (number < 64 ? ((kCalls >> number) & 1) != 0 : number == kPkeyMprotect);
+    if (changes && process.rewriting()) begin(number, args);
+  }
+  /// For a change of [start, start + size) that is made in another way. Nothing if `size` is 0.
+  MappingChange(Process& process, abi::Word start, abi::Word size) noexcept : process_(process) {
+    if (size != 0 && process.rewriting()) add(start, size);
   }
   ~MappingChange() {
     for (; begun_ != 0; --begun_) process_.rewriter().end_change();

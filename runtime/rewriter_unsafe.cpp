@@ -81,6 +81,13 @@ void store_edit(const CodeEdit& edit, const std::array<std::byte, 8>& bytes) noe
   asm volatile("movq %1, %0" : "=m"(*code_at(at)) : "r"(whole) : "memory");
 }
 
+/// The bytes of the edit as it was made still stand there: nobody has put other memory in their place.
+bool stands(const CodeEdit& edit) noexcept {
+  std::array<std::byte, 8> now{};
+  return sudrun_copy(now.data(), code_at(edit.address), edit.size) == 0 &&
+         std::equal(now.begin(), now.begin() + edit.size, edit.after.begin());
+}
+
 bool write_edit(const CodeEdit& edit, const std::array<std::byte, 8>& bytes, bool dead) noexcept {
   const Writable writable(edit.address, edit.size);
   if (!writable) return false;
@@ -341,11 +348,12 @@ bool Rewriter::apply(const Patch& patch) noexcept {
 /// The site first: after that nobody new comes by its hop. Somebody may still be there, unless the program
 /// itself changes the code.
 void Rewriter::undo(Patch& patch, bool hop_too) noexcept {
-  if (patch.live) write_edit(patch.rewrite.site, patch.rewrite.site.before, false);
+  if (patch.live && stands(patch.rewrite.site))
+    write_edit(patch.rewrite.site, patch.rewrite.site.before, false);
   patch.live = false;
   if (!patch.hop_live || !hop_too) return;
   synchronise_code();
-  write_edit(*patch.rewrite.hop, patch.rewrite.hop->before, true);
+  if (stands(*patch.rewrite.hop)) write_edit(*patch.rewrite.hop, patch.rewrite.hop->before, true);
   patch.hop_live = false;
 }
 

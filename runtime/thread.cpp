@@ -179,7 +179,12 @@ Word GuestThread::choose_address(std::uint64_t size, std::uint64_t alignment) no
   return process_.addresses().choose(size, alignment);
 }
 
-NativeResult GuestThread::set_break(Word address) noexcept { return process_.addresses().set_break(address); }
+NativeResult GuestThread::set_break(Word address) noexcept {
+  const auto now = static_cast<Word>(process_.addresses().set_break(0));
+  const bool shrinks = address != 0 && address < now;
+  const MappingChange change(process_, address, shrinks ? now - address : 0);
+  return process_.addresses().set_break(address);
+}
 
 NativeResult GuestThread::signal_action(int signal, const abi::SignalAction* set,
                                         abi::SignalAction* old) noexcept {

@@ -142,3 +142,18 @@ CASE(initial_state) {
   CHECK_EQ(mxcsr & ~0x3fU, 0x1f80);
   CHECK(control == 0x37f || control == 0x27f);
 }
+
+CASE(alignment_checks) {
+  // With AC set the program's own misaligned accesses fault; the runtime's must not.
+  const long pid = sys(SYS_getpid), numbers[] = {SYS_getpid, SYS_getppid, SYS_close, SYS_sched_yield, 1000};
+  const long results[] = {pid, sys(SYS_getppid), 9, 0, 78};
+  for (unsigned c = 0; c < sizeof numbers / sizeof *numbers; ++c)
+    for (int i = 0; i < 64; ++i) {
+      long number = numbers[c];
+      unsigned long flags;
+      __asm__ volatile("pushfq; orl $0x40000, (%%rsp); popfq; syscall; pushfq; popq %1; pushfq; andl $~0x40000, (%%rsp); popfq"
+                       : "+a"(number), "=&r"(flags) : "D"(-1L) : "rcx", "r11", "rdx", "memory", "cc");
+      CHECK_EQ(number, results[c]);
+      CHECK_EQ(flags & 0x40000, 0x40000);
+    }
+}

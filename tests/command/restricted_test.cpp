@@ -63,3 +63,26 @@ TEST_CASE("a container's default rules keep nothing from working", "[restricted]
     CHECK(outcome.exited(0));
   }
 }
+
+TEST_CASE("a kernel without FSGSBASE is asked for each change of the thread pointer", "[restricted]") {
+  constexpr std::pair<const char*, const char*> kMore[] = {{"rewrite", "state_at_padded_sites"},
+                                                           {"rewrite", "single_steps_stay_in_the_program"},
+                                                           {"rewrite_masks", "sigreturn"},
+                                                           {"rewrite_threads", "one_site_for_all"},
+                                                           {"threads", "signal_storm"}};
+  std::vector<std::pair<const char*, const char*>> cases(std::begin(kCases), std::end(kCases));
+  cases.insert(cases.end(), std::begin(kMore), std::end(kMore));
+  for (const bool rewrite : {true, false}) {
+    for (const auto& [name, test_case] : cases) {
+      std::vector<std::string> arguments{guest(name), test_case};
+      if (!rewrite) arguments.insert(arguments.begin(), "--no-rewrite");
+      Command command = sudrun_command(arguments);
+      command.set_env["LD_PRELOAD"] = guest("libno_fsgsbase.so");
+      const TemporaryDirectory directory;
+      command.cwd = directory.path();
+      const Outcome outcome = run(command);
+      INFO(outcome);
+      CHECK(outcome.exited(0));
+    }
+  }
+}

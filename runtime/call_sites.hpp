@@ -30,6 +30,8 @@ class CallSites {
   void forget(abi::Word start, abi::Word end) noexcept;
   /// How many different sites have trapped; counts no further than the table has room.
   unsigned count() const noexcept { return count_.load(std::memory_order_relaxed); }
+  /// In the child after fork: its traps are counted anew.
+  void forget_traps() noexcept { traps_ = 0; }
   /// How many traps there were.
   std::uint64_t traps() const noexcept { return traps_.load(std::memory_order_relaxed); }
 

@@ -172,6 +172,7 @@ std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMo
     out.push_back("--release=" + release);
   if (options.trace) out.push_back("--trace");
   if (options.summary) out.push_back("--summary");
+  if (options.stats) out.push_back("--stats");
   if (!options.trace_file.empty()) {
     out.push_back("--output=" + real_path(options.trace_file));
     out.push_back("--trace-append");
@@ -281,6 +282,7 @@ void launch(const LaunchOptions& options) {
   native(SYS_rt_sigprocmask, 0, 0, word(&inherited_mask), sizeof inherited_mask);
   auto* process = new Process(table, std::move(personality), trap);
   process->set_tracer(make_tracer(options, table, process->hidden()));
+  if (options.stats) process->statistics().want();
   if (options.rewrite) process->allow_rewriting(options.rewrite_after);
   process->exec_policy().options = options_to_pass_on(options, trap, sysroot);
   process->exec_policy().abi = options.abi;

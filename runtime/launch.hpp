@@ -35,6 +35,7 @@ struct LaunchOptions {
   std::uint64_t rewrite_after = 1000;
   bool trace = false;
   bool summary = false;
+  bool stats = false;
   std::string trace_file;  ///< empty: standard error
   bool trace_append = false;
   bool verbose = false;

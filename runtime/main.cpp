@@ -48,6 +48,8 @@ int run(int argc, char** argv) {
   app.add_flag("-v,--verbose", options.verbose, "Say how the program was recognised and is trapped");
   app.add_flag("-t,--trace", options.trace, "Write every call, one line each, to standard error");
   app.add_flag("-c,--summary", options.summary, "Count calls, errors and time; print a table at exit");
+  app.add_flag("--stats", options.stats,
+               "Say at exit how calls were made: trapped, at rewritten sites, in assembly");
   app.add_option("-o,--output", options.trace_file, "Write trace and summary to FILE")->type_name("FILE");
   app.add_option("--abi", options.abi, "Treat the program as one of this ABI")->type_name("NAME");
   app.add_option("--sysroot", options.sysroot, "Look files up in DIR first, then on the host")

@@ -102,6 +102,8 @@ void Process::after_fork_in_child(GuestThread& survivor) noexcept {
   addresses_.lock().unlock();
   signals_.lock().unlock();
   rewriter_.after_fork_in_child();
+  sites_.forget_traps();
+  statistics_.forget(survivor);
   ids_changed();
   pid_ = static_cast<int>(native(SYS_getpid));
   thread_count_ = 1;
@@ -116,6 +118,7 @@ void Process::exit(int status) noexcept {
     tracer_->exited(status);
     tracer_->finish(sites_.count());
   }
+  statistics_.write(*this);
   native(SYS_exit_group, static_cast<std::uint64_t>(status) & 0xff);
   __builtin_unreachable();
 }

@@ -18,6 +18,7 @@
 #include "runtime/fast_path.hpp"
 #include "runtime/rewriter.hpp"
 #include "runtime/signal_state.hpp"
+#include "runtime/statistics.hpp"
 #include "runtime/sysroot.hpp"
 #include "runtime/thread_list.hpp"
 
@@ -48,6 +49,7 @@ class Process {
   HiddenDescriptors& hidden() noexcept { return hidden_; }
   CallSites& sites() noexcept { return sites_; }
   Rewriter& rewriter() noexcept { return rewriter_; }
+  Statistics& statistics() noexcept { return statistics_; }
   /// Hot sites are rewritten once the process has trapped `after` times.
   void allow_rewriting(std::uint64_t after) noexcept {
     rewriting_ = true;
@@ -101,6 +103,7 @@ class Process {
   HiddenDescriptors hidden_;
   CallSites sites_;
   Rewriter rewriter_;
+  Statistics statistics_;
   bool rewriting_ = false;
   std::uint64_t rewrite_after_ = 0;
   FastPath* fast_path_;  ///< mapped; lives as long as the process

@@ -48,6 +48,7 @@ void GuestThread::rewrite_site(Word site, Word number) noexcept {
 
 void GuestThread::serve_call() noexcept {
   const abi::Table& table = process_.table();
+  ++served_;
   const CallSites::Seen site = look_at_site();
   const Word resume = block_.context.regs.rip, number = block_.context.regs.rax;
   const auto frame = abi::frame_of(table, block_.context.regs, *this);

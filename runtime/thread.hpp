@@ -61,6 +61,12 @@ class GuestThread final : public abi::Host {
   Process& process() noexcept { return process_; }
   std::span<const CallRecord> recent_calls() const noexcept { return recent_; }
   unsigned recent_position() const noexcept { return recent_count_; }
+  /// How many calls the host loop has served, and how many came by rewritten sites, there or not.
+  struct Calls {
+    std::uint64_t served, at_sites;
+  };
+  Calls calls() const noexcept { return {served_, block_.site_calls}; }
+  void forget_calls() noexcept { served_ = block_.site_calls = 0; }
 
   // abi::Host
   abi::NativeResult call(long number, abi::Word a0, abi::Word a1, abi::Word a2, abi::Word a3, abi::Word a4,
@@ -210,6 +216,7 @@ class GuestThread final : public abi::Host {
   abi::Word path_room_ = 0;
   std::array<CallRecord, 16> recent_{};
   unsigned recent_count_ = 0;
+  std::uint64_t served_ = 0;
 };
 
 /// Decodes the kernel's siginfo. Pure.

@@ -49,6 +49,7 @@ struct alignas(64) ThreadBlock {
   std::uint16_t site_status;  ///< the guest's status flags, as LAHF and SETO leave them in AX
   std::uint8_t entry;         ///< ENTRY_*
   std::uint64_t save_mask;    ///< XSAVE components that `own_image` has room for
+  std::uint64_t site_calls;   ///< how often a rewritten site has been come by
   alignas(64) abi::Context context;
 };
 
@@ -73,6 +74,7 @@ static_assert(offsetof(ThreadBlock, fast) == TB_FAST);
 static_assert(offsetof(ThreadBlock, site_status) == TB_STATUS);
 static_assert(offsetof(ThreadBlock, entry) == TB_ENTRY);
 static_assert(offsetof(ThreadBlock, save_mask) == TB_SAVE_MASK);
+static_assert(offsetof(ThreadBlock, site_calls) == TB_SITE_CALLS);
 static_assert(offsetof(ThreadBlock, context) + offsetof(abi::Context, regs) == TB_REGS);
 static_assert(offsetof(ThreadBlock, context) + offsetof(abi::Context, fs_base) == TB_FS);
 static_assert(offsetof(abi::Registers, r8) == TB_R8 - TB_REGS &&

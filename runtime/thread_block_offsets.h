@@ -22,6 +22,7 @@
 #define TB_STATUS 104
 #define TB_ENTRY 106
 #define TB_SAVE_MASK 112
+#define TB_SITE_CALLS 120
 #define TB_REGS 128
 #define TB_FS 272
 

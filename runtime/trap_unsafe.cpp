@@ -171,6 +171,7 @@ void GuestThread::host_loop() noexcept {
 
 void GuestThread::leave_process() noexcept {
   const std::scoped_lock hold(process_.threads().lock());
+  process_.statistics().add(*this);
   process_.threads().remove(*this);
   native(SYS_arch_prctl, ARCH_SET_GS, 0);
 }

@@ -1,6 +1,9 @@
 // --trace, --summary and where they go.
 #include <catch2/catch.hpp>
 
+#include <array>
+#include <cstdio>
+
 #include "tests/support/run.hpp"
 
 using namespace sudrun::test;
@@ -157,4 +160,31 @@ TEST_CASE("programs started by the program are traced too", "[trace]") {
   const std::string trace = read_file(directory / "trace");
   CHECK_THAT(trace, Catch::Contains("executes " + guest("exec")));
   CHECK_THAT(trace, Catch::Contains("write(1, \"[\", 1)"));
+}
+
+TEST_CASE("--stats says how calls were made", "[trace]") {
+  const auto first_line = [](const std::vector<std::string>& options) {
+    std::vector<std::string> arguments = options;
+    arguments.insert(arguments.end(), {"--stats", guest("rewrite_masks"), "sa_mask"});
+    const Outcome outcome = run_sudrun(arguments);
+    INFO(outcome);
+    CHECK(outcome.exited(0));
+    auto lines = lines_of(outcome.err);
+    std::erase_if(lines, [](const std::string& line) {
+      return !line.starts_with("sudrun: calls: ") && !line.starts_with("sudrun: sites: ");
+    });
+    REQUIRE(lines.size() == 2);
+    CHECK_THAT(lines[1], Catch::StartsWith("sudrun: sites: "));
+    unsigned long trapped = 0, served = 0, direct = 0;
+    REQUIRE(std::sscanf(
+                lines[0].c_str(),
+                "sudrun: calls: %lu trapped, %lu from rewritten sites to the host loop, %lu made in assembly",
+                &trapped, &served, &direct) == 3);
+    return std::array{trapped, served, direct};
+  };
+  const auto rewritten = first_line({}), trapping = first_line({"--no-rewrite"});
+  CHECK(trapping[0] > 1000);
+  CHECK(trapping[1] + trapping[2] == 0);
+  CHECK(rewritten[0] < trapping[0]);
+  CHECK(rewritten[1] + rewritten[2] > 1000);
 }

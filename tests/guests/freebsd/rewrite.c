@@ -177,7 +177,7 @@ CASE(single_steps_stay_in_the_program) {
   for (unsigned k = 0; k < kPadded; ++k) {
     struct site s = build(&kShapes[k], SYS_getppid, bare_load, (size_t)(bare_store - bare_load), bare_store, (size_t)(bare_end - bare_store));
     make_runnable(s.pages, kSitePages);
-    first_byte = s.pages, last_byte = s.pages + kPage;
+    first_byte = s.pages, last_byte = s.pages + kSitePages * kPage;
     const long args[3] = {0};
     unsigned long seen = 0;
     for (int i = 0; i < 2 * kWarm; ++i) {

@@ -366,10 +366,10 @@ bool Rewriter::begin_change(Word start, Word end, bool& undone) noexcept {
     const unsigned patches = books->patch_count.load(std::memory_order_relaxed);
     for (Patch& patch : books->patches.first(patches)) {
       if (!patch.live && !patch.hop_live) continue;
-      const auto touches = [&](const CodeEdit& edit) {
-        return overlap(start, end, edit.address, edit.address + edit.size);
-      };
-      if (!touches(patch.rewrite.site) && !(patch.hop_live && touches(*patch.rewrite.hop))) continue;
+      // The stub stands for more than the bytes edited: up to the end of the last instruction moved.
+      const bool site = overlap(start, end, patch.touched, patch.touched_end);
+      const auto& hop = patch.rewrite.hop;
+      if (!site && !(patch.hop_live && overlap(start, end, hop->address, hop->address + hop->size))) continue;
       undo(patch, true);
       undone = true;
     }

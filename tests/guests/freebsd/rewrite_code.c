@@ -253,6 +253,27 @@ CASE(half_an_instruction_goes) {
   }
 }
 
+CASE(half_of_what_follows_goes) {
+  // The call is rewritten on one page, and the instruction behind it ends on the next, which is changed.
+  know();
+  unsigned char* const pages = code_pages(2);
+  for (unsigned round = 0; round < 200; ++round) {
+    fill_code(pages, 2 * kPage);
+    unsigned char* const at = pages + kPage - 13;
+    unsigned char* end = emit_word(EMIT(at, "\xb8"), SYS_getpid, 4);
+    end = EMIT(end, "\x45\x31\xc9\x0f\x05\x49\xc7\xc0");   // xor %r9d,%r9d; syscall; mov $number,%r8
+    CHECK_EQ(end, pages + kPage);
+    EMIT(emit_word(end, round, 4), "\x4c\x89\xc0\xc3\x01\xd8\xc3");
+    make_runnable(pages, 2);
+    for (int i = 0; i < kWarm; ++i) CHECK_EQ(call(at), round);
+    make_writable(end, 1);
+    emit_word(end, round + 1, 4);
+    make_runnable(end, 1);
+    for (int i = 0; i < kWarm; ++i) CHECK_EQ(call(at), round + 1);
+    make_writable(pages, 2);
+  }
+}
+
 // --- files -----------------------------------------------------------------------------------------------------------
 static long new_file(void) {
   const long fd = sys(SYS_openat, AT_FDCWD, "rewrite_code.tmp", O_RDWR | O_CREAT | O_TRUNC, 0700);

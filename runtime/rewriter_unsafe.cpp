@@ -440,9 +440,18 @@ std::optional<Word> Rewriter::forward(Word address) const noexcept {
   const Books* const books = books_.load(std::memory_order_acquire);
   if (books == nullptr) return std::nullopt;
   const unsigned patches = books->patch_count.load(std::memory_order_acquire);
-  for (const Patch& patch : books->patches.first(patches))
-    if (const auto to = patch.rewrite.forward(address); to && patch.live) return to;
-  return std::nullopt;
+  bool ours = false;
+  for (const Patch& patch : books->patches.first(patches)) {
+    const auto to = patch.rewrite.forward(address);
+    if (to && patch.live) return to;
+    ours = ours || to;
+  }
+  // Another thread may have put the program's own instruction back between the trap and now. Then that is
+  // what comes next; if it is an int3 as well, this was it.
+  constexpr std::byte kInt3{0xcc};
+  std::byte now{};
+  if (!ours || (sudrun_copy(&now, code_at(address), 1) == 0 && now == kInt3)) return std::nullopt;
+  return address;
 }
 
 std::array<unsigned, 4> Rewriter::counts() const noexcept {

@@ -366,10 +366,10 @@ bool Rewriter::begin_change(Word start, Word end, bool& undone) noexcept {
     const unsigned patches = books->patch_count.load(std::memory_order_relaxed);
     for (Patch& patch : books->patches.first(patches)) {
       if (!patch.live && !patch.hop_live) continue;
-      const auto touches = [&](const CodeEdit& edit) {
-        return overlap(start, end, edit.address, edit.address + edit.size);
-      };
-      if (!touches(patch.rewrite.site) && !(patch.hop_live && touches(*patch.rewrite.hop))) continue;
+      // The stub stands for more than the bytes edited: up to the end of the last instruction moved.
+      const bool site = overlap(start, end, patch.touched, patch.touched_end);
+      const auto& hop = patch.rewrite.hop;
+      if (!site && !(patch.hop_live && overlap(start, end, hop->address, hop->address + hop->size))) continue;
       undo(patch, true);
       undone = true;
     }
@@ -440,9 +440,18 @@ std::optional<Word> Rewriter::forward(Word address) const noexcept {
   const Books* const books = books_.load(std::memory_order_acquire);
   if (books == nullptr) return std::nullopt;
   const unsigned patches = books->patch_count.load(std::memory_order_acquire);
-  for (const Patch& patch : books->patches.first(patches))
-    if (const auto to = patch.rewrite.forward(address); to && patch.live) return to;
-  return std::nullopt;
+  bool ours = false;
+  for (const Patch& patch : books->patches.first(patches)) {
+    const auto to = patch.rewrite.forward(address);
+    if (to && patch.live) return to;
+    ours = ours || to;
+  }
+  // Another thread may have put the program's own instruction back between the trap and now. Then that is
+  // what comes next; if it is an int3 as well, this was it.
+  constexpr std::byte kInt3{0xcc};
+  std::byte now{};
+  if (!ours || (sudrun_copy(&now, code_at(address), 1) == 0 && now == kInt3)) return std::nullopt;
+  return address;
 }
 
 std::array<unsigned, 4> Rewriter::counts() const noexcept {

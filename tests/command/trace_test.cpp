@@ -188,3 +188,44 @@ TEST_CASE("--stats says how calls were made", "[trace]") {
   CHECK(rewritten[0] < trapping[0]);
   CHECK(rewritten[1] + rewritten[2] > 1000);
 }
+
+// The planner takes a site only where it is sure of the code around it: what the guests put there must be
+// such.
+TEST_CASE("the tests of rewriting rewrite in every way", "[trace]") {
+  struct Case {
+    const char *name, *test_case;
+    unsigned padding, load, relocation, trapping;  // at least
+  };
+  constexpr Case kCases[] = {{"rewrite", "state_at_dense_sites", 0, 40, 80, 0},
+                             {"rewrite", "state_at_padded_sites", 150, 20, 20, 0},
+                             {"rewrite", "state_at_sites_over_lines", 20, 20, 0, 60},
+                             {"rewrite", "state_at_sites_over_pages", 40, 20, 0, 40},
+                             {"rewrite_code", "written_and_run_in_turn", 500, 200, 150, 80},
+                             {"rewrite_code", "a_page_of_many_is_replaced", 400, 100, 100, 100},
+                             {"rewrite_masks", "sa_mask", 200, 50, 50, 70},
+                             {"rewrite_processes", "children_have_sites_of_their_own", 500, 200, 150, 150},
+                             {"rewrite_signals", "registers_changed_by_handlers", 10, 4, 4, 4},
+                             {"rewrite_signals", "storm_of_nested_handlers", 40, 20, 20, 20},
+                             {"rewrite_threads", "many_sites_one_after_the_other", 1000, 300, 250, 300},
+                             {"rewrite_threads", "one_site_for_all", 200, 100, 60, 100}};
+  for (const Case& c : kCases) {
+    const TemporaryDirectory directory;
+    Command command = sudrun_command({"--stats", guest(c.name), c.test_case});
+    command.cwd = directory.path();
+    const Outcome outcome = run(command);
+    INFO(outcome);
+    CHECK(outcome.exited(0));
+    // Children say it too, but before: the program's own line comes last.
+    const std::size_t line = outcome.err.rfind("sudrun: sites: ");
+    REQUIRE(line != std::string::npos);
+    unsigned sites = 0, padding = 0, load = 0, relocation = 0, trapping = 0;
+    REQUIRE(std::sscanf(outcome.err.c_str() + line,
+                        "sudrun: sites: %u trapped; rewritten by padding %u, load %u, relocation %u; "
+                        "left trapping though hot %u",
+                        &sites, &padding, &load, &relocation, &trapping) == 5);
+    CHECK(padding >= c.padding);
+    CHECK(load >= c.load);
+    CHECK(relocation >= c.relocation);
+    CHECK(trapping >= c.trapping);
+  }
+}

@@ -91,10 +91,10 @@ static void make_all_calls(unsigned first, unsigned last) {
   for (unsigned i = first; i < last; ++i)
     for (unsigned c = 0; c < sizeof calls / sizeof *calls; ++c) make_calls(&kShapes[i], &calls[c]);
 }
-CASE(state_at_dense_sites) { make_all_calls(0, 3); }
-CASE(state_at_padded_sites) { make_all_calls(3, 11); }
-CASE(state_at_sites_over_lines) { make_all_calls(11, 16); }
-CASE(state_at_sites_over_pages) { make_all_calls(16, kShapeCount); }
+CASE(state_at_dense_sites) { make_all_calls(0, kPadded); }
+CASE(state_at_padded_sites) { make_all_calls(kPadded, kOverLine); }
+CASE(state_at_sites_over_lines) { make_all_calls(kOverLine, kOverPage); }
+CASE(state_at_sites_over_pages) { make_all_calls(kOverPage, kShapeCount); }
 
 // --- stack pointers ----------------------------------------------------------------------------------------------
 // long (long number, long stack_pointer, const long args[3], unsigned long* carry), without a use of the stack.
@@ -174,10 +174,10 @@ CASE(single_steps_stay_in_the_program) {
   // A debugger in the program itself: it sees its own instructions, never the runtime's.
   know();
   on_signal(SIGTRAP, step, 0);
-  for (unsigned k = 0; k < 3; ++k) {
+  for (unsigned k = 0; k < kPadded; ++k) {
     struct site s = build(&kShapes[k], SYS_getppid, bare_load, (size_t)(bare_store - bare_load), bare_store, (size_t)(bare_end - bare_store));
     make_runnable(s.pages, kSitePages);
-    first_byte = s.pages, last_byte = s.pages + kPage;
+    first_byte = s.pages, last_byte = s.pages + kSitePages * kPage;
     const long args[3] = {0};
     unsigned long seen = 0;
     for (int i = 0; i < 2 * kWarm; ++i) {

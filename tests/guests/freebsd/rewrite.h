@@ -21,7 +21,16 @@ static inline unsigned rounds(unsigned usual) {
 }
 
 // --- pages of code -------------------------------------------------------------------------------------------
-static inline unsigned char* code_pages(size_t count) { return map(count * kPage); }
+// As in a text of very small functions: one begins at each multiple of 16, and int3 pads it. Whatever is put anywhere
+// into that, no instruction before it reaches into it; and padding after it ends where a function begins.
+static inline void fill_code(void* at, size_t size) {
+  for (unsigned char* byte = at; size-- != 0; ++byte) *byte = (unsigned long)byte % 16 == 0 ? 0xc3 : 0xcc;
+}
+static inline unsigned char* code_pages(size_t count) {
+  unsigned char* const pages = map(count * kPage);
+  fill_code(pages, count * kPage);
+  return pages;
+}
 static inline void protect(void* at, size_t count, int prot) {
   const unsigned long page = (unsigned long)at & ~(kPage - 1UL);
   CHECK_EQ(sys(SYS_mprotect, page, count * kPage, prot), 0);
@@ -41,21 +50,29 @@ static long pid, parent;   // after know()
 static inline void know(void) { pid = sys(SYS_getpid), parent = sys(SYS_getppid); }
 static inline long call(const void* at) { return ((long (*)(long, long, long))(uintptr_t)at)(-1, -1, -1); }
 
-// Functions that make one call. The number stands in the text where `number_at` says.
+// Functions that make one call, to be put at `place`: what is there modulo 16 says how far they are padded. The number
+// stands in the text where `number_at` says.
+enum { kKinds = 7 };
 struct text { unsigned char bytes[48]; unsigned size, number_at; };
-static inline unsigned make_text(struct text* t, unsigned kind, unsigned number) {
+static inline unsigned make_text(struct text* t, unsigned kind, unsigned number, unsigned long place) {
+  enum { kUsual, kShort, kMoved, kBranching, kNoGap, kNops, kLiteral };
+  kind %= kKinds;
   unsigned char* at = t->bytes;
-  if (kind % 7 == 6) at = EMIT(at, "\x90\x90\x90");
+  if (kind == kNops) at = EMIT(at, "\xf3\x0f\x1e\xfa");               // endbr64
+  if (kind == kLiteral) at = EMIT(at, "\x90\x90\x90");
   at = EMIT(at, "\xb8");
   t->number_at = (unsigned)(at - t->bytes);
   at = emit_word(at, number, 4);
-  if (kind % 7 != 1) at = EMIT(at, "\x49\x89\xca");
-  if (kind % 7 == 2) at = EMIT(at, "\x90");
+  if (kind != kShort) at = EMIT(at, "\x49\x89\xca");
+  if (kind == kMoved || kind == kLiteral) at = EMIT(at, "\x90");       // so that it is not clear what comes before the call
   at = EMIT(at, "\x0f\x05");
-  if (kind % 7 == 3) at = EMIT(at, "\x72\x01\xc3");
+  if (kind == kMoved) at = EMIT(at, "\x49\x89\xc0");                   // mov %rax,%r8: may be displaced
+  if (kind == kBranching) at = EMIT(at, "\x72\x01\xc3");
   at = EMIT(at, "\xc3");
-  if (kind % 7 != 4) memset(at, kind % 7 == 5 ? 0x90 : 0xcc, 20), at += 20;
-  else at = EMIT(at, "\x01\xd8\xc3\x31\xc0\xc3");
+  if (kind == kMoved || kind == kNoGap) at = EMIT(at, "\x01\xd8\xc3\x31\xc0\xc3");
+  else if (kind == kLiteral) do *at++ = 0xcc; while ((place + (unsigned long)(at - t->bytes)) % 16 != 11);
+  else while ((place + (unsigned long)(at - t->bytes)) % 16 != 0) *at++ = kind == kNops ? 0x90 : 0xcc;
+  if (kind == kLiteral) at = EMIT(at, "\x01");
   return t->size = (unsigned)(at - t->bytes);
 }
 static const unsigned kNumbers[] = {SYS_getpid, SYS_close, SYS_getppid, SYS_sched_yield, 1000, SYS_close};
@@ -83,13 +100,17 @@ static const struct shape kShapes[] = {
     {"dense", kInRax, kDense, -1, false},
     {"mov, dense", kMov, kDense, -1, false},
     {"mov, mov, dense", kMovAndR10, kDense, -1, false},
+    {"dense, by itself", kInRax, kDense, 0x180, false},
+    {"mov, dense, by itself", kMov, kDense, 0x185, false},
+    {"mov, mov, dense, by itself", kMovAndR10, kDense, 0x188, false},
     {"ret, int3", kInRax, kRetInt3, 0x208, false},
     {"mov, ret, int3", kMov, kRetInt3, 0x205, false},
     {"mov, mov, ret, int3", kMovAndR10, kRetInt3, 0x208, false},
     {"ret, nop", kInRax, kRetNop, 0x200, false},
-    {"mov, mov, ret, nop", kMovAndR10, kRetNop, 0x20b, false},
+    {"mov, mov, ret, nop", kMovAndR10, kRetNop, 0x208, false},
     {"jump, int3", kInRax, kJumpInt3, 0x210, false},
-    {"mov, mov, branch, ret, int3", kMovAndR10, kBranch, 0x228, false},
+    {"mov, mov, branch, ret, int3", kMovAndR10, kBranch, 0x225, false},
+    {"mov, mov, branch, ret, int3, too few", kMovAndR10, kBranch, 0x228, false},
     {"padding before", kInRax, kDense, 0x240, true},
     {"dense, over a line", kInRax, kDense, 0x23f, false},
     {"ret, int3, over a line", kInRax, kRetInt3, 0x27f, false},
@@ -102,6 +123,8 @@ static const struct shape kShapes[] = {
     {"mov over a page", kMov, kRetInt3, 0x002, false},
     {"ret at the end of the page, int3 on the next", kInRax, kRetInt3, 0xffd, false},
 };
+// The first of those with padding, of those over a line, and of those over a page.
+enum { kPadded = 6, kOverLine = 15, kOverPage = 20 };
 enum { kShapeCount = sizeof kShapes / sizeof *kShapes, kSitePages = 3 };
 
 struct site {
@@ -130,9 +153,14 @@ static inline struct site build(const struct shape* shape, unsigned number, cons
   s.returns = shape->tail == kRetInt3 || shape->tail == kRetNop || shape->tail == kBranch;
   if (shape->tail == kBranch) at = EMIT(at, "\x72\x01\xc3");       // jb 1f; ret; 1:
   if (s.returns) at = EMIT(at, "\xc3");
-  if (shape->tail == kJumpInt3) at = EMIT(at, "\xeb\x20");
-  if (shape->tail == kRetNop) at = EMIT(at, "\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00\x0f\x1f\x44\x00\x00");
-  else if (shape->tail != kDense) memset(at, 0xcc, 0x20), at += 0x20;
+  // The padding ends at a multiple of 16, where the store goes on.
+  if (shape->tail == kJumpInt3) at = EMIT(at, "\xeb"), *at = (unsigned char)(16 - (unsigned long)(at + 1) % 16), ++at;
+  size_t pad = shape->tail == kDense ? 0 : 16 - (unsigned long)at % 16;
+  if (shape->tail == kRetNop) {
+    for (; pad > 5; pad -= 4) at = EMIT(at, "\x0f\x1f\x40\x00");
+    for (; pad != 0; --pad) *at++ = 0x90;
+  }
+  memset(at, 0xcc, pad), at += pad;
   s.after = at;
   if (s.returns) at = EMIT(at, "\x48\x8d\x64\x24\xf8");            // lea -8(%rsp),%rsp
   at = emit(at, store, store_size);

@@ -11,7 +11,8 @@ CASE(written_and_run_in_turn) {
   for (unsigned round = 0; round < 700; ++round) {
     unsigned char* const at = pages + kOffsets[round % 11];
     struct text t;
-    make_text(&t, round % 7, kNumbers[round % 6]);
+    make_text(&t, round % 7, kNumbers[round % 6], (unsigned long)at);
+    fill_code(pages, 2 * kPage);
     emit(at, t.bytes, t.size);
     make_runnable(pages, 2);
     warm_up(at, round);
@@ -34,8 +35,8 @@ CASE(the_instruction_becomes_another) {
   unsigned char* const pages = code_pages(2);
   for (unsigned round = 0; round < 300; ++round) {
     struct text t;
-    make_text(&t, round % 6, SYS_getpid);
     unsigned char* const at = pages + (round % 5 == 0 ? 0xff8 : 0x40 * (round % 60));
+    make_text(&t, round % 6, SYS_getpid, (unsigned long)at);
     emit(at, t.bytes, t.size);
     unsigned site = 0;
     while (t.bytes[site] != 0x0f || t.bytes[site + 1] != 0x05) ++site;
@@ -56,7 +57,7 @@ CASE(the_instruction_becomes_another) {
     warm_up(at, 0);
     make_writable(pages, 2);
     expect_bytes(at, &t);
-    memset(pages, 0, 2 * kPage);
+    fill_code(pages, 2 * kPage);
   }
 }
 
@@ -79,7 +80,8 @@ CASE(unmapped_and_mapped_again) {
     unsigned char* const at = pages + kPage + 0x80 + (round % 3) * 0x3b;
     fault_at = at;
     struct text t;
-    make_text(&t, round % 7, kNumbers[round % 6]);
+    make_text(&t, round % 7, kNumbers[round % 6], (unsigned long)at);
+    fill_code(pages, 4 * kPage);
     emit(at, t.bytes, t.size);
     make_runnable(pages, 4);
     warm_up(at, round);
@@ -105,7 +107,8 @@ CASE(unmapped_and_mapped_again) {
     }
     for (unsigned i = 0; i < t.size; ++i) CHECK_EQ(((volatile unsigned char*)at)[i], 0);
     make_writable(pages, 4);
-    make_text(&t, (round + 3) % 7, kNumbers[(round + 1) % 6]);
+    make_text(&t, (round + 3) % 7, kNumbers[(round + 1) % 6], (unsigned long)at);
+    fill_code(pages, 4 * kPage);
     emit(at, t.bytes, t.size);
     make_runnable(pages, 4);
     warm_up(at, round + 1);
@@ -121,14 +124,15 @@ CASE(a_page_of_many_is_replaced) {
   for (unsigned round = 0; round < 100; ++round) {
     unsigned char* const pages = code_pages(kPages);
     struct text t[kPages];
-    for (unsigned i = 0; i < kPages; ++i) make_text(&t[i], round + i, kNumbers[i % 6]), emit(pages + i * kPage + 0x40, t[i].bytes, t[i].size);
+    for (unsigned i = 0; i < kPages; ++i) make_text(&t[i], round + i, kNumbers[i % 6], 0x40), emit(pages + i * kPage + 0x40, t[i].bytes, t[i].size);
     make_runnable(pages, kPages);
     for (unsigned i = 0; i < kPages; ++i) warm_up(pages + i * kPage + 0x40, i);
     unsigned char* const middle = pages + 4 * kPage;
     if (round % 3 == 0) CHECK_EQ(sys(SYS_munmap, middle, kPage), 0);
     if (round % 3 != 1) CHECK_EQ(mm(middle, kPage, kRw, kAnon | MAP_FIXED, -1, 0), middle);
     else make_writable(middle, 1), expect_bytes(middle + 0x40, &t[4]);
-    make_text(&t[4], round + 1, SYS_getppid);
+    make_text(&t[4], round + 1, SYS_getppid, 0x40);
+    fill_code(middle, kPage);
     emit(middle + 0x40, t[4].bytes, t[4].size);
     make_runnable(middle, 1);
     for (unsigned i = 0; i < kPages; ++i)
@@ -146,7 +150,8 @@ CASE(writable_and_executable_at_once) {
   for (unsigned round = 0; round < 500; ++round) {
     unsigned char* const at = page + (round * 0x35) % 0x1f00;
     struct text t;
-    make_text(&t, round % 7, kNumbers[round % 6]);
+    make_text(&t, round % 7, kNumbers[round % 6], (unsigned long)at);
+    fill_code(page, 2 * kPage);
     emit(at, t.bytes, t.size);
     for (int i = 0; i < kWarm; ++i) {
       CHECK_EQ(call(at), wanted(round));
@@ -164,7 +169,7 @@ CASE(made_writable_without_losing_execution) {
   for (unsigned round = 0; round < 200; ++round) {
     unsigned char* const page = code_pages(1);
     struct text t;
-    make_text(&t, round % 7, SYS_getpid);
+    make_text(&t, round % 7, SYS_getpid, round);
     emit(page + round, t.bytes, t.size);
     make_runnable(page, 1);
     warm_up(page + round, 0);
@@ -187,9 +192,9 @@ CASE(the_next_page_goes) {
   for (unsigned round = 0; round < 400; ++round) {
     unsigned char* const pages = code_pages(3);
     struct text t;
-    make_text(&t, round % 2 ? 0 : 1, SYS_getpid);
     const unsigned size = round % 2 ? 11 : 8;
     unsigned char* const at = pages + kPage - size;
+    make_text(&t, round % 2 ? 0 : 1, SYS_getpid, (unsigned long)at);
     emit(at, t.bytes, size);
     memset(pages + kPage, 0xcc, 64);
     make_runnable(pages, 2);
@@ -223,9 +228,10 @@ CASE(half_an_instruction_goes) {
   unsigned char* const pages = code_pages(2);
   for (unsigned round = 0; round < 400; ++round) {
     struct text t;
-    make_text(&t, round % 4 < 2 ? 0 : 1, SYS_getpid);
     const unsigned site = round % 4 < 2 ? 8 : 5, split = round % 2 ? site + 1 : 3;
     unsigned char* const at = pages + kPage - split;
+    make_text(&t, round % 4 < 2 ? 0 : 1, SYS_getpid, (unsigned long)at);
+    fill_code(pages, 2 * kPage);
     emit(at, t.bytes, t.size);
     make_runnable(pages, 2);
     warm_up(at, 0);
@@ -247,11 +253,35 @@ CASE(half_an_instruction_goes) {
   }
 }
 
+CASE(half_of_what_follows_goes) {
+  // The call is rewritten on one page, and the instruction behind it ends on the next, which is changed.
+  know();
+  unsigned char* const pages = code_pages(2);
+  for (unsigned round = 0; round < 200; ++round) {
+    fill_code(pages, 2 * kPage);
+    unsigned char* const at = pages + kPage - 13;
+    unsigned char* end = emit_word(EMIT(at, "\xb8"), SYS_getpid, 4);
+    end = EMIT(end, "\x45\x31\xc9\x0f\x05\x49\xc7\xc0");   // xor %r9d,%r9d; syscall; mov $number,%r8
+    CHECK_EQ(end, pages + kPage);
+    EMIT(emit_word(end, round, 4), "\x4c\x89\xc0\xc3\x01\xd8\xc3");
+    make_runnable(pages, 2);
+    for (int i = 0; i < kWarm; ++i) CHECK_EQ(call(at), round);
+    make_writable(end, 1);
+    emit_word(end, round + 1, 4);
+    make_runnable(end, 1);
+    for (int i = 0; i < kWarm; ++i) CHECK_EQ(call(at), round + 1);
+    make_writable(pages, 2);
+  }
+}
+
 // --- files -----------------------------------------------------------------------------------------------------------
 static long new_file(void) {
   const long fd = sys(SYS_openat, AT_FDCWD, "rewrite_code.tmp", O_RDWR | O_CREAT | O_TRUNC, 0700);
   CHECK(fd >= 0);
   CHECK_EQ(sys(SYS_unlink, "rewrite_code.tmp"), 0);
+  static unsigned char page[kPage] __attribute__((aligned(16)));
+  fill_code(page, kPage);
+  for (long i = 0; i < 2; ++i) CHECK_EQ(sys(SYS_pwrite, fd, page, kPage, i * kPage), kPage);
   return fd;
 }
 static void expect_in_file(long fd, long offset, const struct text* t) {
@@ -267,7 +297,7 @@ CASE(files_keep_their_bytes) {
     static const long kPlaces[] = {0x40, 0x7f8, 0xff8};
     CHECK_EQ(sys(SYS_ftruncate, fd, 2 * kPage), 0);
     for (unsigned i = 0; i < 3; ++i) {
-      make_text(&t[i], round % 7, kNumbers[i]);
+      make_text(&t[i], round % 7, kNumbers[i], (unsigned long)kPlaces[i]);
       CHECK_EQ(sys(SYS_pwrite, fd, t[i].bytes, t[i].size, kPlaces[i]), t[i].size);
     }
     const int flags = round % 2 ? MAP_SHARED : MAP_PRIVATE;
@@ -312,7 +342,8 @@ CASE(two_views_of_the_same_memory) {
     for (unsigned round = 0; round < 400; ++round) {
       const unsigned at = round % 4 == 0 ? 0xff7 : (round * 0x2d) % 0x1f00;
       struct text t;
-      make_text(&t, round % 7, kNumbers[round % 6]);
+      make_text(&t, round % 7, kNumbers[round % 6], at);
+      fill_code(writer, 2 * kPage);
       emit(writer + at, t.bytes, t.size);
       for (int i = 0; i < kWarm; ++i) {
         CHECK_EQ(call(runner + at), wanted(round));
@@ -323,7 +354,7 @@ CASE(two_views_of_the_same_memory) {
         CHECK_EQ(call(runner + at), wanted(n));
       }
       // Written by the kernel.
-      make_text(&t, round % 7 + 1, SYS_getppid);
+      make_text(&t, round % 7 + 1, SYS_getppid, at);
       CHECK_EQ(sys(SYS_pwrite, fd, t.bytes, t.size, at), t.size);
       warm_up(runner + at, 2);
     }
@@ -339,7 +370,7 @@ CASE(a_private_view_that_was_changed) {
     const long fd = new_file();
     CHECK_EQ(sys(SYS_ftruncate, fd, kPage), 0);
     struct text t;
-    make_text(&t, round, kNumbers[round % 6]);
+    make_text(&t, round, kNumbers[round % 6], 0x80);
     CHECK_EQ(sys(SYS_pwrite, fd, t.bytes, t.size, 0x80), t.size);
     unsigned char* const shared = (unsigned char*)mm(0, kPage, kRx, MAP_SHARED, fd, 0);
     unsigned char* const copy = (unsigned char*)mm(0, kPage, kRw, MAP_PRIVATE, fd, 0);
@@ -358,7 +389,8 @@ CASE(a_private_view_that_was_changed) {
 static unsigned char* code_amid(unsigned char* zone, size_t size, struct text* t, unsigned kind) {
   unsigned char* const page = zone + size / 2 / kPage * kPage;
   CHECK_EQ(mm(page, kPage, kRw, kAnon | MAP_FIXED, -1, 0), page);
-  make_text(t, kind, SYS_getpid);
+  make_text(t, kind, SYS_getpid, 0x80);
+  fill_code(page, kPage);
   emit(page + 0x80, t->bytes, t->size);
   make_runnable(page, 1);
   return page;
@@ -425,7 +457,7 @@ CASE(very_many_sites) {
     unsigned char* const pages = code_pages(kPages + 1);
     for (unsigned i = 0; i < kPages * kEach; ++i) {
       struct text t;
-      make_text(&t, i, kNumbers[i % 6]);
+      make_text(&t, i, kNumbers[i % 6], i * (kPage / kEach));
       emit(pages + i * (kPage / kEach), t.bytes, t.size);
     }
     make_runnable(pages, kPages + 1);

@@ -11,8 +11,8 @@ static void call_hot_and_cold(void) {
   unsigned char* at[kSites + 1];
   for (unsigned i = 0; i <= kSites; ++i) {
     struct text t;
-    make_text(&t, i + seed, kNumbers[i % 6]);
     at[i] = i == kSites ? pages + kPage - 8 - seed % 3 : pages + i * kApart;
+    make_text(&t, i + seed, kNumbers[i % 6], (unsigned long)at[i]);
     emit(at[i], t.bytes, t.size);
   }
   make_runnable(pages, 2);
@@ -27,7 +27,7 @@ static void begin(void) {
   know();
   alarm_after(100);
   struct text t;
-  make_text(&t, 0, SYS_getpid);
+  make_text(&t, 0, SYS_getpid, 0);
   hot = code_pages(1);
   emit(hot, t.bytes, t.size);
   make_runnable(hot, 1);

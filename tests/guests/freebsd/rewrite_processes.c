@@ -8,11 +8,11 @@ enum { kSites = 24, kApart = 0x47 };
 static unsigned char* make_sites(unsigned seed, struct text* texts) {
   unsigned char* const pages = code_pages(2);
   for (unsigned i = 0; i < kSites; ++i) {
-    make_text(&texts[i], i + seed, kNumbers[i % 6]);
+    make_text(&texts[i], i + seed, kNumbers[i % 6], i * kApart);
     emit(pages + i * kApart, texts[i].bytes, texts[i].size);
   }
   // One over the two pages.
-  make_text(&texts[kSites], seed, kNumbers[kSites % 6]);
+  make_text(&texts[kSites], seed, kNumbers[kSites % 6], kPage - 8 - seed % 3);
   emit(pages + kPage - 8 - seed % 3, texts[kSites].bytes, texts[kSites].size);
   make_runnable(pages, 2);
   return pages;
@@ -32,8 +32,8 @@ static void be_a_child(unsigned char* pages, unsigned seed, struct text* texts) 
   make_writable(pages, 2);
   for (unsigned i = 0; i <= kSites; ++i) expect_bytes(site_at(pages, i, seed), &texts[i]);
   for (unsigned i = 0; i < kSites; ++i) {
-    make_text(&texts[i], i + seed + 1, kNumbers[(i + 1) % 6]);
-    memset(site_at(pages, i, seed), 0, kApart);
+    make_text(&texts[i], i + seed + 1, kNumbers[(i + 1) % 6], i * kApart);
+    fill_code(site_at(pages, i, seed), kApart);
     emit(site_at(pages, i, seed), texts[i].bytes, texts[i].size);
   }
   make_runnable(pages, 2);
@@ -280,7 +280,7 @@ CASE(user_and_group_ids) {
   unsigned char* const page = code_pages(1);
   for (unsigned i = 0; i < 4; ++i) {
     struct text t;
-    make_text(&t, i, kAsking[i]);
+    make_text(&t, i, kAsking[i], i * 0x40);
     asking[i] = page + i * 0x40;
     emit(asking[i], t.bytes, t.size);
   }
@@ -324,7 +324,7 @@ CASE(the_parent_ends_first) {
   // getppid changes without any call of the process itself.
   unsigned char* const page = code_pages(1);
   struct text t;
-  make_text(&t, 0, SYS_getppid);
+  make_text(&t, 0, SYS_getppid, 0);
   emit(page, t.bytes, t.size);
   make_runnable(page, 1);
   int told[2];
@@ -371,8 +371,8 @@ CASE(bad_pointers_and_lengths) {
   for (unsigned kind = 0; kind < 7; ++kind) {
     unsigned char* const page = code_pages(1);
     struct text r, w;
-    make_text(&r, kind, SYS_read);
-    make_text(&w, kind, SYS_write);
+    make_text(&r, kind, SYS_read, 0x40);
+    make_text(&w, kind, SYS_write, 0x80);
     unsigned char *const reading = emit(page + 0x40, r.bytes, r.size) - r.size, *const writing = emit(page + 0x80, w.bytes, w.size) - w.size;
     make_runnable(page, 1);
     for (int i = 0; i < kWarm; ++i) {

@@ -205,7 +205,7 @@ static void reading_under_signals(int flags, long count) {
   on_signal(SIGUSR1, count_in_reader, flags);
   unsigned char* const page = code_pages(2);
   struct text t;
-  make_text(&t, 0, SYS_read);
+  make_text(&t, 0, SYS_read, kPage - 9);
   reading_at = emit(page + kPage - 9, t.bytes, t.size) - t.size;
   make_runnable(page, 2);
   static struct thread reader;
@@ -309,8 +309,8 @@ static void jumps_out(int flags) {
   jump_page = code_pages(2);
   for (unsigned i = 0; i < 6; ++i) {
     struct text t;
-    make_text(&t, i, kNumbers[i]);
-    jump_sites[i] = jump_page + (i == 5 ? kPage - 9 : i * 0x4d);
+    jump_sites[i] = jump_page + (i == 5 ? kPage - 13 : i * 0x4d);
+    make_text(&t, i, kNumbers[i], (unsigned long)jump_sites[i]);
     emit(jump_sites[i], t.bytes, t.size);
   }
   make_runnable(jump_page, 2);
@@ -345,8 +345,8 @@ CASE(profile) {
   jump_page = code_pages(2);
   for (unsigned i = 0; i < 6; ++i) {
     struct text t;
-    make_text(&t, i, kNumbers[i]);
-    jump_sites[i] = jump_page + (i == 5 ? kPage - 9 : i * 0x4d);
+    jump_sites[i] = jump_page + (i == 5 ? kPage - 13 : i * 0x4d);
+    make_text(&t, i, kNumbers[i], (unsigned long)jump_sites[i]);
     emit(jump_sites[i], t.bytes, t.size);
   }
   make_runnable(jump_page, 2);

@@ -1,8 +1,8 @@
 // The ways to reach a hot call site, the code and data around it, and bytes that only look like something else.
 #include "rewrite.h"
 
-// A function in a section of its own, copied so that it starts at `offset` of a page that has never run; the page is
-// zero otherwise. Whoever has a `start_NAME` and an `end_NAME` may be copied.
+// A function in a section of its own, copied so that it starts at `offset` of a page that has never run. Whoever
+// has a `start_NAME` and an `end_NAME` may be copied.
 #define ROUTINE(name, text)                                                                                        \
   extern const unsigned char start_##name[] __attribute__((visibility("hidden"))), end_##name[] __attribute__((visibility("hidden"))); \
   __asm__(".text\n.balign 16\n.globl start_" #name ", end_" #name "\nstart_" #name ":\n" text "\nend_" #name ":\n")

@@ -46,11 +46,11 @@ CASE(one_site_for_all) {
   for (unsigned round = 1; round <= rounds(300); ++round) {
     unsigned char* const pages = code_pages(2);
     struct text t;
-    make_text(&t, round % 7, kNumbers[round % 6]);
     routine = pages + kOffsets[round % 13];
+    make_text(&t, round % 7, kNumbers[round % 6], (unsigned long)routine);
     emit(routine, t.bytes, t.size);
-    make_text(&t, round % 5, SYS_close);
     failing = pages + 0x600 + round % 64;
+    make_text(&t, round % 5, SYS_close, (unsigned long)failing);
     emit(failing, t.bytes, t.size);
     make_runnable(pages, 2);
     one_round(true);
@@ -74,7 +74,7 @@ CASE(many_sites_one_after_the_other) {
     many = pages + round % 64;
     for (unsigned i = 0; i < kSites; ++i) {
       struct text t;
-      make_text(&t, i + round / 6, kNumbers[(i + round) % 6]);
+      make_text(&t, i + round / 6, kNumbers[(i + round) % 6], (unsigned long)(many + i * kApart));
       emit(many + i * kApart, t.bytes, t.size);
     }
     make_runnable(pages, 2);
@@ -97,7 +97,7 @@ CASE(neighbouring_sites) {
     many = pages + round % 64;
     for (unsigned i = 0; i < kSites; ++i) {
       struct text t;
-      make_text(&t, i + round / 6, kNumbers[(i + round) % 6]);
+      make_text(&t, i + round / 6, kNumbers[(i + round) % 6], (unsigned long)(many + i * kApart));
       emit(many + i * kApart, t.bytes, t.size);
     }
     make_runnable(pages, 2);
@@ -121,12 +121,12 @@ CASE(protection_changes_under_others) {
   for (unsigned which = 0; which < 6; ++which) {
     unsigned char* const pages = code_pages(2);
     struct text t, f;
-    make_text(&t, which, SYS_getpid);
     routine = pages + 0x103;                                  // the number is aligned, and one store
+    make_text(&t, which, SYS_getpid, (unsigned long)routine);
     CHECK_EQ((routine + t.number_at - pages) % 4, 0);
     emit(routine, t.bytes, t.size);
-    make_text(&f, which, SYS_close);
     failing = pages + (which < 3 ? 0xffa : 0x400);
+    make_text(&f, which, SYS_close, (unsigned long)failing);
     emit(failing, f.bytes, f.size);
     make_runnable(pages, 2);
     changing = true;
@@ -155,7 +155,7 @@ CASE(protection_changes_under_others) {
 static unsigned char* clock_routine(unsigned kind) {
   unsigned char* const page = code_pages(1);
   struct text t;
-  make_text(&t, kind, SYS_clock_gettime);
+  make_text(&t, kind, SYS_clock_gettime, 0x20 + kind);
   emit(page + 0x20 + kind, t.bytes, t.size);
   make_runnable(page, 1);
   return page + 0x20 + kind;

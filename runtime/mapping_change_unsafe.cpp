@@ -39,6 +39,10 @@ void MappingChange::begin(long number, const Arguments& args) noexcept {
       if (native(SYS_shmctl, args[0], IPC_STAT, word(&segment)) == 0) add(args[1], segment.shm_segsz);
       return;
     }
+    case SYS_mprotect:
+      // Code stays code that cannot be written: other threads may be running in it, and it stays as it is.
+      if ((args[2] & (PROT_WRITE | PROT_EXEC)) == PROT_EXEC) return add(0, 0);
+      [[fallthrough]];
     default:
       add(args[0], args[1]);
   }

@@ -187,7 +187,8 @@ bool Rewriter::prepare() noexcept {
 }
 
 bool Rewriter::consider(abi::Host& host, Word site, std::uint32_t number) noexcept {
-  const std::scoped_lock hold(lock_);
+  const std::unique_lock hold(lock_, std::try_to_lock);
+  if (!hold) return false;  // another thread is at it, and the first time takes long
   if (changes_.load(std::memory_order_acquire) != 0) return false;
   if (!prepare()) return true;
   Books& books = *books_;

@@ -16,6 +16,7 @@ class SpinLock {
       __builtin_ia32_pause();
     }
   }
+  bool try_lock() noexcept { return !flag_.test_and_set(std::memory_order_acquire); }
   void unlock() noexcept { flag_.clear(std::memory_order_release); }
 
  private:

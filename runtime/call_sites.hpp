@@ -10,6 +10,9 @@
 
 namespace sudrun::runtime {
 
+/// Bytes of `syscall`, and of the other instructions that trap.
+inline constexpr abi::Word kSyscallSize = 2;
+
 class CallSites {
  public:
   enum class Kind : std::uint8_t {

@@ -13,6 +13,7 @@
 #include <new>
 #include <string_view>
 
+#include "runtime/call_sites.hpp"
 #include "runtime/gate.hpp"
 
 namespace sudrun::runtime {
@@ -30,7 +31,6 @@ constexpr unsigned kMaxAreas = 64, kMaxPatches = 2048;
 constexpr Word kReach = Word{1} << 31;
 constexpr Word kLowest = 64 * 1024;  // the usual vm.mmap_min_addr
 constexpr Word kWindow = 512;
-constexpr Word kSyscallSize = 2;
 
 constexpr std::uint64_t kCode = PROT_READ | PROT_EXEC;
 

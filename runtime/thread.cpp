@@ -22,10 +22,6 @@ using abi::Result;
 using abi::sigbit;
 using abi::Word;
 
-namespace {
-constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they were before it
-}
-
 // --- the host loop
 // ------------------------------------------------------------------------------------------
 
@@ -33,7 +29,7 @@ constexpr Word kCallInstructionSize = 2;  // `syscall`; registers are as they we
 CallSites::Seen GuestThread::look_at_site() noexcept {
   abi::Registers& regs = block_.context.regs;
   if (block_.entry == ENTRY_TRAP)
-    return process_.sites().note(*this, regs.rip - kCallInstructionSize, Rewriter::kHot);
+    return process_.sites().note(*this, regs.rip - kSyscallSize, Rewriter::kHot);
   regs.rip = regs.rcx = process_.rewriter().resume_address(regs.rip);
   if (block_.image == own_image_.data()) block_.context.xstate = own_image_;
   return {CallSites::Kind::syscall, false};
@@ -77,7 +73,7 @@ void GuestThread::serve_call() noexcept {
                                                 (result.is_native_error(EINTR) && should_restart(entry)));
   if (restarts) {
     if (tracer != nullptr) tracer->restarting(*this, entry, *frame);
-    block_.context.regs.rip -= kCallInstructionSize;
+    block_.context.regs.rip -= kSyscallSize;
     return;
   }
   if (tracer != nullptr) tracer->end(*this, entry, *frame, result, mark);
@@ -91,7 +87,7 @@ void GuestThread::serve_call() noexcept {
   abi::write_result(table, block_.context.regs, result);
   const bool returns = (result.is_ok() || result.is_failure()) && block_.context.regs.rip == resume;
   if (site.hot && site.kind == CallSites::Kind::syscall && returns && process_.worth_rewriting())
-    rewrite_site(resume - kCallInstructionSize, number);
+    rewrite_site(resume - kSyscallSize, number);
 }
 
 Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {

@@ -168,6 +168,7 @@ class GuestThread final : public abi::Host {
   bool stopped_in_stub(int signal, ucontext_t& frame) noexcept;
   void enter_stub() noexcept;
   void leave_stub() noexcept;
+  void keep_pending(const siginfo_t& info, const ucontext_t& frame) noexcept;
   bool at_site(std::uint64_t rip) const noexcept;
   Resume caught_at_site(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept;
   void set_kernel_mask(abi::NativeSigset mask) noexcept;

@@ -386,14 +386,11 @@ Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* fram
       between(rip, sudrun_known_on_host_stack, sudrun_known_back) ||
       between(rip, sudrun_clock_on_host_stack, sudrun_clock_back))
     live[REG_RSP] = static_cast<greg_t>(block_.context.regs.rsp);
-  // Only the first instruction finds the return address in its register alone.
-  const abi::Word resume = rip == word(sudrun_site_entry) || rip < word(sudrun_site_noted)
-                               ? static_cast<abi::Word>(live[REG_RCX])
-                               : block_.site_return;
+  const abi::Word resume =
+      rip < word(sudrun_site_noted) ? static_cast<abi::Word>(live[REG_RCX]) : block_.site_return;
   const abi::Word after = process_.rewriter().resume_address(resume);
   live[REG_RCX] = static_cast<greg_t>(after);
   live[REG_R11] = live[REG_EFL];
-  constexpr abi::Word kSyscallSize = 2;
   live[REG_RIP] = static_cast<greg_t>(made ? after : after - kSyscallSize);
   if (!made) return caught_in_guest(signal, info, frame, fs);
 
@@ -401,11 +398,15 @@ Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* fram
   assign_image(own_image_, block_.context.xstate);  // the frame may lie on the host loop's stack
   use_image(own_image_);
   block_.entry = ENTRY_RESULT;
-  pending_.raw = *info;
-  pending_.info = decode_siginfo(*info, *frame);
-  block_.pending = 1;
+  keep_pending(*info, *frame);
   kernel_mask_ = process_.signals().host_mask(~abi::NativeSigset{0});  // as it is in a catcher
   return to_host_loop();
+}
+
+void GuestThread::keep_pending(const siginfo_t& info, const ucontext_t& frame) noexcept {
+  pending_ = {info, decode_siginfo(info, frame)};
+  asm volatile("" ::: "memory");
+  block_.pending = 1;
 }
 
 void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* frame) noexcept {
@@ -430,10 +431,7 @@ void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* fra
     // Let in by a step of the runtime that had the mask open for a moment.
     requeue({*info, decode_siginfo(*info, *frame)});
   } else {
-    pending_.raw = *info;
-    pending_.info = decode_siginfo(*info, *frame);
-    asm volatile("" ::: "memory");
-    block_.pending = 1;
+    keep_pending(*info, *frame);
   }
   if (at >= word(sudrun_interruptible_begin) && at <= word(sudrun_interruptible_syscall)) {
     rip = static_cast<greg_t>(word(sudrun_interruptible_interrupted));

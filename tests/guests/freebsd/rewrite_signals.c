@@ -302,10 +302,7 @@ static void be_jumped_out_of(struct thread* t) {
   while (!stop)
     for (unsigned n = 0; n < 6; ++n) CHECK_EQ(call(jump_sites[n]), wanted(n));
 }
-static void jumps_out(int flags) {
-  know();
-  learn_trampoline();
-  alarm_after(100);
+static void make_jump_sites(void) {
   jump_page = code_pages(2);
   for (unsigned i = 0; i < 6; ++i) {
     struct text t;
@@ -314,6 +311,12 @@ static void jumps_out(int flags) {
     emit(jump_sites[i], t.bytes, t.size);
   }
   make_runnable(jump_page, 2);
+}
+static void jumps_out(int flags) {
+  know();
+  learn_trampoline();
+  alarm_after(100);
+  make_jump_sites();
   block(SIGALRM);
   block(SIGUSR1);
   on_signal(SIGALRM, jump_out, flags);
@@ -342,14 +345,7 @@ CASE(profile) {
   know();
   learn_trampoline();
   alarm_after(100);
-  jump_page = code_pages(2);
-  for (unsigned i = 0; i < 6; ++i) {
-    struct text t;
-    jump_sites[i] = jump_page + (i == 5 ? kPage - 13 : i * 0x4d);
-    make_text(&t, i, kNumbers[i], (unsigned long)jump_sites[i]);
-    emit(jump_sites[i], t.bytes, t.size);
-  }
-  make_runnable(jump_page, 2);
+  make_jump_sites();
   on_signal(SIGPROF, sample, SA_RESTART);
   struct itimerval every = {{0, 1000}, {0, 1000}};
   CHECK_EQ(sys(SYS_setitimer, 2 /* ITIMER_PROF */, &every, 0), 0);

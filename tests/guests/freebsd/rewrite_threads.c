@@ -63,6 +63,18 @@ CASE(one_site_for_all) {
 
 enum { kSites = 110, kApart = 0x35 };
 static unsigned char* many;
+static void round_on_new_pages(unsigned round) {
+  unsigned char* const pages = code_pages(2);
+  many = pages + round % 64;
+  for (unsigned i = 0; i < kSites; ++i) {
+    struct text t;
+    make_text(&t, i + round / 6, kNumbers[(i + round) % 6], (unsigned long)(many + i * kApart));
+    emit(many + i * kApart, t.bytes, t.size);
+  }
+  make_runnable(pages, 2);
+  one_round(true);
+  CHECK_EQ(sys(SYS_munmap, pages, 2 * kPage), 0);
+}
 static void hammer_many(unsigned worker, unsigned round) {
   for (unsigned i = 0; i < kSites; ++i)
     for (int n = 0; n < 10; ++n) CHECK_EQ(call(many + i * kApart), wanted(i + round));
@@ -70,16 +82,7 @@ static void hammer_many(unsigned worker, unsigned round) {
 CASE(many_sites_one_after_the_other) {
   start_workers(hammer_many);
   for (unsigned round = 1; round <= rounds(250); ++round) {
-    unsigned char* const pages = code_pages(2);
-    many = pages + round % 64;
-    for (unsigned i = 0; i < kSites; ++i) {
-      struct text t;
-      make_text(&t, i + round / 6, kNumbers[(i + round) % 6], (unsigned long)(many + i * kApart));
-      emit(many + i * kApart, t.bytes, t.size);
-    }
-    make_runnable(pages, 2);
-    one_round(true);
-    CHECK_EQ(sys(SYS_munmap, pages, 2 * kPage), 0);
+    round_on_new_pages(round);
   }
   stop_workers();
 }
@@ -93,16 +96,7 @@ static void hammer_apart(unsigned worker, unsigned round) {
 CASE(neighbouring_sites) {
   start_workers(hammer_apart);
   for (unsigned round = 1; round <= rounds(150); ++round) {
-    unsigned char* const pages = code_pages(2);
-    many = pages + round % 64;
-    for (unsigned i = 0; i < kSites; ++i) {
-      struct text t;
-      make_text(&t, i + round / 6, kNumbers[(i + round) % 6], (unsigned long)(many + i * kApart));
-      emit(many + i * kApart, t.bytes, t.size);
-    }
-    make_runnable(pages, 2);
-    one_round(true);
-    CHECK_EQ(sys(SYS_munmap, pages, 2 * kPage), 0);
+    round_on_new_pages(round);
   }
   stop_workers();
 }

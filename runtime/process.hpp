@@ -56,7 +56,9 @@ class Process {
     rewrite_after_ = after;
   }
   bool rewriting() const noexcept { return rewriting_; }
-  bool worth_rewriting() const noexcept { return rewriting_ && sites_.traps() > rewrite_after_; }
+  bool worth_rewriting() const noexcept {
+    return rewriting_ && (rewriter_.has_begun() || sites_.traps() > rewrite_after_);
+  }
   const FastPath& fast_path() const noexcept { return *fast_path_; }
   /// Calls are made without the host loop where that can be, unless somebody watches.
   void open_fast_path() noexcept;

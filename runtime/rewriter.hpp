@@ -30,6 +30,9 @@ class Rewriter {
   /// the heap but the first time. On guest threads, in the host loop.
   bool consider(abi::Host& host, abi::Word site, std::uint32_t number) noexcept;
 
+  /// What the first site costs has been paid, by this process or by the one it was forked from.
+  bool has_begun() const noexcept { return books_.load(std::memory_order_relaxed) != nullptr; }
+
   /// Mappings in [start, end) are about to be made, changed or removed: puts the program's own bytes back
   /// there, of which `undone` tells, and rewrites nothing until end_change(). False, and nothing begun, if
   /// that would hit stubs.

@@ -165,6 +165,7 @@ class FlagSet {
   std::span<const FlagValue> values() const noexcept { return values_; }
   std::string_view value_name(const FlagValue& v) const noexcept { return strings_ + v.name; }
   bool is_enum() const noexcept { return is_enum_; }
+  Unknown unknown() const noexcept { return unknown_; }
   explicit operator bool() const noexcept { return strings_ != nullptr; }
 
  private:

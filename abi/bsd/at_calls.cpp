@@ -11,7 +11,6 @@ namespace fs {
 namespace {
 
 constexpr unsigned kNameFlags = kAtSymlinkNofollow | kAtResolveBeneath | kAtEmptyPath;
-constexpr unsigned kAtSymlinkFollow = 0x400;
 
 // --- modes -----------------------------------------------------------------------------------------------
 
@@ -26,7 +25,7 @@ Result set_mode_of(Call& call, const Place& place, unsigned mode) noexcept {
 }
 
 Result do_fchmodat(Call& call) noexcept {
-  const unsigned flags = call.u32(3), mode = call.u32(2);
+  const unsigned flags = at_flags(call, 3), mode = call.u32(2);
   if ((flags & ~kNameFlags) != 0) return Result::fail(EINVAL);
   if (flags != 0) return set_mode_of(call, Place(call.host, call.i32(0), call.addr(1), flags), mode);
   if (!is_path(call.addr(1))) return Result::fail(EFAULT);
@@ -40,7 +39,7 @@ Result do_lchmod(Call& call) noexcept {
 // --- owners ----------------------------------------------------------------------------------------------
 
 Result do_fchownat(Call& call) noexcept {
-  const unsigned flags = call.u32(4);
+  const unsigned flags = at_flags(call, 4);
   if ((flags & ~kNameFlags) != 0) return Result::fail(EINVAL);
   const Place place(call.host, call.i32(0), call.addr(1), flags);
   if (!place.valid()) return place.error();
@@ -52,7 +51,7 @@ Result do_fchownat(Call& call) noexcept {
 
 Result do_linkat(Call& call) noexcept {
   Host& host = call.host;
-  const unsigned flags = call.u32(4);
+  const unsigned flags = at_flags(call, 4);
   if ((flags & ~(kAtSymlinkFollow | kAtResolveBeneath | kAtEmptyPath)) != 0) return Result::fail(EINVAL);
   const unsigned follow = (flags & kAtSymlinkFollow) != 0 ? 0 : kAtSymlinkNofollow;
   if (!is_path(call.addr(3))) return Result::fail(EFAULT);

@@ -66,7 +66,8 @@ bool is_terminal(const struct statx& info) noexcept {
   return S_ISCHR(info.stx_mode) && (major == 4 || major == 5 || (major >= 136 && major <= 143));
 }
 
-Result variable_of(const struct statx& info, int name) noexcept {
+Result variable_of(Call& call, const struct statx& info) noexcept {
+  const auto name = self(call).vocabulary().path_variable.to_common(call.u32(1));
   const auto value = path_variable(static_cast<PathVariable>(name), info.stx_mode,
                                    static_cast<std::int64_t>(info.stx_blksize), is_terminal(info));
   return value ? Result::ok(static_cast<Word>(*value)) : Result::fail(EINVAL);
@@ -76,13 +77,13 @@ Result path_variable_at(Call& call, int native_flags) noexcept {
   if (!is_path(call.addr(0))) return Result::fail(EFAULT);
   struct statx info {};
   const NativeResult found = stat_native(call.host, kCwd, word(call.addr(0)), native_flags, info);
-  return is_error(found) ? Result::of(found) : variable_of(info, call.i32(1));
+  return is_error(found) ? Result::of(found) : variable_of(call, info);
 }
 
 }  // namespace
 
 Result do_utimensat(Call& call) noexcept {
-  const unsigned flags = call.u32(3);
+  const unsigned flags = at_flags(call, 3);
   if ((flags & ~(kAtSymlinkNofollow | kAtResolveBeneath | kAtEmptyPath)) != 0) return Result::fail(EINVAL);
   const bool follow = (flags & kAtSymlinkNofollow) == 0;
   if ((flags & kAtResolveBeneath) == 0) {
@@ -120,7 +121,7 @@ Result do_lpathconf(Call& call) noexcept { return path_variable_at(call, AT_SYML
 Result do_fpathconf(Call& call) noexcept {
   struct statx info {};
   const NativeResult found = stat_descriptor(call.host, call.i32(0), info);
-  return is_error(found) ? Result::of(found) : variable_of(info, call.i32(1));
+  return is_error(found) ? Result::of(found) : variable_of(call, info);
 }
 
 }  // namespace sudrun::abi::bsd::fs

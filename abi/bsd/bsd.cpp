@@ -51,6 +51,12 @@ void Bsd::bind(const Table& table) {
   vocabulary_.inotify_init_flags = table.flag_set("inotify_init_flags");
   vocabulary_.inotify_mask = table.flag_set("inotify_mask");
   vocabulary_.kcmp_type = table.flag_set("kcmp_type");
+  forms_.stat = {table, "st_ino", fs::kStatFields};
+  forms_.dirent = {table, "d_fileno", fs::kDirentFields};
+  vocabulary_.open = {vocabulary_.open_flags, fs::kOpenNames};
+  vocabulary_.at = {vocabulary_.at_flags, fs::kAtNames};
+  vocabulary_.fcntl = {table.flag_set("fcntl_cmd"), fs::kFcntlNames};
+  vocabulary_.path_variable = {table.flag_set("pathconf_name"), fs::kPathVariableNames};
 }
 
 std::vector<std::span<const HandlerEntry>> shared_handlers() {

@@ -8,10 +8,13 @@
 #include <atomic>
 #include <memory>
 
+#include "abi/bsd/fcntl_layout.hpp"
 #include "abi/bsd/kept_limits.hpp"
 #include "abi/bsd/memory_ranges.hpp"
 #include "abi/bsd/process_descriptors.hpp"
 #include "abi/bsd/process_switches.hpp"
+#include "abi/bsd/stat_convert.hpp"
+#include "abi/bsd/stat_layout.hpp"
 #include "abi/personality.hpp"
 
 namespace sudrun::abi::bsd {
@@ -28,6 +31,17 @@ struct Vocabulary {
   FlagSet rlimit_resource, poll_events, fd_flags, itimer_which, statfs_flags;
   FlagSet ipc_cmd, ipc_flags, msgrcv_flags, semctl_cmd, shm_flags;
   FlagSet file_flags, eventfd_flags, inotify_init_flags, inotify_mask, kcmp_type;
+  // By name: see dialect.hpp.
+  Dialect<std::size(fs::kOpenNames)> open;
+  Dialect<std::size(fs::kAtNames)> at;
+  Dialect<std::size(fs::kFcntlNames)> fcntl;
+  Dialect<std::size(fs::kPathVariableNames)> path_variable;
+};
+
+/// Layouts of structures that handlers fill, in every form the table has.
+struct Forms {
+  GuestStructs<fs::kStatFields.size()> stat;
+  GuestStructs<fs::kDirentFields.size()> dirent;
 };
 
 class Bsd : public Personality {
@@ -60,6 +74,7 @@ class Bsd : public Personality {
   virtual void thread_ends(Host& host) noexcept { static_cast<void>(host); }
 
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
+  const Forms& forms() const noexcept { return forms_; }
   const Table& table() const noexcept { return *table_; }
   KqueueRegistry& kqueues() noexcept { return *kqueues_; }
   ProcessDescriptors& process_descriptors() noexcept { return process_descriptors_; }
@@ -88,6 +103,7 @@ class Bsd : public Personality {
  private:
   const Table* table_ = nullptr;
   Vocabulary vocabulary_;
+  Forms forms_;
   const int thread_id_bias_;
   std::unique_ptr<KqueueRegistry> kqueues_;
   ProcessDescriptors process_descriptors_;

@@ -31,8 +31,9 @@ NativeResult directory_error(NativeResult native) noexcept {
 /// Reads as many whole entries as fit into `size` bytes at `to`. `base`, if not null, receives the position
 /// the entries start at.
 Result read_directory(Call& call, int fd, GuestAddr to, Word size, GuestAddr base,
-                      DirentWriter writer) noexcept {
+                      const DirentForm* form) noexcept {
   Host& host = call.host;
+  if (form == nullptr) return Result::fail(ENOSYS);
   const NativeResult start = host.call(SYS_lseek, word(fd), 0, SEEK_CUR);
   if (is_error(start)) return Result::of(directory_error(start));
 
@@ -45,7 +46,7 @@ Result read_directory(Call& call, int fd, GuestAddr to, Word size, GuestAddr bas
   if (got > 0) {
     std::array<std::byte, kGuestBuffer> guest;
     const std::span room(guest.data(), std::min<Word>(size, guest.size()));
-    run = convert_dirents({native.data(), static_cast<std::size_t>(got)}, room, writer);
+    run = convert_dirents({native.data(), static_cast<std::size_t>(got)}, room, *form);
     const bool stored = run.produced != 0 && host.write(to, guest.data(), run.produced);
     // Entries that were read but not handed out must be found again by the next call.
     const std::int64_t next = stored ? run.next : start;
@@ -59,16 +60,20 @@ Result read_directory(Call& call, int fd, GuestAddr to, Word size, GuestAddr bas
   return Result::ok(run.produced);
 }
 
+/// A size the row gives 32 bits or all.
+Word size_argument(const Call& call, unsigned index) noexcept {
+  return call.entry.args[index].kind == RoleKind::uint_ ? call.u32(index) : call.word(index);
+}
+
 }  // namespace
 
 Result do_getdirentries(Call& call) noexcept {
-  return read_directory(call, call.i32(0), call.addr(1), call.word(2), call.addr(3), put_dirent);
+  return read_directory(call, call.i32(0), call.addr(1), size_argument(call, 2), call.addr(3),
+                        self(call).forms().dirent.of(call.entry.args[1]));
 }
-Result do_freebsd11_getdirentries(Call& call) noexcept {
-  return read_directory(call, call.i32(0), call.addr(1), call.u32(2), call.addr(3), put_freebsd11_dirent);
-}
-Result do_freebsd11_getdents(Call& call) noexcept {
-  return read_directory(call, call.i32(0), call.addr(1), call.word(2), GuestAddr{}, put_freebsd11_dirent);
+Result do_getdents(Call& call) noexcept {
+  return read_directory(call, call.i32(0), call.addr(1), size_argument(call, 2), GuestAddr{},
+                        self(call).forms().dirent.of(call.entry.args[1]));
 }
 
 namespace {

@@ -33,12 +33,13 @@ Result get_status_flags(Call& call, int fd) noexcept {
   constexpr int kept = O_ACCMODE | O_APPEND | O_ASYNC | O_SYNC | O_DSYNC | O_NONBLOCK | O_DIRECT;
   const auto flags = static_cast<Word>(static_cast<int>(native) & kept);
   // O_PATH stands for O_EXEC too; of the two, this is the one that promises less.
-  const Word place = (native & O_PATH) != 0 ? kOpenPath : 0;
-  return Result::ok(self(call).vocabulary().open_flags.to_guest(flags) | place);
+  const std::uint32_t place = (native & O_PATH) != 0 ? kOpenPath : 0;
+  return Result::ok(self(call).vocabulary().open_flags.to_guest(flags) |
+                    self(call).vocabulary().open.to_guest(place));
 }
 
 Result set_status_flags(Call& call, int fd) noexcept {
-  const auto flags = self(call).vocabulary().open_flags.to_native(call.u32(2) & kSettableFlags);
+  const auto flags = native_open_flags(call, open_flags(call, 2) & kSettableFlags);
   return flags ? Result::of(native_fcntl(call.host, fd, F_SETFL, *flags)) : Result::fail(EINVAL);
 }
 
@@ -155,7 +156,6 @@ Result describe(Call& call, int fd) noexcept {
       host.call(SYS_readlinkat, word(kCwd), DescriptorPath(fd).word(), word(text.data()), text.size() - 1);
   const std::string_view target(text.data(), is_error(length) ? 0 : static_cast<std::size_t>(length));
 
-  const Stat stat = to_guest_stat(info);
   KinfoFile kinfo{};
   kinfo.kf_structsize = size;
   kinfo.kf_type = kinfo_type(info.stx_mode, target);
@@ -166,14 +166,16 @@ Result describe(Call& call, int fd) noexcept {
   kinfo.kf_offset = is_error(offset) ? 0 : offset;
   kinfo.kf_status = kKfAttrValid;
   if (kinfo.kf_type == kKfVnode || kinfo.kf_type == kKfFifo || kinfo.kf_type == kKfShm) {
+    const std::uint64_t device = make_device(info.stx_dev_major, info.stx_dev_minor);
+    const std::uint64_t special = make_device(info.stx_rdev_major, info.stx_rdev_minor);
     kinfo.kf_file_type = kinfo_vnode_type(info.stx_mode);
-    kinfo.kf_file_fsid = stat.st_dev;
-    kinfo.kf_file_rdev = stat.st_rdev;
-    kinfo.kf_file_fileid = stat.st_ino;
-    kinfo.kf_file_size = static_cast<std::uint64_t>(stat.st_size);
-    kinfo.kf_file_fsid_freebsd11 = static_cast<std::uint32_t>(stat.st_dev);
-    kinfo.kf_file_rdev_freebsd11 = static_cast<std::uint32_t>(stat.st_rdev);
-    kinfo.kf_file_mode = stat.st_mode;
+    kinfo.kf_file_fsid = device;
+    kinfo.kf_file_rdev = special;
+    kinfo.kf_file_fileid = info.stx_ino;
+    kinfo.kf_file_size = info.stx_size;
+    kinfo.kf_file_fsid_freebsd11 = static_cast<std::uint32_t>(device);
+    kinfo.kf_file_rdev_freebsd11 = static_cast<std::uint32_t>(special);
+    kinfo.kf_file_mode = static_cast<std::uint16_t>(guest_mode(info));
     // A removed file has no path; Linux would append a remark to the former one.
     if (info.stx_nlink != 0 && target.starts_with('/')) copy_text(kinfo.kf_path, host.guest_path(target));
   }
@@ -208,10 +210,10 @@ Result do_fcntl(Call& call) noexcept {
   const int fd = call.i32(0);
   if (fd < 0 || host.is_hidden(fd)) return Result::fail(EBADF);
   const unsigned number = call.u32(1);
-  if ((number & 0xffff) == static_cast<unsigned>(dup3fd))
+  if (self(call).vocabulary().fcntl.to_common(number & 0xffff) == static_cast<unsigned>(dup3fd))
     return dup3(call, fd, static_cast<int>(number >> kDup3FlagShift));
 
-  switch (const auto command = static_cast<FcntlCommand>(number)) {
+  switch (const auto command = static_cast<FcntlCommand>(self(call).vocabulary().fcntl.to_common(number))) {
     case dupfd:
       return duplicated(call, fd, native_fcntl(host, fd, F_DUPFD, word(call.i32(2))));
     case dupfd_cloexec:

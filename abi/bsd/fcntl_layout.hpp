@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "abi/bsd/dialect.hpp"
+
 namespace sudrun::abi::bsd::fs {
 
 // --- open: bits without a native form, and those the handler decides on ------------------------------------
@@ -27,6 +29,35 @@ inline constexpr unsigned kOpenVerify = 0x0020'0000;
 inline constexpr unsigned kOpenPath = 0x0040'0000;
 inline constexpr unsigned kOpenResolveBeneath = 0x0080'0000;
 inline constexpr unsigned kOpenEmptyPath = 0x0200'0000;
+
+/// Every flag of open(2) and the calls that take them.
+inline constexpr auto kOpenNames = std::to_array<NamedNumber>({
+    {"O_WRONLY", 0x1},
+    {"O_RDWR", kOpenReadWrite},
+    {"O_NONBLOCK", kOpenNonblock},
+    {"O_APPEND", 0x8},
+    {"O_SHLOCK", kOpenShlock},
+    {"O_EXLOCK", kOpenExlock},
+    {"O_ASYNC", 0x40},
+    {"O_SYNC", 0x80},
+    {"O_NOFOLLOW", kOpenNofollow},
+    {"O_CREAT", kOpenCreat},
+    {"O_TRUNC", kOpenTrunc},
+    {"O_EXCL", kOpenExcl},
+    {"O_NOCTTY", 0x8000},
+    {"O_DIRECT", 0x10000},
+    {"O_DIRECTORY", 0x20000},
+    {"O_TTY_INIT", kOpenTtyInit},
+    {"O_CLOEXEC", kOpenCloexec},
+    {"O_VERIFY", kOpenVerify},
+    {"O_PATH", kOpenPath},
+    {"O_EXEC", kOpenExec},
+    {"O_RESOLVE_BENEATH", kOpenResolveBeneath},
+    {"O_DSYNC", 0x0100'0000},
+    {"O_EMPTY_PATH", kOpenEmptyPath},
+    {"O_NAMEDATTR", 0x0400'0000},
+    {"O_CLOFORK", 0x0800'0000},
+});
 
 /// Bits fcntl(F_SETFL) may change: O_NONBLOCK, O_APPEND, O_ASYNC, O_FSYNC, O_DIRECT, O_DSYNC. (FRDAHEAD,
 /// which shares O_CREAT's bit, has no native form.)
@@ -63,6 +94,15 @@ enum class FcntlCommand : int {
   dupfd_clofork = 23,
   dup3fd = 24,
 };
+inline constexpr auto kFcntlNames = std::to_array<NamedNumber>({
+    {"F_DUPFD", 0},      {"F_GETFD", 1},          {"F_SETFD", 2},           {"F_GETFL", 3},
+    {"F_SETFL", 4},      {"F_GETOWN", 5},         {"F_SETOWN", 6},          {"F_OGETLK", 7},
+    {"F_OSETLK", 8},     {"F_OSETLKW", 9},        {"F_DUP2FD", 10},         {"F_GETLK", 11},
+    {"F_SETLK", 12},     {"F_SETLKW", 13},        {"F_SETLK_REMOTE", 14},   {"F_READAHEAD", 15},
+    {"F_RDAHEAD", 16},   {"F_DUPFD_CLOEXEC", 17}, {"F_DUP2FD_CLOEXEC", 18}, {"F_ADD_SEALS", 19},
+    {"F_GET_SEALS", 20}, {"F_ISUNIONSTACK", 21},  {"F_KINFO", 22},          {"F_DUPFD_CLOFORK", 23},
+    {"F_DUP3FD", 24},
+});
 /// F_DUP3FD carries the new descriptor's FD_* flags above the command.
 inline constexpr unsigned kDup3FlagShift = 16;
 inline constexpr int kFdCloexec = 1;

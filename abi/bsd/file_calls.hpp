@@ -61,6 +61,20 @@ NativeResult open_beneath(Host& host, int dirfd, Word path, bool follow) noexcep
 /// The error of a lookup that was to stay beneath a directory.
 Result beneath_error(NativeResult native) noexcept;
 
+/// Flags of an argument in common numbers (dialect.hpp).
+inline unsigned open_flags(Call& call, unsigned index) noexcept {
+  return self(call).vocabulary().open.to_common(call.u32(index));
+}
+inline unsigned at_flags(Call& call, unsigned index) noexcept {
+  return self(call).vocabulary().at.to_common(call.u32(index));
+}
+/// Flags of open in common numbers as Linux has them; nothing if one must be refused.
+inline std::optional<Word> native_open_flags(Call& call, unsigned common) noexcept {
+  const bsd::Vocabulary& vocabulary = self(call).vocabulary();
+  if ((common & kNotCommon) != 0) return std::nullopt;
+  return vocabulary.open_flags.to_native(vocabulary.open.to_guest(common));
+}
+
 /// Outcome of calls that return their error number as an ordinary result, without the error indication.
 inline Result errno_as_value(Call& call, NativeResult native) noexcept {
   if (!is_error(native)) return Result::ok();
@@ -93,8 +107,7 @@ Result do_shm_unlink(Call& call) noexcept;
 Result do_shm_rename(Call& call) noexcept;
 // directories.cpp
 Result do_getdirentries(Call& call) noexcept;
-Result do_freebsd11_getdirentries(Call& call) noexcept;
-Result do_freebsd11_getdents(Call& call) noexcept;
+Result do_getdents(Call& call) noexcept;
 Result do_getcwd(Call& call) noexcept;
 Result do_realpathat(Call& call) noexcept;
 // mounts.cpp

@@ -53,7 +53,7 @@ namespace {
 struct OpenRequest {
   int dirfd;
   Word path;       ///< guest path, or a host string
-  unsigned flags;  ///< the guest's
+  unsigned flags;  ///< in common numbers
   int native;      ///< translated
   unsigned mode;
 };
@@ -143,7 +143,7 @@ Result open_file(Call& call, int dirfd, GuestAddr path, unsigned flags, unsigned
 
   constexpr unsigned handled = kOpenShlock | kOpenExlock | kOpenExec | kOpenTtyInit | kOpenVerify |
                                kOpenResolveBeneath | kOpenEmptyPath;
-  const auto native = self(call).vocabulary().open_flags.to_native(flags & ~handled);
+  const auto native = native_open_flags(call, flags & ~handled);
   if (!native) return Result::fail(EINVAL);
   // FreeBSD never makes a terminal the controlling one by opening it, and drops the sticky bit of files.
   OpenRequest request{dirfd, word(path), flags, static_cast<int>(*native) | O_NOCTTY, mode & 06777};
@@ -182,9 +182,11 @@ Result open_file(Call& call, int dirfd, GuestAddr path, unsigned flags, unsigned
   return Result::of(checked);
 }
 
-Result do_open(Call& call) noexcept { return open_file(call, kCwd, call.addr(0), call.u32(1), call.u32(2)); }
+Result do_open(Call& call) noexcept {
+  return open_file(call, kCwd, call.addr(0), open_flags(call, 1), call.u32(2));
+}
 Result do_openat(Call& call) noexcept {
-  return open_file(call, call.i32(0), call.addr(1), call.u32(2), call.u32(3));
+  return open_file(call, call.i32(0), call.addr(1), open_flags(call, 2), call.u32(3));
 }
 
 // --- close, dup2 -----------------------------------------------------------------------------------------
@@ -287,7 +289,9 @@ Result unlink_at(Call& call, int dirfd, GuestAddr path, unsigned flags) noexcept
 }
 
 Result do_unlink(Call& call) noexcept { return unlink_at(call, kCwd, call.addr(0), 0); }
-Result do_unlinkat(Call& call) noexcept { return unlink_at(call, call.i32(0), call.addr(1), call.u32(2)); }
+Result do_unlinkat(Call& call) noexcept {
+  return unlink_at(call, call.i32(0), call.addr(1), at_flags(call, 2));
+}
 
 /// unlinkat that removes the name only if it still means the file `fd` is open on. Natively the check and
 /// the removal are two steps.
@@ -307,7 +311,7 @@ Result do_funlinkat(Call& call) noexcept {
                       opened.stx_dev_minor == named.stx_dev_minor;
     if (!same) return Result::fail(EDEADLK);
   }
-  return unlink_at(call, dirfd, path, call.u32(3));
+  return unlink_at(call, dirfd, path, at_flags(call, 3));
 }
 
 // --- space and advice ------------------------------------------------------------------------------------

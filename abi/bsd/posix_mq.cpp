@@ -64,7 +64,7 @@ Result bad_pointer(Host& host, int fd) noexcept {
 }
 
 Result kmq_open(Call& call) noexcept {
-  const unsigned flags = call.u32(1);
+  const unsigned flags = open_flags(call, 1);
   if ((flags & kOpenAccessMode) == kOpenAccessMode || (flags & kOpenExec) != 0) return Result::fail(EINVAL);
   mq_attr attributes{};
   attributes.mq_maxmsg = kDefaultMessages;
@@ -78,7 +78,7 @@ Result kmq_open(Call& call) noexcept {
   QueueName name;
   if (const NativeResult bad = name.read(call.host, call.addr(0)); is_error(bad)) return Result::of(bad);
   constexpr unsigned known = kOpenAccessMode | kOpenNonblock | kOpenCreat | kOpenExcl;
-  const auto native = self(call).vocabulary().open_flags.to_native(flags & known);
+  const auto native = native_open_flags(call, flags & known);
   if (!native) return Result::fail(EINVAL);
   return Result::of(
       call.host.call(SYS_mq_open, name.word(), *native | O_CLOEXEC, call.u32(2) & 0777, word(&attributes)));

@@ -226,7 +226,7 @@ Result ksem_init(Call& call) noexcept {
 }
 
 Result ksem_open(Call& call) noexcept {
-  const unsigned flags = call.u32(2);
+  const unsigned flags = open_flags(call, 2);
   if ((flags & ~(kOpenCreat | kOpenExcl)) != 0 || call.u32(4) > kMaxValue) return Result::fail(EINVAL);
   // The id's place is looked at first, and written whatever comes of it.
   if (!call.host.put(call.addr(0), std::int64_t{-1})) return Result::fail(EFAULT);

@@ -55,7 +55,7 @@ Result open_object(Call& call, GuestAddr name, unsigned flags, unsigned mode, un
   const NativeResult resolved = path.resolve(call.host, name);
   if (is_error(resolved)) return Result::of(resolved);
   const unsigned effective = access == kOpenReadOnly ? flags & ~kOpenTrunc : flags;
-  const auto native = self(call).vocabulary().open_flags.to_native(effective);
+  const auto native = native_open_flags(call, effective);
   if (!native) return Result::fail(EINVAL);
   return Result::of(call.host.call(SYS_openat, word(kCwd), path.word(), *native | O_NOFOLLOW, mode & 0777));
 }
@@ -63,12 +63,12 @@ Result open_object(Call& call, GuestAddr name, unsigned flags, unsigned mode, un
 }  // namespace
 
 Result do_freebsd12_shm_open(Call& call) noexcept {
-  return open_object(call, call.addr(0), call.u32(1) | kOpenCloexec, call.u32(2), 0);
+  return open_object(call, call.addr(0), open_flags(call, 1) | kOpenCloexec, call.u32(2), 0);
 }
 
 /// The last argument is a name for debuggers.
 Result do_shm_open2(Call& call) noexcept {
-  return open_object(call, call.addr(0), call.u32(1), call.u32(2), call.u32(3));
+  return open_object(call, call.addr(0), open_flags(call, 1), call.u32(2), call.u32(3));
 }
 
 Result do_shm_unlink(Call& call) noexcept {

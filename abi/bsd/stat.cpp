@@ -1,5 +1,8 @@
 // File status, access checks and special files; the array of everything about names and directories.
 // Sources: FreeBSD 15 (and 14) sys/kern/vfs_syscalls.c, sys/sys/stat.h, sys/kern/syscalls.master.
+#include <algorithm>
+#include <array>
+
 #include "abi/bsd/file_calls.hpp"
 #include "abi/bsd/stat_convert.hpp"
 #include "abi/bsd/stat_layout.hpp"
@@ -10,73 +13,47 @@ namespace {
 
 // --- stat ------------------------------------------------------------------------------------------------
 
-enum class Format { current, freebsd11, netbsd };
-
-Result store_stat(Call& call, const struct statx& info, GuestAddr to, Format format) noexcept {
-  Stat stat = to_guest_stat(info);
-  stat.st_flags = guest_file_flags(self(call).vocabulary().file_flags, info);
-  const auto store = [&](const auto& form) {
-    return call.host.put(to, form) ? Result::ok() : Result::fail(EFAULT);
-  };
-  switch (format) {
-    case Format::freebsd11:
-      return store(to_freebsd11_stat(stat));
-    case Format::netbsd:
-      return store(to_nstat(stat));
-    default:
-      return store(stat);
-  }
+/// Stores what is known of a file in the form the call's row says, that of argument `index`.
+Result store_stat(Call& call, const struct statx& info, unsigned index) noexcept {
+  const Bsd& personality = self(call);
+  const StatForm* const form = personality.forms().stat.of(call.entry.args[index]);
+  if (form == nullptr) return Result::fail(ENOSYS);
+  std::array<std::byte, kLargestStat> bytes{};
+  const std::span out(bytes.data(), std::min(form->size(), bytes.size()));
+  fill_stat(*form, info, guest_file_flags(personality.vocabulary().file_flags, info), out);
+  return call.host.write(call.addr(index), out.data(), out.size()) ? Result::ok() : Result::fail(EFAULT);
 }
 
-Result stat_path(Call& call, int dirfd, GuestAddr path, GuestAddr to, int native_flags,
-                 Format format) noexcept {
+Result stat_path(Call& call, int dirfd, GuestAddr path, int native_flags, unsigned index) noexcept {
   if (!is_path(path)) return Result::fail(EFAULT);
   struct statx info {};
   const NativeResult result = stat_native(call.host, dirfd, word(path), native_flags, info);
-  return is_error(result) ? Result::of(result) : store_stat(call, info, to, format);
+  return is_error(result) ? Result::of(result) : store_stat(call, info, index);
 }
 
-Result stat_fd(Call& call, int fd, GuestAddr to, Format format) noexcept {
+Result stat_fd(Call& call, int fd, unsigned index) noexcept {
   struct statx info {};
   const NativeResult result = stat_descriptor(call.host, fd, info);
-  return is_error(result) ? Result::of(result) : store_stat(call, info, to, format);
+  return is_error(result) ? Result::of(result) : store_stat(call, info, index);
 }
 
-Result stat_at(Call& call, Format format) noexcept {
+Result do_fstatat(Call& call) noexcept {
   const int dirfd = call.i32(0);
-  const GuestAddr path = call.addr(1), to = call.addr(2);
-  const unsigned flags = call.u32(3);
+  const GuestAddr path = call.addr(1);
+  const unsigned flags = at_flags(call, 3);
   if ((flags & ~(kAtSymlinkNofollow | kAtResolveBeneath | kAtEmptyPath)) != 0) return Result::fail(EINVAL);
   const int native = ((flags & kAtSymlinkNofollow) != 0 ? AT_SYMLINK_NOFOLLOW : 0) |
                      ((flags & kAtEmptyPath) != 0 ? AT_EMPTY_PATH : 0);
-  if ((flags & kAtResolveBeneath) == 0) return stat_path(call, dirfd, path, to, native, format);
+  if ((flags & kAtResolveBeneath) == 0) return stat_path(call, dirfd, path, native, 2);
   if (!is_path(path)) return Result::fail(EFAULT);
   const ScopedDescriptor file(call.host,
                               open_beneath(call.host, dirfd, word(path), (flags & kAtSymlinkNofollow) == 0));
-  return file.valid() ? stat_fd(call, file.fd(), to, format) : beneath_error(file.result());
+  return file.valid() ? stat_fd(call, file.fd(), 2) : beneath_error(file.result());
 }
 
-Result do_fstat(Call& call) noexcept { return stat_fd(call, call.i32(0), call.addr(1), Format::current); }
-Result do_fstatat(Call& call) noexcept { return stat_at(call, Format::current); }
-Result do_freebsd11_stat(Call& call) noexcept {
-  return stat_path(call, kCwd, call.addr(0), call.addr(1), 0, Format::freebsd11);
-}
-Result do_freebsd11_lstat(Call& call) noexcept {
-  return stat_path(call, kCwd, call.addr(0), call.addr(1), AT_SYMLINK_NOFOLLOW, Format::freebsd11);
-}
-Result do_freebsd11_fstat(Call& call) noexcept {
-  return stat_fd(call, call.i32(0), call.addr(1), Format::freebsd11);
-}
-Result do_freebsd11_fstatat(Call& call) noexcept { return stat_at(call, Format::freebsd11); }
-Result do_freebsd11_nstat(Call& call) noexcept {
-  return stat_path(call, kCwd, call.addr(0), call.addr(1), 0, Format::netbsd);
-}
-Result do_freebsd11_nlstat(Call& call) noexcept {
-  return stat_path(call, kCwd, call.addr(0), call.addr(1), AT_SYMLINK_NOFOLLOW, Format::netbsd);
-}
-Result do_freebsd11_nfstat(Call& call) noexcept {
-  return stat_fd(call, call.i32(0), call.addr(1), Format::netbsd);
-}
+Result do_fstat(Call& call) noexcept { return stat_fd(call, call.i32(0), 1); }
+Result do_stat(Call& call) noexcept { return stat_path(call, kCwd, call.addr(0), 0, 1); }
+Result do_lstat(Call& call) noexcept { return stat_path(call, kCwd, call.addr(0), AT_SYMLINK_NOFOLLOW, 1); }
 
 // --- access ----------------------------------------------------------------------------------------------
 
@@ -106,7 +83,7 @@ Result do_eaccess(Call& call) noexcept {
   return check_access(call, kCwd, call.addr(0), call.i32(1), kAtEaccess);
 }
 Result do_faccessat(Call& call) noexcept {
-  return check_access(call, call.i32(0), call.addr(1), call.i32(2), call.u32(3));
+  return check_access(call, call.i32(0), call.addr(1), call.i32(2), at_flags(call, 3));
 }
 
 // --- special files ---------------------------------------------------------------------------------------
@@ -143,18 +120,12 @@ Result do_freebsd11_mknodat(Call& call) noexcept {
 }
 
 constexpr HandlerEntry kHandlers[] = {
+    {"stat", do_stat},
+    {"lstat", do_lstat},
     {"fstat", do_fstat},
     {"fstatat", do_fstatat},
-    {"freebsd11_stat", do_freebsd11_stat},
-    {"freebsd11_lstat", do_freebsd11_lstat},
-    {"freebsd11_fstat", do_freebsd11_fstat},
-    {"freebsd11_fstatat", do_freebsd11_fstatat},
-    {"freebsd11_nstat", do_freebsd11_nstat},
-    {"freebsd11_nlstat", do_freebsd11_nlstat},
-    {"freebsd11_nfstat", do_freebsd11_nfstat},
     {"getdirentries", do_getdirentries},
-    {"freebsd11_getdirentries", do_freebsd11_getdirentries},
-    {"freebsd11_getdents", do_freebsd11_getdents},
+    {"getdents", do_getdents},
     {"statfs", do_statfs},
     {"fstatfs", do_fstatfs},
     {"getfsstat", do_getfsstat},

@@ -16,6 +16,7 @@
 
 #include "abi/bsd/fcntl_layout.hpp"
 #include "abi/bsd/stat_layout.hpp"
+#include "abi/guest_struct.hpp"
 
 namespace sudrun::abi::bsd::fs {
 
@@ -51,57 +52,83 @@ inline Timespec to_guest_time(const struct statx_timestamp& time) noexcept {
   return {time.tv_sec, static_cast<std::int64_t>(time.tv_nsec)};
 }
 
-inline Stat to_guest_stat(const struct statx& native) noexcept {
-  Stat guest{};
-  guest.st_dev = make_device(native.stx_dev_major, native.stx_dev_minor);
-  guest.st_ino = native.stx_ino;
-  guest.st_nlink = native.stx_nlink;
-  // Event queues and other files of no type are FIFOs to FreeBSD's programs.
-  guest.st_mode = static_cast<std::uint16_t>((native.stx_mode & S_IFMT) != 0 ? native.stx_mode : S_IFIFO);
-  guest.st_uid = native.stx_uid;
-  guest.st_gid = native.stx_gid;
-  guest.st_rdev = make_device(native.stx_rdev_major, native.stx_rdev_minor);
-  guest.st_atim = to_guest_time(native.stx_atime);
-  guest.st_mtim = to_guest_time(native.stx_mtime);
-  guest.st_ctim = to_guest_time(native.stx_ctime);
-  // A FreeBSD file system without creation times reports -1.
-  guest.st_birthtim =
-      (native.stx_mask & STATX_BTIME) != 0 ? to_guest_time(native.stx_btime) : Timespec{-1, 0};
-  guest.st_size = static_cast<std::int64_t>(native.stx_size);
-  guest.st_blocks = static_cast<std::int64_t>(native.stx_blocks);
-  guest.st_blksize = static_cast<std::int32_t>(native.stx_blksize);
-  return guest;
+enum class StatField : std::uint8_t {
+  dev,
+  ino,
+  mode,
+  nlink,
+  uid,
+  gid,
+  rdev,
+  atime,
+  atime_ns,
+  mtime,
+  mtime_ns,
+  ctime,
+  ctime_ns,
+  birthtime,
+  birthtime_ns,
+  size,
+  blocks,
+  blksize,
+  flags,
+};
+inline constexpr std::array<std::string_view, 19> kStatFields{"st_dev",
+                                                              "st_ino",
+                                                              "st_mode",
+                                                              "st_nlink",
+                                                              "st_uid",
+                                                              "st_gid",
+                                                              "st_rdev",
+                                                              "st_atim.tv_sec",
+                                                              "st_atim.tv_nsec",
+                                                              "st_mtim.tv_sec",
+                                                              "st_mtim.tv_nsec",
+                                                              "st_ctim.tv_sec",
+                                                              "st_ctim.tv_nsec",
+                                                              "st_birthtim.tv_sec",
+                                                              "st_birthtim.tv_nsec",
+                                                              "st_size",
+                                                              "st_blocks",
+                                                              "st_blksize",
+                                                              "st_flags"};
+/// A system's `struct stat`, or an older form of it.
+using StatForm = GuestStruct<kStatFields.size()>;
+inline constexpr std::size_t kLargestStat = 256;
+
+/// Files of no type, event queues for one, are FIFOs to the guest.
+inline unsigned guest_mode(const struct statx& native) noexcept {
+  return (native.stx_mode & S_IFMT) != 0 ? native.stx_mode : native.stx_mode | S_IFIFO;
 }
 
-/// An older, narrower form. Numbers that do not fit lose their upper bits, as FreeBSD's own conversion does
-/// by default (vfs.ino64_trunc_error=0); link counts stick at the maximum.
-template <typename Old>
-Old to_older_stat(const Stat& stat) noexcept {
-  using Links = decltype(Old::st_nlink);
-  Old old{};
-  old.st_dev = static_cast<std::uint32_t>(stat.st_dev);
-  old.st_ino = static_cast<std::uint32_t>(stat.st_ino);
-  old.st_mode = stat.st_mode;
-  old.st_nlink =
-      static_cast<Links>(std::min<std::uint64_t>(stat.st_nlink, std::numeric_limits<Links>::max()));
-  old.st_uid = stat.st_uid;
-  old.st_gid = stat.st_gid;
-  old.st_rdev = static_cast<std::uint32_t>(stat.st_rdev);
-  old.st_atim = stat.st_atim;
-  old.st_mtim = stat.st_mtim;
-  old.st_ctim = stat.st_ctim;
-  old.st_size = stat.st_size;
-  old.st_blocks = stat.st_blocks;
-  old.st_blksize = stat.st_blksize;
-  old.st_flags = stat.st_flags;
-  old.st_birthtim = stat.st_birthtim;
-  return old;
+/// Fills `out`, form.size() zero bytes; `flags` are the guest's st_flags. Numbers that do not fit lose their
+/// upper bits, as in FreeBSD's own conversion to older forms (vfs.ino64_trunc_error=0); link counts stick at
+/// the maximum. A file system without creation times reports -1.
+inline void fill_stat(const StatForm& form, const struct statx& native, std::uint32_t guest_flags,
+                      std::span<std::byte> out) noexcept {
+  using enum StatField;
+  const auto time = [&](StatField seconds, StatField nanoseconds, const struct statx_timestamp& from) {
+    form.set(out, seconds, static_cast<std::uint64_t>(from.tv_sec));
+    form.set(out, nanoseconds, from.tv_nsec);
+  };
+  form.set(out, dev, make_device(native.stx_dev_major, native.stx_dev_minor));
+  form.set(out, ino, native.stx_ino);
+  form.set(out, mode, guest_mode(native));
+  form.set_at_most(out, nlink, native.stx_nlink);
+  form.set(out, uid, native.stx_uid);
+  form.set(out, gid, native.stx_gid);
+  form.set(out, rdev, make_device(native.stx_rdev_major, native.stx_rdev_minor));
+  time(atime, atime_ns, native.stx_atime);
+  time(mtime, mtime_ns, native.stx_mtime);
+  time(ctime, ctime_ns, native.stx_ctime);
+  struct statx_timestamp born {};
+  born.tv_sec = -1;
+  time(birthtime, birthtime_ns, (native.stx_mask & STATX_BTIME) != 0 ? native.stx_btime : born);
+  form.set(out, size, native.stx_size);
+  form.set(out, blocks, native.stx_blocks);
+  form.set(out, blksize, native.stx_blksize);
+  form.set(out, flags, guest_flags);
 }
-inline Freebsd11Stat to_freebsd11_stat(const Stat& stat) noexcept {
-  return to_older_stat<Freebsd11Stat>(stat);
-}
-/// The form NetBSD's programs knew.
-inline Nstat to_nstat(const Stat& stat) noexcept { return to_older_stat<Nstat>(stat); }
 
 /// KF_VTYPE_* of struct kinfo_file (sys/sys/user.h).
 inline std::int32_t kinfo_vnode_type(unsigned mode) noexcept {
@@ -161,48 +188,41 @@ inline std::optional<NativeEntry> first_entry(std::span<const std::byte> bytes) 
   return entry;
 }
 
+enum class DirentField : std::uint8_t { fileno, off, reclen, type, namlen, name };
+inline constexpr std::array<std::string_view, 6> kDirentFields{"d_fileno", "d_off",    "d_reclen",
+                                                               "d_type",   "d_namlen", "d_name"};
+/// A system's `struct dirent`, or an older form of it. Records are multiples of the file number's width.
+using DirentForm = GuestStruct<kDirentFields.size()>;
+
 /// Writes one guest record; 0 if it does not fit. File number 0 would mean a removed entry, which readers
-/// skip, so it becomes 1. DT_* types are the same numbers on both sides.
-inline std::size_t put_dirent(const NativeEntry& entry, std::span<std::byte> out) noexcept {
-  const std::size_t length = (sizeof(DirentHeader) + entry.name.size() + 1 + 7) & ~std::size_t{7};
+/// skip, so it becomes 1. DT_* types are the same numbers on both sides. A name longer than its length field
+/// can say is cut.
+inline std::size_t put_dirent(const DirentForm& form, const NativeEntry& entry,
+                              std::span<std::byte> out) noexcept {
+  using enum DirentField;
+  const std::size_t alignment = form.width(fileno);
+  const std::size_t longest = form.width(namlen) == 1 ? UINT8_MAX : UINT16_MAX;
+  const std::string_view text = entry.name.substr(0, longest);
+  const std::size_t length = (form.offset(name) + text.size() + 1 + alignment - 1) & ~(alignment - 1);
   if (length > out.size()) return 0;
-  DirentHeader header{};
-  header.d_fileno = entry.header.d_ino != 0 ? entry.header.d_ino : 1;
-  header.d_off = entry.header.d_off;
-  header.d_reclen = static_cast<std::uint16_t>(length);
-  header.d_type = entry.header.d_type;
-  header.d_namlen = static_cast<std::uint16_t>(entry.name.size());
+  const bool narrow = form.width(fileno) == sizeof(std::uint32_t);
+  const std::uint64_t number = narrow ? static_cast<std::uint32_t>(entry.header.d_ino) : entry.header.d_ino;
   std::memset(out.data(), 0, length);
-  std::memcpy(out.data(), &header, sizeof(header));
-  std::memcpy(out.data() + sizeof(header), entry.name.data(), entry.name.size());
+  form.set(out, fileno, number != 0 ? number : 1);
+  form.set(out, off, static_cast<std::uint64_t>(entry.header.d_off));
+  form.set(out, reclen, length);
+  form.set(out, type, entry.header.d_type);
+  form.set(out, namlen, text.size());
+  std::memcpy(out.data() + form.offset(name), text.data(), text.size());
   return length;
 }
-
-/// The same in the format of FreeBSD 11. Names longer than its one-byte length are cut.
-inline std::size_t put_freebsd11_dirent(const NativeEntry& entry, std::span<std::byte> out) noexcept {
-  const std::size_t name_length = std::min<std::size_t>(entry.name.size(), UINT8_MAX);
-  const std::size_t length = (sizeof(Freebsd11DirentHeader) + name_length + 1 + 3) & ~std::size_t{3};
-  if (length > out.size()) return 0;
-  const auto fileno = static_cast<std::uint32_t>(entry.header.d_ino);
-  Freebsd11DirentHeader header{};
-  header.d_fileno = fileno != 0 ? fileno : 1;
-  header.d_reclen = static_cast<std::uint16_t>(length);
-  header.d_type = entry.header.d_type;
-  header.d_namlen = static_cast<std::uint8_t>(name_length);
-  std::memset(out.data(), 0, length);
-  std::memcpy(out.data(), &header, sizeof(header));
-  std::memcpy(out.data() + sizeof(header), entry.name.data(), name_length);
-  return length;
-}
-
-using DirentWriter = std::size_t (*)(const NativeEntry&, std::span<std::byte>) noexcept;
 
 /// Converts whole entries, in order, until one does not fit. The caller returns to `next` to lose none.
 inline DirentRun convert_dirents(std::span<const std::byte> native, std::span<std::byte> guest,
-                                 DirentWriter write) noexcept {
+                                 const DirentForm& form) noexcept {
   DirentRun run;
   while (const auto entry = first_entry(native.subspan(run.consumed))) {
-    const std::size_t length = write(*entry, guest.subspan(run.produced));
+    const std::size_t length = put_dirent(form, *entry, guest.subspan(run.produced));
     if (length == 0) break;
     run.produced += length;
     run.consumed += entry->header.d_reclen;

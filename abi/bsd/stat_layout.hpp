@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "abi/bsd/dialect.hpp"
+
 namespace sudrun::abi::bsd::fs {
 
 struct Timespec {
@@ -19,81 +21,6 @@ struct Timeval {
 static_assert(sizeof(Timespec) == 16 && sizeof(Timeval) == 16);
 inline constexpr std::int64_t kUtimeNow = -1;
 inline constexpr std::int64_t kUtimeOmit = -2;
-
-/// struct stat since FreeBSD 12 (64-bit inode and device numbers)
-struct Stat {
-  std::uint64_t st_dev;
-  std::uint64_t st_ino;
-  std::uint64_t st_nlink;
-  std::uint16_t st_mode;
-  std::int16_t st_padding0;
-  std::uint32_t st_uid;
-  std::uint32_t st_gid;
-  std::int32_t st_padding1;
-  std::uint64_t st_rdev;
-  Timespec st_atim;
-  Timespec st_mtim;
-  Timespec st_ctim;
-  Timespec st_birthtim;
-  std::int64_t st_size;
-  std::int64_t st_blocks;
-  std::int32_t st_blksize;
-  std::uint32_t st_flags;
-  std::uint64_t st_gen;
-  std::uint64_t st_spare[10];
-};
-static_assert(sizeof(Stat) == 224);
-static_assert(offsetof(Stat, st_mode) == 24 && offsetof(Stat, st_uid) == 28 && offsetof(Stat, st_rdev) == 40);
-static_assert(offsetof(Stat, st_atim) == 48 && offsetof(Stat, st_birthtim) == 96);
-static_assert(offsetof(Stat, st_size) == 112 && offsetof(Stat, st_blksize) == 128);
-static_assert(offsetof(Stat, st_gen) == 136);
-
-/// struct freebsd11_stat
-struct Freebsd11Stat {
-  std::uint32_t st_dev;
-  std::uint32_t st_ino;
-  std::uint16_t st_mode;
-  std::uint16_t st_nlink;
-  std::uint32_t st_uid;
-  std::uint32_t st_gid;
-  std::uint32_t st_rdev;
-  Timespec st_atim;
-  Timespec st_mtim;
-  Timespec st_ctim;
-  std::int64_t st_size;
-  std::int64_t st_blocks;
-  std::int32_t st_blksize;
-  std::uint32_t st_flags;
-  std::uint32_t st_gen;
-  std::int32_t st_lspare;
-  Timespec st_birthtim;
-};
-static_assert(sizeof(Freebsd11Stat) == 120);
-static_assert(offsetof(Freebsd11Stat, st_rdev) == 20 && offsetof(Freebsd11Stat, st_atim) == 24);
-static_assert(offsetof(Freebsd11Stat, st_size) == 72 && offsetof(Freebsd11Stat, st_birthtim) == 104);
-
-/// struct nstat
-struct Nstat {
-  std::uint32_t st_dev;
-  std::uint32_t st_ino;
-  std::uint32_t st_mode;
-  std::uint32_t st_nlink;
-  std::uint32_t st_uid;
-  std::uint32_t st_gid;
-  std::uint32_t st_rdev;
-  std::uint32_t pad;
-  Timespec st_atim;
-  Timespec st_mtim;
-  Timespec st_ctim;
-  std::int64_t st_size;
-  std::int64_t st_blocks;
-  std::int32_t st_blksize;
-  std::uint32_t st_flags;
-  std::uint32_t st_gen;
-  std::uint32_t pad1;
-  Timespec st_birthtim;
-};
-static_assert(sizeof(Nstat) == 128 && offsetof(Nstat, st_size) == 80 && offsetof(Nstat, st_birthtim) == 112);
 
 /// struct statfs, and with shorter names struct freebsd11_statfs
 template <std::size_t NameLength>
@@ -162,33 +89,21 @@ inline constexpr std::uint64_t kMountRootfs = 0x4000;
 inline constexpr int kMountWait = 1;
 inline constexpr int kMountNowait = 2;
 
-/// struct dirent up to its name. The name is NUL-padded so that records are multiples of 8.
-struct DirentHeader {
-  std::uint64_t d_fileno;
-  std::int64_t d_off;
-  std::uint16_t d_reclen;
-  std::uint8_t d_type;
-  std::uint8_t d_pad0;
-  std::uint16_t d_namlen;
-  std::uint16_t d_pad1;
-};
-static_assert(sizeof(DirentHeader) == 24 && offsetof(DirentHeader, d_namlen) == 20);
-
-/// struct freebsd11_dirent up to its name; records are multiples of 4.
-struct Freebsd11DirentHeader {
-  std::uint32_t d_fileno;
-  std::uint16_t d_reclen;
-  std::uint8_t d_type;
-  std::uint8_t d_namlen;
-};
-static_assert(sizeof(Freebsd11DirentHeader) == 8);
-
 // --- AT_* bits handlers decide on --------------------------------------------------------------------------
 inline constexpr unsigned kAtEaccess = 0x100;
 inline constexpr unsigned kAtSymlinkNofollow = 0x200;
+inline constexpr unsigned kAtSymlinkFollow = 0x400;
 inline constexpr unsigned kAtRemovedir = 0x800;
 inline constexpr unsigned kAtResolveBeneath = 0x2000;
 inline constexpr unsigned kAtEmptyPath = 0x4000;
+inline constexpr auto kAtNames = std::to_array<NamedNumber>({
+    {"AT_EACCESS", kAtEaccess},
+    {"AT_SYMLINK_NOFOLLOW", kAtSymlinkNofollow},
+    {"AT_SYMLINK_FOLLOW", kAtSymlinkFollow},
+    {"AT_REMOVEDIR", kAtRemovedir},
+    {"AT_RESOLVE_BENEATH", kAtResolveBeneath},
+    {"AT_EMPTY_PATH", kAtEmptyPath},
+});
 inline constexpr int kFdNone = -200;
 
 // --- pathconf names
@@ -226,5 +141,17 @@ enum class PathVariable : int {
   has_hiddensystem = 68,
   clone_blksize = 69,
 };
+inline constexpr auto kPathVariableNames = std::to_array<NamedNumber>({
+    {"_PC_LINK_MAX", 1},           {"_PC_MAX_CANON", 2},          {"_PC_MAX_INPUT", 3},
+    {"_PC_NAME_MAX", 4},           {"_PC_PATH_MAX", 5},           {"_PC_PIPE_BUF", 6},
+    {"_PC_CHOWN_RESTRICTED", 7},   {"_PC_NO_TRUNC", 8},           {"_PC_VDISABLE", 9},
+    {"_PC_ALLOC_SIZE_MIN", 10},    {"_PC_FILESIZEBITS", 12},      {"_PC_REC_INCR_XFER_SIZE", 14},
+    {"_PC_REC_MAX_XFER_SIZE", 15}, {"_PC_REC_MIN_XFER_SIZE", 16}, {"_PC_REC_XFER_ALIGN", 17},
+    {"_PC_SYMLINK_MAX", 18},       {"_PC_MIN_HOLE_SIZE", 21},     {"_PC_ASYNC_IO", 53},
+    {"_PC_PRIO_IO", 54},           {"_PC_SYNC_IO", 55},           {"_PC_ACL_EXTENDED", 59},
+    {"_PC_ACL_PATH_MAX", 60},      {"_PC_CAP_PRESENT", 61},       {"_PC_INF_PRESENT", 62},
+    {"_PC_MAC_PRESENT", 63},       {"_PC_ACL_NFS4", 64},          {"_PC_DEALLOC_PRESENT", 65},
+    {"_PC_NAMEDATTR_ENABLED", 66}, {"_PC_HAS_NAMEDATTR", 67},     {"_PC_HAS_HIDDENSYSTEM", 68},
+});
 
 }  // namespace sudrun::abi::bsd::fs

@@ -11,8 +11,113 @@
 #include "abi/bsd/mountinfo.hpp"
 #include "abi/bsd/stat_convert.hpp"
 #include "abi/bsd/stat_layout.hpp"
+#include "abi/builtin.hpp"
 
+using namespace sudrun;
+using namespace sudrun::abi;
 using namespace sudrun::abi::bsd::fs;
+
+namespace {
+
+// FreeBSD 15 (and 14) sys/sys/stat.h, sys/sys/dirent.h.
+
+/// struct stat since FreeBSD 12 (64-bit inode and device numbers)
+struct Stat {
+  std::uint64_t st_dev;
+  std::uint64_t st_ino;
+  std::uint64_t st_nlink;
+  std::uint16_t st_mode;
+  std::int16_t st_padding0;
+  std::uint32_t st_uid;
+  std::uint32_t st_gid;
+  std::int32_t st_padding1;
+  std::uint64_t st_rdev;
+  Timespec st_atim;
+  Timespec st_mtim;
+  Timespec st_ctim;
+  Timespec st_birthtim;
+  std::int64_t st_size;
+  std::int64_t st_blocks;
+  std::int32_t st_blksize;
+  std::uint32_t st_flags;
+  std::uint64_t st_gen;
+  std::uint64_t st_spare[10];
+};
+static_assert(sizeof(Stat) == 224);
+static_assert(offsetof(Stat, st_mode) == 24 && offsetof(Stat, st_uid) == 28 && offsetof(Stat, st_rdev) == 40);
+static_assert(offsetof(Stat, st_atim) == 48 && offsetof(Stat, st_birthtim) == 96);
+static_assert(offsetof(Stat, st_size) == 112 && offsetof(Stat, st_blksize) == 128);
+static_assert(offsetof(Stat, st_gen) == 136);
+
+/// struct freebsd11_stat
+struct Freebsd11Stat {
+  std::uint32_t st_dev;
+  std::uint32_t st_ino;
+  std::uint16_t st_mode;
+  std::uint16_t st_nlink;
+  std::uint32_t st_uid;
+  std::uint32_t st_gid;
+  std::uint32_t st_rdev;
+  Timespec st_atim;
+  Timespec st_mtim;
+  Timespec st_ctim;
+  std::int64_t st_size;
+  std::int64_t st_blocks;
+  std::int32_t st_blksize;
+  std::uint32_t st_flags;
+  std::uint32_t st_gen;
+  std::int32_t st_lspare;
+  Timespec st_birthtim;
+};
+static_assert(sizeof(Freebsd11Stat) == 120);
+static_assert(offsetof(Freebsd11Stat, st_rdev) == 20 && offsetof(Freebsd11Stat, st_atim) == 24);
+static_assert(offsetof(Freebsd11Stat, st_size) == 72 && offsetof(Freebsd11Stat, st_birthtim) == 104);
+
+/// struct dirent up to its name. The name is NUL-padded so that records are multiples of 8.
+struct DirentHeader {
+  std::uint64_t d_fileno;
+  std::int64_t d_off;
+  std::uint16_t d_reclen;
+  std::uint8_t d_type;
+  std::uint8_t d_pad0;
+  std::uint16_t d_namlen;
+  std::uint16_t d_pad1;
+};
+static_assert(sizeof(DirentHeader) == 24 && offsetof(DirentHeader, d_namlen) == 20);
+
+/// struct freebsd11_dirent up to its name; records are multiples of 4.
+struct Freebsd11DirentHeader {
+  std::uint32_t d_fileno;
+  std::uint16_t d_reclen;
+  std::uint8_t d_type;
+  std::uint8_t d_namlen;
+};
+static_assert(sizeof(Freebsd11DirentHeader) == 8);
+
+const abi::Table& freebsd() {
+  static const abi::Table table = abi::builtin_table("freebsd-amd64").value();
+  return table;
+}
+const DirentForm& current_dirent() {
+  static const DirentForm form(freebsd(), "dirent", kDirentFields);
+  return form;
+}
+const DirentForm& old_dirent() {
+  static const DirentForm form(freebsd(), "freebsd11_dirent", kDirentFields);
+  return form;
+}
+template <typename T>
+T stat_as(std::string_view name, const struct statx& native) {
+  const StatForm form(freebsd(), name, kStatFields);
+  REQUIRE(form.size() == sizeof(T));
+  std::array<std::byte, sizeof(T)> bytes{};
+  fill_stat(form, native, 0, bytes);
+  T stat;
+  std::memcpy(&stat, bytes.data(), sizeof stat);
+  return stat;
+}
+
+}  // namespace
 
 namespace {
 
@@ -71,7 +176,7 @@ TEST_CASE("stat carries every native attribute over") {
   native.stx_ctime = {3, 33, {}};
   native.stx_btime = {4, 44, {}};
 
-  const Stat stat = to_guest_stat(native);
+  const Stat stat = stat_as<Stat>("stat", native);
   CHECK(stat.st_dev == make_device(8, 1));
   CHECK(stat.st_ino == 0x1'0000'0007);
   CHECK(stat.st_nlink == 70000);
@@ -91,7 +196,7 @@ TEST_CASE("stat carries every native attribute over") {
   CHECK(stat.st_gen == 0);
 
   SECTION("the FreeBSD 11 form cuts numbers and holds the link count at its maximum") {
-    const Freebsd11Stat old = to_freebsd11_stat(stat);
+    const Freebsd11Stat old = stat_as<Freebsd11Stat>("freebsd11_stat", native);
     CHECK(old.st_ino == 7);
     CHECK(old.st_nlink == 65535);
     CHECK(old.st_mode == stat.st_mode);
@@ -100,8 +205,8 @@ TEST_CASE("stat carries every native attribute over") {
   }
   SECTION("an unknown creation time is -1") {
     native.stx_mask = STATX_BASIC_STATS;
-    CHECK(to_guest_stat(native).st_birthtim.tv_sec == -1);
-    CHECK(to_guest_stat(native).st_birthtim.tv_nsec == 0);
+    CHECK(stat_as<Stat>("stat", native).st_birthtim.tv_sec == -1);
+    CHECK(stat_as<Stat>("stat", native).st_birthtim.tv_nsec == 0);
   }
 }
 
@@ -114,7 +219,7 @@ TEST_CASE("directory entries become FreeBSD records") {
   guest.fill(std::byte{0x55});
 
   SECTION("in the current format") {
-    const DirentRun run = convert_dirents(native, guest, put_dirent);
+    const DirentRun run = convert_dirents(native, guest, current_dirent());
     CHECK(run.consumed == native.size());
     CHECK(run.next == 300);
     REQUIRE(run.produced == 32 + 32 + 40);
@@ -136,7 +241,7 @@ TEST_CASE("directory entries become FreeBSD records") {
     CHECK(guest[run.produced] == std::byte{0x55});
   }
   SECTION("in the format of FreeBSD 11") {
-    const DirentRun run = convert_dirents(native, guest, put_freebsd11_dirent);
+    const DirentRun run = convert_dirents(native, guest, old_dirent());
     CHECK(run.consumed == native.size());
     REQUIRE(run.produced == 12 + 16 + 20);
     Freebsd11DirentHeader header;
@@ -148,16 +253,16 @@ TEST_CASE("directory entries become FreeBSD records") {
     CHECK(name_at(std::span(guest).subspan(12), sizeof(header)) == "seven77");
   }
   SECTION("and stop before the first that does not fit, saying where to go on") {
-    const DirentRun run = convert_dirents(native, std::span(guest).first(71), put_dirent);
+    const DirentRun run = convert_dirents(native, std::span(guest).first(71), current_dirent());
     CHECK(run.produced == 64);
     CHECK(run.next == 200);
     CHECK(run.consumed < native.size());
-    const DirentRun rest = convert_dirents(std::span(native).subspan(run.consumed), guest, put_dirent);
+    const DirentRun rest = convert_dirents(std::span(native).subspan(run.consumed), guest, current_dirent());
     CHECK(rest.consumed + run.consumed == native.size());
     CHECK(name_at(guest, sizeof(DirentHeader)) == "eight888");
   }
   SECTION("and none at all is told apart") {
-    const DirentRun run = convert_dirents(native, std::span(guest).first(31), put_dirent);
+    const DirentRun run = convert_dirents(native, std::span(guest).first(31), current_dirent());
     CHECK(run.produced == 0);
     CHECK(run.consumed == 0);
   }
@@ -169,10 +274,10 @@ TEST_CASE("a file number of zero does not hide an entry") {
   add_native(native, 0x5'0000'0000, 2, 8, "high");  // zero in 32 bits
   std::array<std::byte, 128> guest;
   DirentHeader header;
-  convert_dirents(native, guest, put_dirent);
+  convert_dirents(native, guest, current_dirent());
   std::memcpy(&header, guest.data(), sizeof(header));
   CHECK(header.d_fileno == 1);
-  const DirentRun run = convert_dirents(native, guest, put_freebsd11_dirent);
+  const DirentRun run = convert_dirents(native, guest, old_dirent());
   Freebsd11DirentHeader old;
   std::memcpy(&old, guest.data() + run.produced / 2, sizeof(old));
   CHECK(old.d_fileno == 1);
@@ -182,8 +287,8 @@ TEST_CASE("the longest name fits both formats") {
   std::vector<std::byte> native;
   add_native(native, 9, 1, 8, std::string(255, 'x'));
   std::array<std::byte, 512> guest;
-  CHECK(convert_dirents(native, guest, put_dirent).produced == 280);
-  CHECK(convert_dirents(native, guest, put_freebsd11_dirent).produced == 264);
+  CHECK(convert_dirents(native, guest, current_dirent()).produced == 280);
+  CHECK(convert_dirents(native, guest, old_dirent()).produced == 264);
 }
 
 TEST_CASE("damaged native entries end the run instead of leaving the buffer") {
@@ -194,7 +299,7 @@ TEST_CASE("damaged native entries end the run instead of leaving the buffer") {
   const std::uint16_t length = GENERATE(std::uint16_t{0}, std::uint16_t{19}, std::uint16_t{5000});
   std::memcpy(native.data() + good + 16, &length, sizeof(length));
   std::array<std::byte, 256> guest;
-  CHECK(convert_dirents(native, guest, put_dirent).consumed == good);
+  CHECK(convert_dirents(native, guest, current_dirent()).consumed == good);
 }
 
 TEST_CASE("file times keep their special values apart") {

@@ -9,8 +9,6 @@ namespace sudrun::abi {
 
 namespace {
 
-/// Linux's, and the value of every system so far that has the *at calls.
-constexpr int kAtFdcwd = -100;
 /// Linux never reads or writes more of a socket address (sizeof(struct sockaddr_storage)).
 constexpr std::uint64_t kMaxSockaddr = 128;
 /// The structure whose elements point to memory the kernel reads or writes (readv(2)).

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/linux/linux.hpp"
@@ -36,6 +37,11 @@ constexpr Known kKnown[] = {
 };
 
 }  // namespace
+
+Result Personality::missing_call(Call& call) noexcept {
+  static_cast<void>(call);
+  return Result::fail(ENOSYS);
+}
 
 std::unique_ptr<Personality> make_personality(std::string_view name) {
   for (const Known& known : kKnown)

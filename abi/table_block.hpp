@@ -8,7 +8,7 @@
 namespace sudrun::abi::detail {
 
 inline constexpr std::uint64_t kBlockMagic = 0x4c42'5452'4455'5300;  // "\0SUDRTBL"
-inline constexpr std::uint32_t kBlockVersion = 2;
+inline constexpr std::uint32_t kBlockVersion = 3;
 inline constexpr std::uint16_t kNoRow = 0xffff;
 
 /// `count` elements at `offset` bytes from the start of the block.
@@ -78,7 +78,8 @@ struct BlockHeader {
   Area releases;                ///< ReleaseId
   std::uint32_t sysroot_hint;   ///< string offset
   std::uint32_t reserved;
-  Area strings;  ///< bytes; the first is NUL, the last is NUL
+  std::uint32_t entry_code;  ///< string offset
+  Area strings;              ///< bytes; the first is NUL, the last is NUL
 };
 
 /// True if `number` is the C int `value`, however its register was extended.

@@ -12,11 +12,14 @@ namespace {
 
 using Areas = std::vector<std::span<const HandlerEntry>>;
 
+/// By name. Of two of one name the first stands: a system's own is before the shared one.
 std::vector<HandlerEntry> sorted(const Areas& areas) {
   std::vector<HandlerEntry> all;
   for (const auto area : areas) all.insert(all.end(), area.begin(), area.end());
-  std::sort(all.begin(), all.end(),
-            [](const HandlerEntry& a, const HandlerEntry& b) { return a.name < b.name; });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const HandlerEntry& a, const HandlerEntry& b) { return a.name < b.name; });
+  const auto same = [](const HandlerEntry& a, const HandlerEntry& b) { return a.name == b.name; };
+  all.erase(std::unique(all.begin(), all.end(), same), all.end());
   return all;
 }
 

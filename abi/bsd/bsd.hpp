@@ -21,6 +21,7 @@ namespace sudrun::abi::bsd {
 
 class AioRegistry;     // aio.hpp
 class KqueueRegistry;  // kqueue.hpp
+class SysctlTree;      // sysctl_tree.hpp
 
 /// Flag sets and layouts of the table that handlers use, resolved once by bind().
 /// Adding one: a member here, a line in bind() (freebsd.cpp).
@@ -70,6 +71,7 @@ class Bsd : public Personality {
   /// Makes the ucontext at `at` the thread's state: registers, extended state, mask (sigreturn(2),
   /// setcontext(2)).
   virtual Result restore_context(Host& host, GuestAddr at) noexcept = 0;
+  virtual const SysctlTree& sysctl_tree() const noexcept = 0;
   /// The calling thread is about to end: what it holds is let go.
   virtual void thread_ends(Host& host) noexcept { static_cast<void>(host); }
 

@@ -34,6 +34,7 @@ class FreeBsd final : public bsd::Bsd {
   bool put_siginfo(Host& host, GuestAddr at, const SignalInfo* info) noexcept override;
   bool save_context(Host& host, GuestAddr at) noexcept override;
   Result restore_context(Host& host, GuestAddr at) noexcept override;
+  const SysctlTree& sysctl_tree() const noexcept override;  // written by freeze-sysctl
   void thread_ends(Host& host) noexcept override;
 
   UmtxPages& umtx_pages() noexcept { return umtx_pages_; }

@@ -1,6 +1,5 @@
 #include "runtime/process.hpp"
 
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -40,13 +39,6 @@ std::vector<abi::Handler> bind_handlers(const abi::Table& table) {
   return bound;
 }
 
-FastPath* map_fast_path() {
-  void* const room =
-      mmap(nullptr, sizeof(FastPath), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (room == MAP_FAILED) throw std::bad_alloc();
-  return static_cast<FastPath*>(room);
-}
-
 }  // namespace
 
 Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> personality, TrapMode trap)
@@ -54,14 +46,13 @@ Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> pers
       personality_(std::move(personality)),
       handlers_(bind_handlers(table)),
       trap_(trap),
-      fast_path_(map_fast_path()),
       path_rules_(table),
       pid_(static_cast<int>(native(SYS_getpid))) {
   personality_->bind(table_);
   signals_.initialise(ignored_by_default(table_), personality_->spare_signal());
 }
 
-Process::~Process() { munmap(fast_path_, sizeof(FastPath)); }
+Process::~Process() = default;
 
 void Process::open_fast_path() noexcept {
   if (fast_path_->limit != 0 || tracer_ != nullptr) return;

@@ -33,6 +33,11 @@ TEST_CASE("built-in tables are found by name") {
   CHECK(std::equal(builtin_abis().begin(), builtin_abis().end(), std::begin(kAbis)));
 }
 
+TEST_CASE("built-in tables need not be checked when they are used") {
+  REQUIRE(detail::builtin_blocks().size() == std::size(kAbis));
+  for (const BuiltinBlock& block : detail::builtin_blocks()) CHECK(Table::wrap(std::as_bytes(block.words)));
+}
+
 TEST_CASE("every handler of a personality is named by a row of its table, and the other way round") {
   for (const std::string_view abi : builtin_abis()) {
     const Table table = builtin(abi);

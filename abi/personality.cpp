@@ -1,6 +1,5 @@
 #include "abi/personality.hpp"
 
-#include <algorithm>
 #include <initializer_list>
 
 #include "abi/freebsd/freebsd.hpp"
@@ -9,11 +8,12 @@
 namespace sudrun::abi {
 namespace {
 
-std::vector<HandlerEntry> sorted(std::initializer_list<std::span<const HandlerEntry>> areas) {
+std::vector<HandlerEntry> all_of(std::initializer_list<std::span<const HandlerEntry>> areas) {
+  std::size_t count = 0;
+  for (const auto area : areas) count += area.size();
   std::vector<HandlerEntry> all;
+  all.reserve(count);
   for (const auto area : areas) all.insert(all.end(), area.begin(), area.end());
-  std::sort(all.begin(), all.end(),
-            [](const HandlerEntry& a, const HandlerEntry& b) { return a.name < b.name; });
   return all;
 }
 
@@ -37,7 +37,7 @@ std::optional<Personality::Release> release_of(const Table& table, std::string_v
 std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept {
   if (personality == "freebsd") {
     static const std::vector<HandlerEntry> all =
-        sorted({freebsd::file_handlers(),      freebsd::stat_handlers(),       freebsd::socket_handlers(),
+        all_of({freebsd::file_handlers(),      freebsd::stat_handlers(),       freebsd::socket_handlers(),
                 freebsd::ioctl_handlers(),     freebsd::kqueue_handlers(),     freebsd::poll_handlers(),
                 freebsd::sysctl_handlers(),    freebsd::time_handlers(),       freebsd::umtx_handlers(),
                 freebsd::system_handlers(),    freebsd::thread_handlers(),     freebsd::signal_handlers(),
@@ -49,7 +49,7 @@ std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept
     return all;
   }
   if (personality == "linux") {
-    static const std::vector<HandlerEntry> all = sorted(
+    static const std::vector<HandlerEntry> all = all_of(
         {linux_abi::memory_handlers(), linux_abi::signal_handlers(), linux_abi::wait_handlers(),
          linux_abi::thread_handlers(), linux_abi::process_handlers(), linux_abi::descriptor_handlers()});
     return all;

@@ -25,16 +25,15 @@ abi::NativeSigset ignored_by_default(const abi::Table& table) {
 
 std::vector<abi::Handler> bind_handlers(const abi::Table& table) {
   const auto known = abi::handlers_of(table.personality());
+  const auto names = table.handler_names();
+  if (names.size() != known.size()) throw std::runtime_error("the table is for other handlers");
   std::vector<abi::Handler> bound;
-  bound.reserve(table.handler_names().size());
-  for (const std::uint32_t offset : table.handler_names()) {
-    const std::string_view name = table.string(offset);
-    const auto at =
-        std::lower_bound(known.begin(), known.end(), name,
-                         [](const abi::HandlerEntry& entry, std::string_view n) { return entry.name < n; });
-    if (at == known.end() || at->name != name)
-      throw std::runtime_error("the table names an unknown handler '" + std::string(name) + "'");
-    bound.push_back(at->handler);
+  bound.reserve(known.size());
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (table.string(names[i]) != known[i].name)
+      throw std::runtime_error("the table names an unknown handler '" + std::string(table.string(names[i])) +
+                               "'");
+    bound.push_back(known[i].handler);
   }
   return bound;
 }

@@ -92,6 +92,8 @@ int run(const Options& options) {
       continue;
     }
     frozen.push_back({model.abi, freeze(model, native, handler_names(model.personality))});
+    if (!Table::wrap(frozen.back().block))  // builtin_table() relies on it
+      throw TableError(path, {}, "freezes into a block that cannot be read");
     if (options.check) {
       good = all_handlers_used(model) && good;
       good = same_at_run_time(model, native, frozen.back().block) && good;

@@ -218,6 +218,10 @@ std::optional<Table> Table::wrap(std::span<const std::byte> block) noexcept {
   // A block stored as words may be padded at its end.
   if (header.size < sizeof(BlockHeader) || header.size > block.size()) return std::nullopt;
   if (!areas_inside(header) || !indices_inside(block.data(), header)) return std::nullopt;
+  return wrap_checked(block);
+}
+
+Table Table::wrap_checked(std::span<const std::byte> block) noexcept {
   Table table;
   table.base_ = block.data();
   return table;

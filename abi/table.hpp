@@ -249,8 +249,11 @@ struct ReleaseId {
 class Table {
  public:
   Table() = default;
-  /// Wraps a block made by freeze(). Checks its header; nothing else is copied or relocated.
+  /// Wraps a block made by freeze(), which must outlive the table. Nothing if it is damaged: all that is
+  /// followed later is checked.
   static std::optional<Table> wrap(std::span<const std::byte> block) noexcept;
+  /// The same for a block that wrap() has accepted before.
+  static Table wrap_checked(std::span<const std::byte> block) noexcept;
 
   std::string_view abi() const noexcept;
   std::string_view title() const noexcept;

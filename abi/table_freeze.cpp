@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 
 #include "abi/block_writer.hpp"
 #include "abi/fast_kind.hpp"
@@ -87,8 +86,6 @@ class Freezer {
   BlockWriter block_;
   BlockHeader header_{};
   std::vector<std::uint64_t> constants_;
-  std::vector<std::uint32_t> handler_offsets_;
-  std::map<std::string, std::uint16_t> handler_index_;
   std::vector<MatchedStruct> structs_;
   std::vector<std::uint8_t> flag_widths_;
   std::vector<VariantRecord> variants_;
@@ -106,7 +103,9 @@ std::vector<std::byte> Freezer::freeze() {
   header_.constants = block_.area(constants_);
   header_.variants = block_.area(variants_);
   header_.cases = block_.area(cases_);
-  header_.handlers = block_.area(handler_offsets_);
+  std::vector<std::uint32_t> handlers;
+  for (const std::string_view name : handlers_) handlers.push_back(block_.string(std::string(name)));
+  header_.handlers = block_.area(handlers);
   return block_.finish(header_);
 }
 
@@ -483,14 +482,12 @@ void Freezer::action(const CallModel& call, Entry& entry) {
       entry.target = static_cast<std::uint16_t>(find_row(guest_.errnos, call.target)->value);
       return;
     case Action::handler: {
-      if (std::find(handlers_.begin(), handlers_.end(), call.target) == handlers_.end()) {
+      const auto at = std::find(handlers_.begin(), handlers_.end(), call.target);
+      if (at == handlers_.end()) {
         fail(call.target_where, "the personality `" + guest_.personality + "` has no handler `" +
                                     call.target + "`; expected the name of one it has");
       }
-      const auto [at, is_new] =
-          handler_index_.try_emplace(call.target, static_cast<std::uint16_t>(handler_offsets_.size()));
-      if (is_new) handler_offsets_.push_back(block_.string(call.target));
-      entry.target = at->second;
+      entry.target = static_cast<std::uint16_t>(at - handlers_.begin());
       return;
     }
     default:

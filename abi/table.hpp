@@ -111,6 +111,7 @@ enum class FastKind : std::uint8_t {
   fd,         ///< the same, and the first is a descriptor
   fd_buffer,  ///< a descriptor, a buffer, its size, and numbers
   clock,      ///< clock_gettime: a clock of a flag set, and a timespec that is the same natively
+  futex,      ///< a word, an operation, a value, and zeros: some operations are a plain futex wait or wake
 };
 
 /// One call. Fixed size; offsets point into the string area.
@@ -133,6 +134,8 @@ struct Entry {
   /// For native rows: source of native argument i: 0…7 guest argument, 0x80 | k constant k of the table.
   std::array<std::uint8_t, 6> native_args;
   std::array<std::uint8_t, 2> reserved_end;
+  /// With FastKind::futex, bit N: operation N is a wait, or a wake.
+  std::uint32_t futex_waits, futex_wakes;
 };
 
 struct FlagValue {

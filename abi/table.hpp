@@ -153,9 +153,9 @@ class FlagSet {
  public:
   enum class Unknown : std::uint8_t { refuse, ignore, keep };
   FlagSet() = default;
-  FlagSet(std::string_view name, std::span<const FlagValue> values, bool is_enum, Unknown unknown,
+  FlagSet(std::uint32_t name, std::span<const FlagValue> values, bool is_enum, Unknown unknown,
           const char* strings) noexcept
-      : name_(name), values_(values), strings_(strings), is_enum_(is_enum), unknown_(unknown) {}
+      : values_(values), strings_(strings), name_(name), is_enum_(is_enum), unknown_(unknown) {}
 
   /// Guest to native; nothing if the value must be refused (EINVAL).
   std::optional<std::uint64_t> to_native(std::uint64_t guest) const noexcept;
@@ -164,16 +164,16 @@ class FlagSet {
   /// Guest value of NAME; nothing if there is no such value.
   std::optional<std::uint64_t> guest_value(std::string_view value_name) const noexcept;
 
-  std::string_view name() const noexcept { return name_; }
+  std::string_view name() const noexcept { return strings_ != nullptr ? strings_ + name_ : ""; }
   std::span<const FlagValue> values() const noexcept { return values_; }
   std::string_view value_name(const FlagValue& v) const noexcept { return strings_ + v.name; }
   bool is_enum() const noexcept { return is_enum_; }
   explicit operator bool() const noexcept { return strings_ != nullptr; }
 
  private:
-  std::string_view name_;
   std::span<const FlagValue> values_;
   const char* strings_ = nullptr;
+  std::uint32_t name_ = 0;  ///< found when asked for: most users do not
   bool is_enum_ = false;
   Unknown unknown_ = Unknown::refuse;
 };
@@ -196,15 +196,15 @@ struct Field {
 class StructLayout {
  public:
   StructLayout() = default;
-  StructLayout(std::string_view name, std::uint32_t guest_size, std::uint32_t native_size, bool identical,
+  StructLayout(std::uint32_t name, std::uint32_t guest_size, std::uint32_t native_size, bool identical,
                std::span<const Field> fields, const char* strings) noexcept
-      : name_(name),
-        fields_(fields),
+      : fields_(fields),
         strings_(strings),
+        name_(name),
         guest_size_(guest_size),
         native_size_(native_size),
         identical_(identical) {}
-  std::string_view name() const noexcept { return name_; }
+  std::string_view name() const noexcept { return strings_ != nullptr ? strings_ + name_ : ""; }
   std::span<const Field> fields() const noexcept { return fields_; }
   std::string_view field_name(const Field& f) const noexcept { return strings_ + f.name; }
   std::uint32_t guest_size() const noexcept { return guest_size_; }
@@ -213,10 +213,9 @@ class StructLayout {
   explicit operator bool() const noexcept { return strings_ != nullptr; }
 
  private:
-  std::string_view name_;
   std::span<const Field> fields_;
   const char* strings_ = nullptr;
-  std::uint32_t guest_size_ = 0, native_size_ = 0;
+  std::uint32_t name_ = 0, guest_size_ = 0, native_size_ = 0;
   bool identical_ = false;
 };
 

@@ -228,6 +228,7 @@ bool GuestThread::leave() noexcept {
         continue;
     }
     enter_stub();
+    if (block_.vector_load == VectorLoad::image) forget_initial_x87(block_.context.xstate);
     asm volatile("" ::: "memory");
     block_.side = Side::leaving;
     asm volatile("" ::: "memory");

@@ -78,6 +78,7 @@ class Freezer {
   void check_native_role(const CallModel& call, const ArgModel& arg, std::size_t& scratch,
                          std::size_t& largest) const;
   std::uint8_t constant(std::uint64_t value, const CallModel& call);
+  void futex(const CallModel& call, Entry& entry) const;
 
   const TableModel& guest_;
   const TableModel& native_;
@@ -474,6 +475,36 @@ void Freezer::native_action(const CallModel& call, Entry& entry) {
   }
 }
 
+/// The assembly knows one arrangement of the arguments.
+void Freezer::futex(const CallModel& call, Entry& entry) const {
+  const FutexModel& model = *call.futex;
+  const auto is = [&](std::size_t i, const std::string& name) {
+    return i < call.args.size() && call.args[i].name == name;
+  };
+  if (!is(0, model.word) || !is(1, model.by) || !is(2, model.value))
+    fail(model.where, "the arguments of `" + call.name +
+                          "` are not a word, what to do, and a value; expected these three first");
+  const RoleModel& by = call.args[1].role;
+  if (by.kind != RoleKind::flags)
+    fail(model.where, "`" + model.by + "` has no named values; expected an argument with a flag set");
+  const FlagSetModel& set = *find_row(guest_.flags, by.type);
+  const auto bits = [&](const std::vector<std::string>& names) {
+    std::uint32_t mask = 0;
+    for (const std::string& name : names) {
+      const FlagValueModel* const operation = find_row(set.values, name);
+      if (operation == nullptr || operation->value >= 32)
+        fail(model.where, "`" + name + "` is not a value below 32 of `" + set.name + "`; expected one");
+      mask |= std::uint32_t{1} << operation->value;
+    }
+    return mask;
+  };
+  const std::uint32_t waits = bits(model.wait), wakes = bits(model.wake);
+  if (!suits_fast_path(guest_.convention)) return;
+  entry.fast = FastKind::futex;
+  entry.futex_waits = waits;
+  entry.futex_wakes = wakes;
+}
+
 void Freezer::action(const CallModel& call, Entry& entry) {
   switch (call.action) {
     case Action::native:
@@ -488,6 +519,7 @@ void Freezer::action(const CallModel& call, Entry& entry) {
                                     call.target + "`; expected the name of one it has");
       }
       entry.target = static_cast<std::uint16_t>(at - handlers_.begin());
+      if (call.futex) futex(call, entry);
       return;
     }
     default:

@@ -57,6 +57,9 @@ FastCall fast_call(const Entry& entry, const CachedIds& ids, bool has_clock) noe
     case FastKind::clock:
       if (has_clock) return {at(&sudrun_fast_clock), 0};
       break;
+    case FastKind::futex:
+      return {at(&sudrun_fast_futex), entry.futex_waits | static_cast<std::uint64_t>(entry.futex_wakes)
+                                                              << 32};
     case FastKind::none:
       break;
   }

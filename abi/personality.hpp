@@ -123,7 +123,7 @@ std::unique_ptr<Personality> make_personality(std::string_view name);
 /// The release of `table` that `text` names ("14.1", "14.1-RELEASE-p2"; empty: the table's own). Nothing if
 /// the table knows it not.
 std::optional<Personality::Release> release_of(const Table& table, std::string_view text);
-/// Handlers of a personality, sorted by name. Used by the reader (to check) and the runtime (to bind).
+/// Handlers of a personality. Tables know them by their number here; who binds compares names.
 std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept;
 
 }  // namespace sudrun::abi

@@ -21,6 +21,7 @@ namespace sudrun::abi::bsd {
 
 class AioRegistry;     // aio.hpp
 class KqueueRegistry;  // kqueue.hpp
+class SysctlTree;      // sysctl_tree.hpp
 
 /// Flag sets and layouts of the table that handlers use, resolved once by bind().
 /// Adding one: a member here, a line in bind() (freebsd.cpp).
@@ -81,6 +82,7 @@ class Bsd : public Personality {
   virtual Result restore_context(Host& host, GuestAddr at) noexcept = 0;
   /// In the child of a fork: what the call returns there.
   virtual Result child_of_fork(Host& host) noexcept = 0;
+  virtual const SysctlTree& sysctl_tree() const noexcept = 0;
   /// The calling thread is about to end: what it holds is let go.
   virtual void thread_ends(Host& host) noexcept { static_cast<void>(host); }
 

@@ -25,13 +25,13 @@ enum Meta {
 };
 
 /// The dotted name of any number; parts the tree does not know stay numbers.
-int put_name(SysctlOutput& out, std::span<const int> oid) noexcept {
+int put_name(const SysctlTree& tree, SysctlOutput& out, std::span<const int> oid) noexcept {
   if (oid.empty()) return ENOENT;
   bool known = true;
   for (std::size_t i = 0; i < oid.size(); ++i) {
     if (i != 0)
       if (const int error = out.append(".", 1); error != 0) return error;
-    const SysctlNode* node = known ? exact_sysctl(oid.first(i + 1)) : nullptr;
+    const SysctlNode* node = known ? tree.exact(oid.first(i + 1)) : nullptr;
     known = node != nullptr;
     char digits[16];
     const int length = std::snprintf(digits, sizeof digits, "%d", oid[i]);
@@ -47,43 +47,45 @@ int put_oid(SysctlOutput& out, const SysctlNode* node) noexcept {
   return out.append(node->oid().data(), node->oid().size_bytes());
 }
 
-int name_to_oid(Host& host, const SysctlRequest& request, SysctlOutput& out) noexcept {
+int name_to_oid(Host& host, const SysctlTree& tree, const SysctlRequest& request,
+                SysctlOutput& out) noexcept {
   char name[kMaxPath];
   if (request.new_length == 0) return ENOENT;
   if (request.new_length >= sizeof name) return ENAMETOOLONG;
   if (!host.read(request.new_value, name, request.new_length)) return EFAULT;
-  return put_oid(out, find_sysctl(std::string_view(name, strnlen(name, request.new_length))));
+  return put_oid(out, tree.find(std::string_view(name, strnlen(name, request.new_length))));
 }
 
-int put_format(SysctlOutput& out, std::span<const int> oid) noexcept {
-  const SysctlNode* node = find_sysctl(oid);
+int put_format(const SysctlTree& tree, SysctlOutput& out, std::span<const int> oid) noexcept {
+  const SysctlNode* node = tree.find(oid);
   if (node == nullptr) return ENOENT;
   const int error = out.put(node->kind());
   return error != 0 ? error : out.append(std::string_view(node->format));
 }
 
-int put_description(SysctlOutput& out, std::span<const int> oid) noexcept {
-  const SysctlNode* node = find_sysctl(oid);
+int put_description(const SysctlTree& tree, SysctlOutput& out, std::span<const int> oid) noexcept {
+  const SysctlNode* node = tree.find(oid);
   if (node == nullptr || *node->about == '\0') return ENOENT;
   return out.append(std::string_view(node->about));
 }
 
-int about_the_tree(Host& host, const SysctlRequest& request, SysctlOutput& out) noexcept {
+int about_the_tree(Host& host, const SysctlTree& tree, const SysctlRequest& request,
+                   SysctlOutput& out) noexcept {
   const auto subject = request.oid.subspan(2);
   if (!is_null(request.new_value) && request.oid[1] != kName2Oid) return EPERM;
   switch (request.oid[1]) {
     case kName:
-      return put_name(out, subject);
+      return put_name(tree, out, subject);
     case kNext:
-      return put_oid(out, next_sysctl(subject, false));
+      return put_oid(out, tree.next(subject, false));
     case kNextAll:
-      return put_oid(out, next_sysctl(subject, true));
+      return put_oid(out, tree.next(subject, true));
     case kName2Oid:
-      return name_to_oid(host, request, out);
+      return name_to_oid(host, tree, request, out);
     case kOidFormat:
-      return put_format(out, subject);
+      return put_format(tree, out, subject);
     case kOidDescription:
-      return put_description(out, subject);
+      return put_description(tree, out, subject);
     case kOidLabel:
       return ENOENT;  // no node has one
     default:
@@ -93,14 +95,14 @@ int about_the_tree(Host& host, const SysctlRequest& request, SysctlOutput& out) 
 
 }  // namespace
 
-int run_sysctl(Host& host, const Release& release, const SysctlRequest& request,
+int run_sysctl(Host& host, const SysctlTree& tree, const Release& release, const SysctlRequest& request,
                std::uint64_t& length) noexcept {
   SysctlOutput out(host, request.old, request.room);
   int error = 0;
   if (request.oid[0] == 0) {
-    error = about_the_tree(host, request, out);
+    error = about_the_tree(host, tree, request, out);
   } else {
-    const SysctlNode* node = find_sysctl(request.oid);
+    const SysctlNode* node = tree.find(request.oid);
     if (node == nullptr) return ENOENT;
     const auto args = request.oid.subspan(node->depth);
     if (!args.empty() && node->type != CtlType::node) return ENOTDIR;
@@ -127,7 +129,7 @@ Result answer(Call& call, std::span<const int> oid) noexcept {
   const GuestAddr length_at = call.addr(3);
   if (!is_null(length_at) && !call.host.get(length_at, request.room)) return Result::fail(EFAULT);
   std::uint64_t length = 0;
-  const int error = run_sysctl(call.host, release_of(call), request, length);
+  const int error = run_sysctl(call.host, self(call).sysctl_tree(), release_of(call), request, length);
   if (error != 0 && error != ENOMEM) return Result::fail(error);
   if (!is_null(length_at) && !call.host.put(length_at, length)) return Result::fail(EFAULT);
   return error != 0 ? Result::fail(error) : Result::ok();
@@ -146,7 +148,7 @@ Result sysctlbyname(Call& call) noexcept {
   const Word length = call.word(1);
   if (length == 0 || length >= sizeof name) return Result::fail(EINVAL);
   if (!call.host.read(call.addr(0), name, length)) return Result::fail(EFAULT);
-  const SysctlNode* node = find_sysctl(std::string_view(name, strnlen(name, length)));
+  const SysctlNode* node = self(call).sysctl_tree().find(std::string_view(name, strnlen(name, length)));
   return node == nullptr ? Result::fail(ENOENT) : answer(call, node->oid());
 }
 
@@ -161,7 +163,7 @@ std::span<const HandlerEntry> sysctl_handlers() noexcept { return kHandlers; }
 
 Personality::NodeName Bsd::node_name(std::span<const std::int32_t> path) const noexcept {
   for (std::size_t depth = path.size(); depth != 0; --depth) {
-    if (const SysctlNode* const node = exact_sysctl(path.first(depth))) return {node->name, depth};
+    if (const SysctlNode* const node = sysctl_tree().exact(path.first(depth))) return {node->name, depth};
   }
   return {};
 }

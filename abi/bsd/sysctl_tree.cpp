@@ -1,4 +1,4 @@
-// Looking things up in the tree; tables/freebsd-sysctl.yaml has its nodes, sysctl_values.cpp the providers.
+// Looking things up in the tree; tables/<system>-sysctl.yaml has its nodes, sysctl_values.cpp the providers.
 #include "abi/bsd/sysctl_tree.hpp"
 
 #include <algorithm>
@@ -15,32 +15,31 @@ std::strong_ordering compare(std::span<const int> a, std::span<const int> b) noe
 
 }  // namespace
 
-const SysctlNode* exact_sysctl(std::span<const int> oid) noexcept {
-  const auto nodes = sysctl_nodes();
+const SysctlNode* SysctlTree::exact(std::span<const int> oid) const noexcept {
   const auto at = std::lower_bound(
-      nodes.begin(), nodes.end(), oid,
+      nodes_.begin(), nodes_.end(), oid,
       [](const SysctlNode& node, std::span<const int> wanted) { return compare(node.oid(), wanted) < 0; });
-  return at != nodes.end() && compare(at->oid(), oid) == 0 ? &*at : nullptr;
+  return at != nodes_.end() && compare(at->oid(), oid) == 0 ? &*at : nullptr;
 }
 
-const SysctlNode* find_sysctl(std::span<const int> oid) noexcept {
-  if (const SysctlNode* node = exact_sysctl(oid)) return node;
+const SysctlNode* SysctlTree::find(std::span<const int> oid) const noexcept {
+  if (const SysctlNode* node = exact(oid)) return node;
   for (std::size_t length = oid.size(); length-- > 1;) {
-    const SysctlNode* node = exact_sysctl(oid.first(length));
+    const SysctlNode* node = exact(oid.first(length));
     if (node != nullptr) return node->provider != nullptr ? node : nullptr;
   }
   return nullptr;
 }
 
-const SysctlNode* find_sysctl(std::string_view name) noexcept {
+const SysctlNode* SysctlTree::find(std::string_view name) const noexcept {
   if (!name.empty() && name.back() == '.') name.remove_suffix(1);
-  for (const SysctlNode& node : sysctl_nodes())
+  for (const SysctlNode& node : nodes_)
     if (node.name == name) return &node;
   return nullptr;
 }
 
-const SysctlNode* next_sysctl(std::span<const int> oid, bool hidden_too) noexcept {
-  for (const SysctlNode& node : sysctl_nodes()) {
+const SysctlNode* SysctlTree::next(std::span<const int> oid, bool hidden_too) const noexcept {
+  for (const SysctlNode& node : nodes_) {
     if (node.provider == nullptr || (node.hidden && !hidden_too)) continue;
     if (compare(node.oid(), oid) > 0) return &node;
   }

@@ -95,16 +95,25 @@ struct SysctlNode {
   }
 };
 
-/// Every node of tables/freebsd-sysctl.yaml, in the order of numbers; written by freeze-sysctl.
-std::span<const SysctlNode> sysctl_nodes() noexcept;
+/// One system's nodes.
+class SysctlTree {
+ public:
+  /// `nodes`, in the order of numbers: what freeze-sysctl wrote.
+  explicit constexpr SysctlTree(std::span<const SysctlNode> nodes) noexcept : nodes_(nodes) {}
 
-/// The node a name leads to, or the deepest that swallows the rest of it as arguments; null if there is none.
-const SysctlNode* find_sysctl(std::span<const int> oid) noexcept;
-/// The node with exactly this number; null if there is none.
-const SysctlNode* exact_sysctl(std::span<const int> oid) noexcept;
-const SysctlNode* find_sysctl(std::string_view name) noexcept;
-/// The first answering node after `oid` in the order of numbers; null at the end.
-const SysctlNode* next_sysctl(std::span<const int> oid, bool hidden_too) noexcept;
+  std::span<const SysctlNode> nodes() const noexcept { return nodes_; }
+  /// The node a name leads to, or the deepest that swallows the rest of it as arguments; null if there is
+  /// none.
+  const SysctlNode* find(std::span<const int> oid) const noexcept;
+  const SysctlNode* find(std::string_view name) const noexcept;
+  /// The node with exactly this number; null if there is none.
+  const SysctlNode* exact(std::span<const int> oid) const noexcept;
+  /// The first answering node after `oid` in the order of numbers; null at the end.
+  const SysctlNode* next(std::span<const int> oid, bool hidden_too) const noexcept;
+
+ private:
+  std::span<const SysctlNode> nodes_;
+};
 
 // Areas with a file of their own.
 int sysctl_proc_pathname(SysctlQuery& query) noexcept;  // sysctl_proc.cpp
@@ -134,7 +143,7 @@ struct SysctlRequest {
   GuestAddr new_value{};
   std::uint64_t new_length = 0;
 };
-int run_sysctl(Host& host, const Release& release, const SysctlRequest& request,
+int run_sysctl(Host& host, const SysctlTree& tree, const Release& release, const SysctlRequest& request,
                std::uint64_t& length) noexcept;
 
 /// "15.0-RELEASE" or "15.0" within a table's release text.

@@ -145,10 +145,10 @@ Result FreeBsd::child_of_fork(Host&) noexcept { return Result::ok2(0, 1); }
 void FreeBsd::thread_ends(Host& host) noexcept { umtx_thread_ends(host); }
 
 std::vector<std::span<const HandlerEntry>> handlers() {
-  auto all = shared_handlers();
-  for (const auto area : {umtx_handlers(), thread_handlers(), privileged_handlers(), kernel_handlers(),
-                          cpuset_handlers(), procctl_handlers(), capsicum_handlers()})
-    all.push_back(area);
+  std::vector<std::span<const HandlerEntry>> all{umtx_handlers(),    thread_handlers(), privileged_handlers(),
+                                                 kernel_handlers(),  cpuset_handlers(), procctl_handlers(),
+                                                 capsicum_handlers()};
+  for (const auto area : shared_handlers()) all.push_back(area);
   return all;
 }
 

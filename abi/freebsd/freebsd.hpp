@@ -35,6 +35,7 @@ class FreeBsd final : public bsd::Bsd {
   bool save_context(Host& host, GuestAddr at) noexcept override;
   Result restore_context(Host& host, GuestAddr at) noexcept override;
   Result child_of_fork(Host& host) noexcept override;
+  const SysctlTree& sysctl_tree() const noexcept override;  // written by freeze-sysctl
   void thread_ends(Host& host) noexcept override;
 
   UmtxPages& umtx_pages() noexcept { return umtx_pages_; }

@@ -15,6 +15,7 @@
 
 #include "abi/bsd/sysctl_layout.hpp"
 #include "abi/bsd/sysctl_tree.hpp"
+#include "abi/freebsd/freebsd.hpp"
 #include "tests/abi/real_host.hpp"
 
 using namespace sudrun::abi;
@@ -24,6 +25,11 @@ using sudrun::test::GuestArena;
 using sudrun::test::RealHost;
 
 namespace {
+
+const SysctlTree& tree() {
+  static const freebsd::FreeBsd system;
+  return system.sysctl_tree();
+}
 
 using Oid = std::vector<int>;
 
@@ -84,7 +90,8 @@ class Machine {
   Answer run(const Oid& oid, GuestAddr old, std::uint64_t room, const void* new_value,
              std::uint64_t new_length) {
     Answer answer;
-    answer.error = run_sysctl(host, "15.0", {oid, old, room, guest(new_value), new_length}, answer.length);
+    answer.error =
+        run_sysctl(host, tree(), "15.0", {oid, old, room, guest(new_value), new_length}, answer.length);
     return answer;
   }
 };
@@ -134,14 +141,14 @@ std::vector<std::string> messages(const std::string& bytes) {
 TEST_CASE("every sysctl node has one name, one number and a parent of both", "[sysctl]") {
   std::set<std::string_view> names;
   std::set<Oid> numbers;
-  for (const SysctlNode& node : sysctl_nodes()) {
+  for (const SysctlNode& node : tree().nodes()) {
     INFO(node.name);
     CHECK(names.insert(node.name).second);
     CHECK(numbers.insert(Oid(node.oid().begin(), node.oid().end())).second);
     CHECK(std::ranges::count(node.name, '.') == node.depth - 1);
     CHECK((node.provider != nullptr || node.type == CtlType::node));
     if (node.depth == 1) continue;
-    const SysctlNode* parent = exact_sysctl(node.oid().first(node.depth - 1U));
+    const SysctlNode* parent = tree().exact(node.oid().first(node.depth - 1U));
     REQUIRE(parent != nullptr);
     CHECK(parent->name == node.name.substr(0, node.name.rfind('.')));
   }
@@ -149,7 +156,7 @@ TEST_CASE("every sysctl node has one name, one number and a parent of both", "[s
 
 TEST_CASE("names and numbers of sysctl nodes lead to each other", "[sysctl]") {
   Machine machine;
-  for (const SysctlNode& node : sysctl_nodes()) {
+  for (const SysctlNode& node : tree().nodes()) {
     INFO(node.name);
     const Oid oid(node.oid().begin(), node.oid().end());
     CHECK(machine.oid_of(node.name) == oid);
@@ -169,7 +176,7 @@ TEST_CASE("names and numbers of sysctl nodes lead to each other", "[sysctl]") {
 TEST_CASE("walking the sysctl tree visits every listed leaf in order", "[sysctl]") {
   Machine machine;
   std::size_t listed = 0;
-  for (const SysctlNode& node : sysctl_nodes()) listed += node.provider != nullptr && !node.hidden ? 1 : 0;
+  for (const SysctlNode& node : tree().nodes()) listed += node.provider != nullptr && !node.hidden ? 1 : 0;
   Oid here{1};
   std::size_t visited = 0;
   for (;;) {
@@ -187,7 +194,7 @@ TEST_CASE("walking the sysctl tree visits every listed leaf in order", "[sysctl]
 
 TEST_CASE("every sysctl without arguments answers, and as long as it said it would", "[sysctl]") {
   Machine machine;
-  for (const SysctlNode& node : sysctl_nodes()) {
+  for (const SysctlNode& node : tree().nodes()) {
     if (node.provider == nullptr || node.type == CtlType::node) continue;
     INFO(node.name);
     const Oid oid(node.oid().begin(), node.oid().end());
@@ -221,7 +228,7 @@ TEST_CASE("sysctl lengths, truncation and refusals", "[sysctl]") {
   CHECK(machine.ask(ostype, 64, "x", 1).error == EPERM);
 
   std::uint64_t length = 0;
-  CHECK(run_sysctl(machine.host, "15.0", {ostype, guest_addr(0x1000), 64, {}, 0}, length) == EFAULT);
+  CHECK(run_sysctl(machine.host, tree(), "15.0", {ostype, guest_addr(0x1000), 64, {}, 0}, length) == EFAULT);
 }
 
 TEST_CASE("the kernel describes itself as the table's release", "[sysctl]") {

@@ -4,7 +4,7 @@ namespace sudrun::abi {
 
 std::optional<Table> builtin_table(std::string_view abi) noexcept {
   for (const BuiltinBlock& block : detail::builtin_blocks()) {
-    if (block.abi == abi) return Table::wrap(std::as_bytes(block.words));
+    if (block.abi == abi) return Table::wrap_checked(std::as_bytes(block.words));
   }
   return std::nullopt;
 }

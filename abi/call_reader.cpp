@@ -108,6 +108,25 @@ std::vector<NativeArg> read_native_args(const YamlValue& value, const std::vecto
   return native_args;
 }
 
+std::vector<std::string> read_operations(const YamlValue& value) {
+  std::vector<std::string> names;
+  for (const YamlValue& item : value.list()) names.push_back(item.identifier());
+  return names;
+}
+
+FutexModel read_futex(const YamlValue& value) {
+  const YamlMap map = value.map();
+  map.allow_only({"word", "by", "value", "wait", "wake"});
+  FutexModel futex;
+  futex.word = map.require("word").identifier();
+  futex.by = map.require("by").identifier();
+  futex.value = map.require("value").identifier();
+  futex.wait = read_operations(map.require("wait"));
+  futex.wake = read_operations(map.require("wake"));
+  futex.where = value.where();
+  return futex;
+}
+
 /// Sets action and target; exactly one action, or none.
 void read_action(const YamlMap& row, CallModel& call, const TableModel& table) {
   struct Choice {
@@ -155,7 +174,7 @@ RoleModel read_role(const YamlValue& value, const TableModel& table) {
 CallModel read_call(const YamlMap::Item& item, const TableModel& table) {
   const YamlMap row = item.value.map();
   row.allow_only({"name", "args", "returns", "native", "native_args", "handler", "error", "interrupt",
-                  "support", "note"});
+                  "futex", "support", "note"});
   CallModel call;
   call.where = item.key.where();
   call.number = static_cast<unsigned>(item.key.integer(0, kMaxNumber));
@@ -173,6 +192,11 @@ CallModel read_call(const YamlMap::Item& item, const TableModel& table) {
     if (count > kMaxNativeArgs)
       item.key.fail("`" + call.name + "` has " + std::to_string(count) +
                     " native arguments; expected at most 6");
+  }
+
+  if (const YamlValue* const futex = row.find("futex")) {
+    if (call.action != Action::handler) futex->fail("`futex` without `handler`; expected both");
+    call.futex = read_futex(*futex);
   }
 
   const std::size_t in_registers = table.convention.argc;

@@ -6,12 +6,6 @@ namespace sudrun::abi {
 
 namespace {
 
-// Declaration order of Registers; Convention's indices are positions in this list.
-constexpr std::array kRegisters = {
-    &Registers::r8,  &Registers::r9,  &Registers::r10, &Registers::r11, &Registers::r12, &Registers::r13,
-    &Registers::r14, &Registers::r15, &Registers::rdi, &Registers::rsi, &Registers::rbp, &Registers::rbx,
-    &Registers::rdx, &Registers::rax, &Registers::rcx, &Registers::rsp, &Registers::rip, &Registers::rflags};
-
 /// The kernels take the call number as a 32-bit quantity.
 constexpr Word number_of(Word word) noexcept { return static_cast<std::uint32_t>(word); }
 
@@ -43,9 +37,6 @@ bool from_stack(const Convention& convention, const Registers& regs, Host& host,
 }
 
 }  // namespace
-
-Word& register_at(Registers& regs, unsigned index) noexcept { return regs.*kRegisters[index]; }
-Word register_at(const Registers& regs, unsigned index) noexcept { return regs.*kRegisters[index]; }
 
 std::optional<Frame> frame_of(const Table& table, const Registers& regs, Host& host) noexcept {
   const Convention& convention = table.convention();

@@ -1,6 +1,7 @@
 // The calling convention at both ends of a call: Registers -> Frame, and Result -> Registers.
 #pragma once
 
+#include <array>
 #include <optional>
 
 #include "abi/host.hpp"
@@ -26,8 +27,20 @@ void write_result(const Table& table, Registers& regs, const Result& result) noe
 /// Guest errno of a failed result; 0 if it has not failed.
 int guest_errno(const Table& table, const Result& result) noexcept;
 
-/// Register by its index in Convention: declaration order of Registers.
-Word& register_at(Registers& regs, unsigned index) noexcept;
-Word register_at(const Registers& regs, unsigned index) noexcept;
+namespace detail {
+// Declaration order of Registers; Convention's indices are positions in this list.
+inline constexpr std::array kRegisters = {
+    &Registers::r8,  &Registers::r9,  &Registers::r10, &Registers::r11, &Registers::r12, &Registers::r13,
+    &Registers::r14, &Registers::r15, &Registers::rdi, &Registers::rsi, &Registers::rbp, &Registers::rbx,
+    &Registers::rdx, &Registers::rax, &Registers::rcx, &Registers::rsp, &Registers::rip, &Registers::rflags};
+}  // namespace detail
+
+/// Register by its index in Convention.
+inline Word& register_at(Registers& regs, unsigned index) noexcept {
+  return regs.*detail::kRegisters[index];
+}
+inline Word register_at(const Registers& regs, unsigned index) noexcept {
+  return regs.*detail::kRegisters[index];
+}
 
 }  // namespace sudrun::abi

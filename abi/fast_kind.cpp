@@ -9,13 +9,13 @@ namespace {
 constexpr std::array<std::uint8_t, 6> kLinuxArguments{8, 9, 12, 2, 0, 1};
 constexpr std::uint8_t kRax = 13;
 
+}  // namespace
+
 /// As the assembly takes it for granted: Linux's registers, and the carry flag for errors.
-bool suits(const Convention& convention) noexcept {
+bool suits_fast_path(const Convention& convention) noexcept {
   return convention.carry_error && convention.number == kRax && convention.result == kRax &&
          convention.argc == kLinuxArguments.size() && convention.args == kLinuxArguments;
 }
-
-}  // namespace
 
 bool is_plain_word(RoleKind kind) noexcept {
   switch (kind) {
@@ -52,7 +52,8 @@ bool is_plain_int(RoleKind kind) noexcept {
 FastKind fast_kind(const Convention& convention, const CallModel& call, const CallModel& native,
                    const Entry& entry, const std::function<bool(const std::string&)>& identical) {
   const RoleKind result = call.returns.kind;
-  if (!suits(convention) || result == RoleKind::flags || result == RoleKind::signal) return FastKind::none;
+  if (!suits_fast_path(convention) || result == RoleKind::flags || result == RoleKind::signal)
+    return FastKind::none;
   const std::size_t count = call.args.size();
   if (count != entry.native_argc || count > kLinuxArguments.size()) return FastKind::none;
   for (std::size_t i = 0; i < count; ++i)

@@ -1,6 +1,5 @@
 #include "abi/personality.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -12,14 +11,13 @@ namespace {
 
 using Areas = std::vector<std::span<const HandlerEntry>>;
 
-/// By name. Of two of one name the first stands: a system's own is before the shared one.
-std::vector<HandlerEntry> sorted(const Areas& areas) {
+/// Of two of one name the first stands: a system's own is before the shared one.
+std::vector<HandlerEntry> all_of(const Areas& areas) {
+  std::size_t count = 0;
+  for (const auto area : areas) count += area.size();
   std::vector<HandlerEntry> all;
+  all.reserve(count);
   for (const auto area : areas) all.insert(all.end(), area.begin(), area.end());
-  std::stable_sort(all.begin(), all.end(),
-                   [](const HandlerEntry& a, const HandlerEntry& b) { return a.name < b.name; });
-  const auto same = [](const HandlerEntry& a, const HandlerEntry& b) { return a.name == b.name; };
-  all.erase(std::unique(all.begin(), all.end(), same), all.end());
   return all;
 }
 
@@ -65,7 +63,7 @@ std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept
   static std::array<std::vector<HandlerEntry>, std::size(kKnown)> all;
   for (std::size_t i = 0; i < std::size(kKnown); ++i) {
     if (kKnown[i].name != personality) continue;
-    if (all[i].empty()) all[i] = sorted(kKnown[i].handlers());
+    if (all[i].empty()) all[i] = all_of(kKnown[i].handlers());
     return all[i];
   }
   return {};

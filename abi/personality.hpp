@@ -61,7 +61,8 @@ class Personality {
   virtual void bind(const Table& table) = 0;
 
   virtual StackImage stack_image(const ImageInfo& image, std::string_view program_path) const = 0;
-  virtual Registers initial_registers(Word entry, Word stack_pointer) const noexcept = 0;
+  /// `ps_strings`: where that structure is, 0 without one.
+  virtual Registers initial_registers(Word entry, Word stack_pointer, Word ps_strings) const noexcept = 0;
   /// Machine code the guest returns through from signal handlers; mapped read-execute. May be empty.
   virtual std::span<const std::byte> trampoline() const noexcept = 0;
   virtual void set_trampoline(GuestAddr address) noexcept = 0;
@@ -125,7 +126,7 @@ std::unique_ptr<Personality> make_personality(std::string_view name);
 /// The release of `table` that `text` names ("14.1", "14.1-RELEASE-p2"; empty: the table's own). Nothing if
 /// the table knows it not.
 std::optional<Personality::Release> release_of(const Table& table, std::string_view text);
-/// Handlers of a personality, sorted by name. Used by the reader (to check) and the runtime (to bind).
+/// Handlers of a personality. Tables know them by their number here; who binds compares names.
 std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept;
 
 }  // namespace sudrun::abi

@@ -218,6 +218,10 @@ std::optional<Table> Table::wrap(std::span<const std::byte> block) noexcept {
   // A block stored as words may be padded at its end.
   if (header.size < sizeof(BlockHeader) || header.size > block.size()) return std::nullopt;
   if (!areas_inside(header) || !indices_inside(block.data(), header)) return std::nullopt;
+  return wrap_checked(block);
+}
+
+Table Table::wrap_checked(std::span<const std::byte> block) noexcept {
   Table table;
   table.base_ = block.data();
   return table;
@@ -268,7 +272,7 @@ FlagSet Table::flag_set(unsigned index) const noexcept {
   const BlockHeader& h = header();
   if (index >= h.flag_sets.count) return {};
   const FlagSetRecord& set = view<FlagSetRecord>(base_, h.flag_sets)[index];
-  return {string(set.name), view<FlagValue>(base_, h.flag_values).subspan(set.first, set.count),
+  return {set.name, view<FlagValue>(base_, h.flag_values).subspan(set.first, set.count),
           set.is_enum != 0, set.unknown, view<char>(base_, h.strings).data()};
 }
 FlagSet Table::flag_set(std::string_view name) const noexcept {
@@ -284,7 +288,7 @@ StructLayout Table::struct_layout(unsigned index) const noexcept {
   const BlockHeader& h = header();
   if (index >= h.structs.count) return {};
   const StructRecord& layout = view<StructRecord>(base_, h.structs)[index];
-  return {string(layout.name),
+  return {layout.name,
           layout.guest_size,
           layout.native_size,
           layout.identical != 0,

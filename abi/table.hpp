@@ -111,6 +111,7 @@ enum class FastKind : std::uint8_t {
   fd,         ///< the same, and the first is a descriptor
   fd_buffer,  ///< a descriptor, a buffer, its size, and numbers
   clock,      ///< clock_gettime: a clock of a flag set, and a timespec that is the same natively
+  futex,      ///< a word, an operation, a value, and zeros: some operations are a plain futex wait or wake
 };
 
 /// One call. Fixed size; offsets point into the string area.
@@ -133,6 +134,8 @@ struct Entry {
   /// For native rows: source of native argument i: 0…7 guest argument, 0x80 | k constant k of the table.
   std::array<std::uint8_t, 6> native_args;
   std::array<std::uint8_t, 2> reserved_end;
+  /// With FastKind::futex, bit N: operation N is a wait, or a wake.
+  std::uint32_t futex_waits, futex_wakes;
 };
 
 struct FlagValue {
@@ -150,9 +153,9 @@ class FlagSet {
  public:
   enum class Unknown : std::uint8_t { refuse, ignore, keep };
   FlagSet() = default;
-  FlagSet(std::string_view name, std::span<const FlagValue> values, bool is_enum, Unknown unknown,
+  FlagSet(std::uint32_t name, std::span<const FlagValue> values, bool is_enum, Unknown unknown,
           const char* strings) noexcept
-      : name_(name), values_(values), strings_(strings), is_enum_(is_enum), unknown_(unknown) {}
+      : values_(values), strings_(strings), name_(name), is_enum_(is_enum), unknown_(unknown) {}
 
   /// Guest to native; nothing if the value must be refused (EINVAL).
   std::optional<std::uint64_t> to_native(std::uint64_t guest) const noexcept;
@@ -161,7 +164,7 @@ class FlagSet {
   /// Guest value of NAME; nothing if there is no such value.
   std::optional<std::uint64_t> guest_value(std::string_view value_name) const noexcept;
 
-  std::string_view name() const noexcept { return name_; }
+  std::string_view name() const noexcept { return strings_ != nullptr ? strings_ + name_ : ""; }
   std::span<const FlagValue> values() const noexcept { return values_; }
   std::string_view value_name(const FlagValue& v) const noexcept { return strings_ + v.name; }
   bool is_enum() const noexcept { return is_enum_; }
@@ -169,9 +172,9 @@ class FlagSet {
   explicit operator bool() const noexcept { return strings_ != nullptr; }
 
  private:
-  std::string_view name_;
   std::span<const FlagValue> values_;
   const char* strings_ = nullptr;
+  std::uint32_t name_ = 0;  ///< found when asked for: most users do not
   bool is_enum_ = false;
   Unknown unknown_ = Unknown::refuse;
 };
@@ -194,15 +197,15 @@ struct Field {
 class StructLayout {
  public:
   StructLayout() = default;
-  StructLayout(std::string_view name, std::uint32_t guest_size, std::uint32_t native_size, bool identical,
+  StructLayout(std::uint32_t name, std::uint32_t guest_size, std::uint32_t native_size, bool identical,
                std::span<const Field> fields, const char* strings) noexcept
-      : name_(name),
-        fields_(fields),
+      : fields_(fields),
         strings_(strings),
+        name_(name),
         guest_size_(guest_size),
         native_size_(native_size),
         identical_(identical) {}
-  std::string_view name() const noexcept { return name_; }
+  std::string_view name() const noexcept { return strings_ != nullptr ? strings_ + name_ : ""; }
   std::span<const Field> fields() const noexcept { return fields_; }
   std::string_view field_name(const Field& f) const noexcept { return strings_ + f.name; }
   std::uint32_t guest_size() const noexcept { return guest_size_; }
@@ -211,10 +214,9 @@ class StructLayout {
   explicit operator bool() const noexcept { return strings_ != nullptr; }
 
  private:
-  std::string_view name_;
   std::span<const Field> fields_;
   const char* strings_ = nullptr;
-  std::uint32_t guest_size_ = 0, native_size_ = 0;
+  std::uint32_t name_ = 0, guest_size_ = 0, native_size_ = 0;
   bool identical_ = false;
 };
 
@@ -250,8 +252,11 @@ struct ReleaseId {
 class Table {
  public:
   Table() = default;
-  /// Wraps a block made by freeze(). Checks its header; nothing else is copied or relocated.
+  /// Wraps a block made by freeze(), which must outlive the table. Nothing if it is damaged: all that is
+  /// followed later is checked.
   static std::optional<Table> wrap(std::span<const std::byte> block) noexcept;
+  /// The same for a block that wrap() has accepted before.
+  static Table wrap_checked(std::span<const std::byte> block) noexcept;
 
   std::string_view abi() const noexcept;
   std::string_view title() const noexcept;

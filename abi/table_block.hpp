@@ -104,6 +104,6 @@ static_assert(std::has_unique_object_representations_v<VariantCase>);
 static_assert(std::has_unique_object_representations_v<SignalRecord>);
 static_assert(std::has_unique_object_representations_v<NoteId>);
 static_assert(std::has_unique_object_representations_v<ReleaseId>);
-static_assert(sizeof(Entry) == 116 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 24);
+static_assert(sizeof(Entry) == 124 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 24);
 
 }  // namespace sudrun::abi::detail

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 
 #include "abi/block_writer.hpp"
 #include "abi/fast_kind.hpp"
@@ -79,6 +78,7 @@ class Freezer {
   void check_native_role(const CallModel& call, const ArgModel& arg, std::size_t& scratch,
                          std::size_t& largest) const;
   std::uint8_t constant(std::uint64_t value, const CallModel& call);
+  void futex(const CallModel& call, Entry& entry) const;
 
   const TableModel& guest_;
   const TableModel& native_;
@@ -87,8 +87,6 @@ class Freezer {
   BlockWriter block_;
   BlockHeader header_{};
   std::vector<std::uint64_t> constants_;
-  std::vector<std::uint32_t> handler_offsets_;
-  std::map<std::string, std::uint16_t> handler_index_;
   std::vector<MatchedStruct> structs_;
   std::vector<std::uint8_t> flag_widths_;
   std::vector<VariantRecord> variants_;
@@ -106,7 +104,9 @@ std::vector<std::byte> Freezer::freeze() {
   header_.constants = block_.area(constants_);
   header_.variants = block_.area(variants_);
   header_.cases = block_.area(cases_);
-  header_.handlers = block_.area(handler_offsets_);
+  std::vector<std::uint32_t> handlers;
+  for (const std::string_view name : handlers_) handlers.push_back(block_.string(std::string(name)));
+  header_.handlers = block_.area(handlers);
   return block_.finish(header_);
 }
 
@@ -476,6 +476,36 @@ void Freezer::native_action(const CallModel& call, Entry& entry) {
   }
 }
 
+/// The assembly knows one arrangement of the arguments.
+void Freezer::futex(const CallModel& call, Entry& entry) const {
+  const FutexModel& model = *call.futex;
+  const auto is = [&](std::size_t i, const std::string& name) {
+    return i < call.args.size() && call.args[i].name == name;
+  };
+  if (!is(0, model.word) || !is(1, model.by) || !is(2, model.value))
+    fail(model.where, "the arguments of `" + call.name +
+                          "` are not a word, what to do, and a value; expected these three first");
+  const RoleModel& by = call.args[1].role;
+  if (by.kind != RoleKind::flags)
+    fail(model.where, "`" + model.by + "` has no named values; expected an argument with a flag set");
+  const FlagSetModel& set = *find_row(guest_.flags, by.type);
+  const auto bits = [&](const std::vector<std::string>& names) {
+    std::uint32_t mask = 0;
+    for (const std::string& name : names) {
+      const FlagValueModel* const operation = find_row(set.values, name);
+      if (operation == nullptr || operation->value >= 32)
+        fail(model.where, "`" + name + "` is not a value below 32 of `" + set.name + "`; expected one");
+      mask |= std::uint32_t{1} << operation->value;
+    }
+    return mask;
+  };
+  const std::uint32_t waits = bits(model.wait), wakes = bits(model.wake);
+  if (!suits_fast_path(guest_.convention)) return;
+  entry.fast = FastKind::futex;
+  entry.futex_waits = waits;
+  entry.futex_wakes = wakes;
+}
+
 void Freezer::action(const CallModel& call, Entry& entry) {
   switch (call.action) {
     case Action::native:
@@ -484,14 +514,13 @@ void Freezer::action(const CallModel& call, Entry& entry) {
       entry.target = static_cast<std::uint16_t>(find_row(guest_.errnos, call.target)->value);
       return;
     case Action::handler: {
-      if (std::find(handlers_.begin(), handlers_.end(), call.target) == handlers_.end()) {
+      const auto at = std::find(handlers_.begin(), handlers_.end(), call.target);
+      if (at == handlers_.end()) {
         fail(call.target_where, "the personality `" + guest_.personality + "` has no handler `" +
                                     call.target + "`; expected the name of one it has");
       }
-      const auto [at, is_new] =
-          handler_index_.try_emplace(call.target, static_cast<std::uint16_t>(handler_offsets_.size()));
-      if (is_new) handler_offsets_.push_back(block_.string(call.target));
-      entry.target = at->second;
+      entry.target = static_cast<std::uint16_t>(at - handlers_.begin());
+      if (call.futex) futex(call, entry);
       return;
     }
     default:

@@ -12,8 +12,8 @@
 namespace sudrun::abi {
 
 /// Checks `guest` against `native` and builds its block; the output depends on nothing else. `handlers` are
-/// the names rows may call. `guest` may be the native model itself. Throws TableError. The block is to be
-/// kept at an address aligned to 8.
+/// the names rows may call; rows call them by their numbers in it. `guest` may be the native model itself.
+/// Throws TableError. The block is to be kept at an address aligned to 8.
 std::vector<std::byte> freeze(const TableModel& guest, const TableModel& native,
                               std::span<const std::string_view> handlers);
 
@@ -21,7 +21,7 @@ std::vector<std::byte> freeze(const TableModel& guest, const TableModel& native,
 /// against, without the native YAML file.
 TableModel native_model(const Table& native);
 
-/// Names of `personality`'s handlers (abi/personality.hpp), sorted.
+/// Names of `personality`'s handlers, in the order of handlers_of() (abi/personality.hpp).
 std::vector<std::string_view> handler_names(std::string_view personality);
 /// Those of `handlers` that no row of `model` names.
 std::vector<std::string_view> unused_handlers(const TableModel& model,

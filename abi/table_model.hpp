@@ -53,6 +53,13 @@ struct ArgModel {
   Where where;
 };
 
+/// Which operations of a row with a handler are plain sleeps and wakes on a word.
+struct FutexModel {
+  std::string word, by, value;          ///< arguments
+  std::vector<std::string> wait, wake;  ///< values of `by`
+  Where where;
+};
+
 using NativeArg = std::variant<std::string, std::uint64_t>;  ///< an argument's name, or a constant
 
 struct CallModel {
@@ -66,6 +73,7 @@ struct CallModel {
   Support support = Support::none;
   std::string note;
   bool interrupt_fails = false;
+  std::optional<FutexModel> futex;
   Where where;
   Where target_where;
 };

@@ -1,5 +1,5 @@
-// Capstone, loaded when the first instruction is to be decoded. Its tables are megabytes of relocations,
-// which would double the time and the memory of starting a program; most programs end without any use for it.
+// Where Capstone is: in the command itself (capstone_linked.cpp), or in its shared library
+// (capstone_loaded.cpp). The one who links decides.
 #pragma once
 
 #include <capstone/capstone.h>

@@ -13,6 +13,12 @@
 #include "abi/types.hpp"
 #include "runtime/gate.hpp"
 
+// glibc 2.35 and later; elsewhere there is nothing to take back.
+extern "C" {
+[[gnu::weak]] extern const std::ptrdiff_t sudrun_rseq_offset asm("__rseq_offset");
+[[gnu::weak]] extern const unsigned sudrun_rseq_size asm("__rseq_size");
+}
+
 namespace sudrun::runtime {
 namespace {
 
@@ -76,6 +82,17 @@ TrapMode choose_trap(TrapMode wanted, bool inherited_filter, std::string& error)
 
 std::int64_t arm_thread(TrapMode mode, ThreadBlock& block) noexcept {
   return mode == TrapMode::sud ? arm_sud(&block.selector) : 0;
+}
+
+void drop_restartable_sequences() noexcept {
+  constexpr std::uint64_t kUnregister = 1;  // RSEQ_FLAG_UNREGISTER, linux/rseq.h
+  constexpr std::uint64_t kSignature = 0x53053053;
+  if (&sudrun_rseq_offset == nullptr || &sudrun_rseq_size == nullptr || sudrun_rseq_size == 0) return;
+  const std::uint64_t area =
+      word(__builtin_thread_pointer()) + static_cast<std::uint64_t>(sudrun_rseq_offset);
+  // It must be as long as it was registered: 32 bytes at first, later what the kernel has asked for.
+  for (std::uint64_t size = 32; size <= 256; size += 32)
+    if (native(SYS_rseq, area, size, kUnregister, kSignature) == 0) return;
 }
 
 void disarm_thread(TrapMode mode) noexcept {

@@ -21,6 +21,10 @@ TrapMode choose_trap(TrapMode wanted, bool inherited_filter, std::string& error)
 
 /// Arms (or, after fork, re-arms) the calling thread. Returns 0 or a negative errno. Async-signal-safe.
 std::int64_t arm_thread(TrapMode mode, ThreadBlock& block) noexcept;
+/// Takes back the C library's restartable sequences (rseq) of the calling thread, which the kernel would go
+/// on writing to whenever the thread is switched to. The C library itself then asks the kernel for what it
+/// reads there; and a Linux program may have its own.
+void drop_restartable_sequences() noexcept;
 /// Takes the trap off the calling thread; its block may then be unmapped. Async-signal-safe.
 void disarm_thread(TrapMode mode) noexcept;
 

@@ -17,7 +17,7 @@ std::size_t CallSites::find(abi::Host* host, abi::Word address) noexcept {
   static_assert(kSlots == std::size_t{1} << (64 - 51));
   for (unsigned probe = 0; probe < kProbes; ++probe) {
     const std::size_t index = (hash + probe) % kSlots;
-    std::atomic<std::uint64_t>& slot = slots_[index];
+    std::atomic<std::uint64_t>& slot = sites_->slots[index];
     std::uint64_t seen = slot.load(std::memory_order_relaxed);
     if (seen >> 2 == address && seen != 0) return index;
     if (seen != 0) continue;
@@ -37,22 +37,22 @@ CallSites::Seen CallSites::note(abi::Host& host, abi::Word address, unsigned hot
   traps_.fetch_add(1, std::memory_order_relaxed);
   const std::size_t index = find(&host, address);
   if (index == kSlots) return {kind_at(host, address), false};
-  const auto kind = static_cast<Kind>(slots_[index].load(std::memory_order_relaxed) & 3);
-  const std::uint8_t before = traps_at_[index].load(std::memory_order_relaxed);
+  const auto kind = static_cast<Kind>(sites_->slots[index].load(std::memory_order_relaxed) & 3);
+  const std::uint8_t before = sites_->traps_at[index].load(std::memory_order_relaxed);
   if (before == kSettled) return {kind, false};
-  if (before < hot_after) traps_at_[index].store(before + 1, std::memory_order_relaxed);
+  if (before < hot_after) sites_->traps_at[index].store(before + 1, std::memory_order_relaxed);
   return {kind, before + 1U >= hot_after};
 }
 
 void CallSites::settle(abi::Word address) noexcept {
   if (const std::size_t index = find(nullptr, address); index != kSlots)
-    traps_at_[index].store(kSettled, std::memory_order_relaxed);
+    sites_->traps_at[index].store(kSettled, std::memory_order_relaxed);
 }
 
 void CallSites::forget(abi::Word start, abi::Word end) noexcept {
   for (std::size_t i = 0; i < kSlots; ++i) {
-    const abi::Word address = slots_[i].load(std::memory_order_relaxed) >> 2;
-    if (address >= start && address < end) traps_at_[i].store(0, std::memory_order_relaxed);
+    const abi::Word address = sites_->slots[i].load(std::memory_order_relaxed) >> 2;
+    if (address >= start && address < end) sites_->traps_at[i].store(0, std::memory_order_relaxed);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "abi/host.hpp"
+#include "runtime/zeroed.hpp"
 
 namespace sudrun::runtime {
 
@@ -44,9 +45,12 @@ class CallSites {
   static constexpr std::uint8_t kSettled = 0xff;
   std::size_t find(abi::Host* host, abi::Word address) noexcept;
 
-  // A slot is address << 2 | kind; 0 is free. Slots are only ever filled.
-  std::array<std::atomic<std::uint64_t>, kSlots> slots_{};
-  std::array<std::atomic<std::uint8_t>, kSlots> traps_at_{};
+  struct Sites {
+    // A slot is address << 2 | kind; 0 is free. Slots are only ever filled.
+    std::array<std::atomic<std::uint64_t>, kSlots> slots;
+    std::array<std::atomic<std::uint8_t>, kSlots> traps_at;
+  };
+  Zeroed<Sites> sites_;
   std::atomic<unsigned> count_{0};
   std::atomic<std::uint64_t> traps_{0};
 };

@@ -25,7 +25,7 @@ std::int64_t HiddenDescriptors::hide(int fd) noexcept {
     return -EMFILE;
   }
   const auto n = static_cast<unsigned>(moved);
-  bits_[n / 64].fetch_or(std::uint64_t{1} << (n % 64), std::memory_order_relaxed);
+  (*bits_)[n / 64].fetch_or(std::uint64_t{1} << (n % 64), std::memory_order_relaxed);
   for (unsigned low = lowest_.load(); n < low && !lowest_.compare_exchange_weak(low, n);) {
   }
   return moved;
@@ -34,7 +34,7 @@ std::int64_t HiddenDescriptors::hide(int fd) noexcept {
 void HiddenDescriptors::close(int fd) noexcept {
   if (!contains(fd)) return;
   const auto n = static_cast<unsigned>(fd);
-  bits_[n / 64].fetch_and(~(std::uint64_t{1} << (n % 64)), std::memory_order_relaxed);
+  (*bits_)[n / 64].fetch_and(~(std::uint64_t{1} << (n % 64)), std::memory_order_relaxed);
   native(SYS_close, n);
 }
 

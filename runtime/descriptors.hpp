@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "runtime/zeroed.hpp"
+
 namespace sudrun::runtime {
 
 class HiddenDescriptors {
@@ -16,7 +18,7 @@ class HiddenDescriptors {
   bool contains(int fd) const noexcept {
     const auto n = static_cast<unsigned>(fd);
     return n >= lowest_.load(std::memory_order_relaxed) && n < kLimit &&
-           ((bits_[n / 64].load(std::memory_order_relaxed) >> (n % 64)) & 1) != 0;
+           (((*bits_)[n / 64].load(std::memory_order_relaxed) >> (n % 64)) & 1) != 0;
   }
   /// Descriptors below this number are not hidden. It only goes down.
   const std::atomic<unsigned>& lowest() const noexcept { return lowest_; }
@@ -24,7 +26,7 @@ class HiddenDescriptors {
  private:
   static constexpr unsigned kLimit = 1U << 20;  // the kernel's default fs.nr_open
   std::atomic<unsigned> lowest_{kLimit};
-  std::array<std::atomic<std::uint64_t>, kLimit / 64> bits_{};
+  Zeroed<std::array<std::atomic<std::uint64_t>, kLimit / 64>> bits_;
 };
 
 }  // namespace sudrun::runtime

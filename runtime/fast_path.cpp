@@ -1,10 +1,11 @@
 #include "runtime/fast_path.hpp"
 
-#include <dlfcn.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
 
+#include "loader/loaded_image.hpp"
 #include "runtime/gate.hpp"
 
 namespace sudrun::runtime {
@@ -15,8 +16,10 @@ using abi::FastKind;
 
 /// The C library has its own way to the same function, but only through the thread pointer.
 std::uint64_t clock_of_the_host() noexcept {
-  void* const vdso = ::dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
-  return vdso != nullptr ? word(::dlsym(vdso, "__vdso_clock_gettime")) : 0;
+  const auto* const vdso = reinterpret_cast<const std::byte*>(::getauxval(AT_SYSINFO_EHDR));
+  if (vdso == nullptr) return 0;
+  const auto offset = loader::find_function({vdso, loader::loaded_size(vdso)}, "__vdso_clock_gettime");
+  return offset ? word(vdso + *offset) : 0;
 }
 
 std::uint64_t word_of(const std::atomic<std::uint64_t>& id) noexcept {
@@ -54,6 +57,9 @@ FastCall fast_call(const Entry& entry, const CachedIds& ids, bool has_clock) noe
     case FastKind::clock:
       if (has_clock) return {at(&sudrun_fast_clock), 0};
       break;
+    case FastKind::futex:
+      return {at(&sudrun_fast_futex), entry.futex_waits | static_cast<std::uint64_t>(entry.futex_wakes)
+                                                              << 32};
     case FastKind::none:
       break;
   }

@@ -14,7 +14,7 @@ namespace sudrun::runtime {
 /// One call: where its code is, and what that code needs to know.
 struct FastCall {
   std::uint64_t code;     ///< address of a sudrun_fast_* label
-  std::uint64_t operand;  ///< native number, or the address of a word to return
+  std::uint64_t operand;  ///< native number, the address of a word to return, or operations that are futexes
 };
 
 struct alignas(64) FastPath {

@@ -17,7 +17,11 @@
 #define NR_arch_prctl 158
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
+#define NR_futex 202
+#define FUTEX_WAIT 0
+#define FUTEX_WAKE 1
 #define EINTR 4
+#define EAGAIN 11
 
         .section .text.sudrun_gate, "ax", @progbits
         .p2align 12

@@ -19,9 +19,11 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const char sudrun_site_entry[], sudrun_site_noted[],
     sudrun_site_flags_noted[], sudrun_site_stack_left[], sudrun_site_committed[];
 [[gnu::visibility("hidden")]] extern const char sudrun_fast_none[], sudrun_fast_plain[], sudrun_fast_fd[],
-    sudrun_fast_fd_buffer[], sudrun_fast_known[], sudrun_fast_clock[];
+    sudrun_fast_fd_buffer[], sudrun_fast_known[], sudrun_fast_clock[], sudrun_fast_futex[];
 [[gnu::visibility("hidden")]] extern const char sudrun_fast_syscall[], sudrun_fast_returned[],
     sudrun_fast_swapped[], sudrun_fast_result_noted[], sudrun_fast_end[];
+[[gnu::visibility("hidden")]] extern const char sudrun_futex_moved[], sudrun_futex_returned[],
+    sudrun_futex_restored[], sudrun_futex_noted[], sudrun_futex_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_clock_store[], sudrun_clock_stored[],
     sudrun_clock_done[], sudrun_clock_end[], sudrun_clock_failed[];
 [[gnu::visibility("hidden")]] extern const char sudrun_known_on_host_stack[], sudrun_known_back[],

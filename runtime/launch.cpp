@@ -349,7 +349,8 @@ void launch(const LaunchOptions& options) {
     if (process->tracer() != nullptr) process->signals().catch_deaths();
     return true;
   });
-  if (const auto r = thread.run(guest.initial_registers(first, built.stack_pointer), 0, {}); r != 0)
+  if (const auto r = thread.run(guest.initial_registers(first, built.stack_pointer, built.ps_strings), 0, {});
+      r != 0)
     throw LaunchError(kExitOwnFailure, "cannot arm the trap: " + error_text(static_cast<int>(-r)));
   thread.clear_tid();
   // The first thread has ended before the process. Its host thread stays: without it /proc/self would be

@@ -30,8 +30,8 @@ struct LaunchOptions {
   TrapMode trap = TrapMode::automatic;
   bool inherited_filter = false;
   bool rewrite = true;  ///< call sites that trap often are rewritten
-  /// Traps of the process before that begins. To begin takes as long as about so many traps: Capstone is
-  /// loaded. Programs that end before never pay for it.
+  /// Traps of the process before that begins. To begin takes time and a megabyte of memory, for Capstone's
+  /// tables. Programs that end before never pay for it.
   std::uint64_t rewrite_after = 1000;
   bool trace = false;
   bool summary = false;

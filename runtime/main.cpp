@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include <iostream>
+#include <optional>
 
 #include "abi/builtin.hpp"
 #include "runtime/launch.hpp"
@@ -35,9 +36,15 @@ void list_abis() {
   }
 }
 
-int run(int argc, char** argv) {
+struct Wanted {
   LaunchOptions options;
   bool list = false, inspect = false;
+};
+
+/// Fills `wanted`, or returns the exit status. What reading takes of the heap is free again before the
+/// program runs.
+std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
+  LaunchOptions& options = wanted.options;
   CLI::App app("Runs programs built for other operating systems, unchanged.", "sudrun");
   app.formatter(std::make_shared<UsageFormatter>());
   app.footer(
@@ -67,8 +74,8 @@ int run(int argc, char** argv) {
       "Trap every call: leave the program's code as it is");
   app.add_option("--argv0", options.argv0, "What the program sees as its own name (argv[0])")
       ->type_name("NAME");
-  app.add_flag("--list-abis", list, "List the ABIs that are built in");
-  app.add_flag("--inspect", inspect, "Describe the program instead of running it");
+  app.add_flag("--list-abis", wanted.list, "List the ABIs that are built in");
+  app.add_flag("--inspect", wanted.inspect, "Describe the program instead of running it");
   app.add_option("--rewrite-after", options.rewrite_after)->group("");
   app.add_flag("--trace-append", options.trace_append)->group("");
   app.add_flag_callback("--empty-argv0", [&options] { options.argv0 = ""; })->group("");
@@ -85,10 +92,7 @@ int run(int argc, char** argv) {
     std::cerr << "sudrun: " << e.what() << " (see sudrun --help)\n";
     return runtime::kExitOwnFailure;
   }
-  if (list) {
-    list_abis();
-    return 0;
-  }
+  if (wanted.list) return std::nullopt;
   std::vector<std::string> rest = app.remaining();
   if (!rest.empty() && rest.front() == "--") {
     rest.erase(rest.begin());
@@ -102,11 +106,21 @@ int run(int argc, char** argv) {
   }
   options.program = rest.front();
   options.arguments.assign(rest.begin() + 1, rest.end());
-  if (inspect) {
-    std::cout << runtime::inspect_program(options);
+  return std::nullopt;
+}
+
+int run(int argc, char** argv) {
+  Wanted wanted;
+  if (const auto status = read_options(argc, argv, wanted)) return *status;
+  if (wanted.list) {
+    list_abis();
     return 0;
   }
-  runtime::launch(options);
+  if (wanted.inspect) {
+    std::cout << runtime::inspect_program(wanted.options);
+    return 0;
+  }
+  runtime::launch(wanted.options);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "runtime/process.hpp"
 
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,25 +25,17 @@ abi::NativeSigset ignored_by_default(const abi::Table& table) {
 
 std::vector<abi::Handler> bind_handlers(const abi::Table& table) {
   const auto known = abi::handlers_of(table.personality());
+  const auto names = table.handler_names();
+  if (names.size() != known.size()) throw std::runtime_error("the table is for other handlers");
   std::vector<abi::Handler> bound;
-  bound.reserve(table.handler_names().size());
-  for (const std::uint32_t offset : table.handler_names()) {
-    const std::string_view name = table.string(offset);
-    const auto at =
-        std::lower_bound(known.begin(), known.end(), name,
-                         [](const abi::HandlerEntry& entry, std::string_view n) { return entry.name < n; });
-    if (at == known.end() || at->name != name)
-      throw std::runtime_error("the table names an unknown handler '" + std::string(name) + "'");
-    bound.push_back(at->handler);
+  bound.reserve(known.size());
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (table.string(names[i]) != known[i].name)
+      throw std::runtime_error("the table names an unknown handler '" + std::string(table.string(names[i])) +
+                               "'");
+    bound.push_back(known[i].handler);
   }
   return bound;
-}
-
-FastPath* map_fast_path() {
-  void* const room =
-      mmap(nullptr, sizeof(FastPath), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (room == MAP_FAILED) throw std::bad_alloc();
-  return static_cast<FastPath*>(room);
 }
 
 }  // namespace
@@ -54,14 +45,13 @@ Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> pers
       personality_(std::move(personality)),
       handlers_(bind_handlers(table)),
       trap_(trap),
-      fast_path_(map_fast_path()),
       path_rules_(table),
       pid_(static_cast<int>(native(SYS_getpid))) {
   personality_->bind(table_);
   signals_.initialise(ignored_by_default(table_), personality_->spare_signal());
 }
 
-Process::~Process() { munmap(fast_path_, sizeof(FastPath)); }
+Process::~Process() = default;
 
 void Process::open_fast_path() noexcept {
   if (fast_path_->limit != 0 || tracer_ != nullptr) return;

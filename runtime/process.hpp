@@ -21,6 +21,7 @@
 #include "runtime/statistics.hpp"
 #include "runtime/sysroot.hpp"
 #include "runtime/thread_list.hpp"
+#include "runtime/zeroed.hpp"
 
 namespace sudrun::runtime {
 
@@ -108,7 +109,7 @@ class Process {
   Statistics statistics_;
   bool rewriting_ = false;
   std::uint64_t rewrite_after_ = 0;
-  FastPath* fast_path_;  ///< mapped; lives as long as the process
+  Zeroed<FastPath> fast_path_;
   CachedIds ids_;
   std::unique_ptr<Tracer> tracer_;
   ExecPolicy exec_policy_;

@@ -62,7 +62,7 @@ void GuestThread::serve_call() noexcept {
   block_.not_entered = false;
   const Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
   const Result result =
-      block_.entry == ENTRY_RESULT ? Result::of(block_.site_result) : carry_out(entry, *frame);
+      block_.entry == ENTRY_RESULT ? finish_site_call(entry, *frame) : carry_out(entry, *frame);
   if (result.is_native_error(EPIPE)) {
     abi::Call call{*this, process_.personality(), table, entry, *frame};
     process_.personality().pipe_broke(call);
@@ -88,6 +88,19 @@ void GuestThread::serve_call() noexcept {
   const bool returns = (result.is_ok() || result.is_failure()) && block_.context.regs.rip == resume;
   if (site.hot && site.kind == CallSites::Kind::syscall && returns && process_.worth_rewriting())
     rewrite_site(resume - kSyscallSize, number);
+}
+
+// The native call has been made, and TB_RESULT has what it said.
+Result GuestThread::finish_site_call(const Entry& entry, const Frame& frame) noexcept {
+  const Result result = Result::of(block_.site_result);
+  if (entry.fast != abi::FastKind::futex) return result;
+  if (result.is_ok() || result.is_native_error(EAGAIN)) return Result::ok();
+  if (!result.is_native_error(EINTR)) return result;
+  // The handler knows what an interrupted sleep is to the guest. It finds the signal waiting, or none that
+  // the guest should see, and sleeps again.
+  const Result again = carry_out(entry, frame);
+  block_.not_entered = false;  // the call had begun
+  return again;
 }
 
 Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {

@@ -139,6 +139,7 @@ class GuestThread final : public abi::Host {
   abi::NativeResult change_refused(long number, abi::Word start, abi::Word size) noexcept;
   void rewrite_site(abi::Word site, abi::Word number) noexcept;
   void serve_call() noexcept;
+  abi::Result finish_site_call(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   abi::Result act(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   bool should_restart(const abi::Entry& entry) noexcept;

@@ -119,6 +119,7 @@ GuestThread::~GuestThread() {
 
 std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
                               std::span<const std::byte> xstate) {
+  drop_restartable_sequences();
   native(SYS_arch_prctl, ARCH_GET_FS, word(&block_.host_fs));
   native(SYS_arch_prctl, ARCH_SET_GS, word(&block_));
   tid_ = static_cast<int>(native(SYS_gettid));
@@ -227,6 +228,7 @@ bool GuestThread::leave() noexcept {
         continue;
     }
     enter_stub();
+    if (block_.vector_load == VectorLoad::image) forget_initial_x87(block_.context.xstate);
     asm volatile("" ::: "memory");
     block_.side = Side::leaving;
     asm volatile("" ::: "memory");
@@ -369,11 +371,14 @@ Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* fram
   greg_t* const live = frame->uc_mcontext.gregs;
   const auto rip = static_cast<std::uint64_t>(live[REG_RIP]);
   const bool made = between(rip, sudrun_fast_returned, sudrun_fast_end) ||
+                    between(rip, sudrun_futex_returned, sudrun_futex_end) ||
                     between(rip, sudrun_clock_done, sudrun_clock_end);
-  const bool noted =
-      between(rip, sudrun_fast_result_noted, sudrun_fast_end) || rip >= word(sudrun_clock_done);
+  const bool noted = between(rip, sudrun_fast_result_noted, sudrun_fast_end) ||
+                     between(rip, sudrun_futex_noted, sudrun_futex_end) || rip >= word(sudrun_clock_done);
   if (made && !noted) block_.site_result = live[REG_RAX];
   if (rip == word(sudrun_fast_swapped)) live[REG_RDX] = live[REG_RCX];
+  if (between(rip, sudrun_futex_moved, sudrun_futex_restored))
+    live[REG_RSI] = static_cast<greg_t>(block_.context.regs.rsi);
   if (rip >= word(sudrun_site_noted)) live[REG_RAX] = static_cast<greg_t>(block_.site_number);
   if (rip >= word(sudrun_site_flags_noted)) {
     // From AH: SF, ZF, AF, PF, CF; from AL: OF.

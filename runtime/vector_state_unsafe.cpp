@@ -3,6 +3,7 @@
 #include <cpuid.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace sudrun::runtime {
@@ -85,6 +86,19 @@ std::span<std::byte> image_in_frame(void* fxsave_area) noexcept {
   SoftwareWords words;
   std::memcpy(&words, area + kSoftwareOffset, sizeof words);
   return {area, words.magic1 == kMagic1 ? words.size : kFxsaveSize};
+}
+
+void forget_initial_x87(std::span<std::byte> image) noexcept {
+  if (image.size() < kFxsaveSize + kHeaderSize) return;
+  constexpr std::size_t kRegisters = kMxcsrMaskEnd, kRegistersEnd = 160;
+  std::array<std::uint64_t, kRegistersEnd / 8> words;
+  std::memcpy(words.data(), image.data(), kRegistersEnd);
+  std::uint64_t changed = words[0] ^ kInitialControlWord;
+  for (std::size_t i = 1; i < words.size(); ++i)
+    if (i * 8 < kMxcsrOffset || i * 8 >= kRegisters) changed |= words[i];
+  if (changed != 0) return;
+  auto& components = reinterpret_cast<std::uint8_t&>(image[kFxsaveSize]);
+  components = static_cast<std::uint8_t>(components & ~COMPONENT_X87);
 }
 
 void initialise_image(std::span<std::byte> image, const VectorSupport& support) noexcept {

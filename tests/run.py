@@ -149,7 +149,7 @@ def within_reach(command, environment, suite, build, scratch):
         place.mkdir(mode=0o755)
         shutil.copytree(build / "tests", place / "tests", ignore=shutil.ignore_patterns("*.p", "*.a"))
         shutil.copytree(ROOT / "tables", place / "tables")
-        for name in ("sudrun", "libsudrun-exec.so"):
+        for name in ("sudrun", "sudrun-shared", "libsudrun-exec.so"):
             shutil.copy2(build / "runtime" / name, place / name)
         subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
     environment = dict(environment, SUDRUN_BINARY=str(place / "sudrun"), SUDRUN_GUESTS=str(place / "tests"),

@@ -122,6 +122,11 @@ class AioRegistry {
   void finish(AioRequest& request, Native&& native) noexcept;
   template <typename Native>
   void tell(AioNotice& notice, int error, Native&& native) noexcept;
+  bool open_book() noexcept;
+  std::span<AioRequest> requests() const noexcept {
+    return book_ ? std::span(book_->requests) : std::span<AioRequest>();
+  }
+  std::span<AioList> lists() const noexcept { return book_ ? std::span(book_->lists) : std::span<AioList>(); }
   bool has_earlier(const AioRequest& request) const noexcept;
   int start_helper(Host& host) noexcept;
   void kick(Host& host) noexcept;
@@ -133,8 +138,12 @@ class AioRegistry {
   const Table* table_ = nullptr;
   int pid_ = 0;
   std::uint64_t made_ = 0, ended_ = 0;
-  std::array<AioRequest, kMaxAioRequests> requests_;
-  std::array<AioList, kMaxAioRequests + 1> lists_;
+  /// Made when it is first needed: most programs never do, and it is large.
+  struct Book {
+    std::array<AioRequest, kMaxAioRequests> requests;
+    std::array<AioList, kMaxAioRequests + 1> lists;
+  };
+  std::unique_ptr<Book> book_;
   int wake_fd_ = -1;  ///< hidden eventfd the helper listens to; -1: there is no helper
   /// Changes whenever a request ends; what waiters wait for.
   std::atomic<std::uint32_t> endings_{0};

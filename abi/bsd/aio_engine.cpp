@@ -13,6 +13,7 @@
 #include <climits>
 #include <csignal>
 #include <ctime>
+#include <new>
 
 #include "abi/bsd/aio.hpp"
 
@@ -164,16 +165,22 @@ void AioRegistry::tell_list(Host& host, AioList& list) noexcept {
 // --- the requests
 // -------------------------------------------------------------------------------------------
 
+bool AioRegistry::open_book() noexcept {
+  if (!book_) book_.reset(new (std::nothrow) Book);
+  used_ = book_ != nullptr;
+  return used_;
+}
+
 AioRequest* AioRegistry::find_room() noexcept {
-  used_ = true;
-  for (AioRequest& request : requests_)
+  if (!open_book()) return nullptr;
+  for (AioRequest& request : requests())
     if (request.state == AioRequest::State::unused) return &request;
   return nullptr;
 }
 
 AioList* AioRegistry::make_list() noexcept {
-  used_ = true;
-  for (AioList& list : lists_) {
+  if (!open_book()) return nullptr;
+  for (AioList& list : lists()) {
     if (list.used) continue;
     list = AioList{};
     list.used = true;
@@ -185,7 +192,7 @@ AioList* AioRegistry::make_list() noexcept {
 
 AioRequest* AioRegistry::find(GuestAddr control, bool done_only) noexcept {
   AioRequest* oldest = nullptr;
-  for (AioRequest& request : requests_) {
+  for (AioRequest& request : requests()) {
     if (request.state == AioRequest::State::unused || request.control != control) continue;
     if (done_only && request.state != AioRequest::State::done) continue;
     if (oldest == nullptr || request.made < oldest->made) oldest = &request;
@@ -195,7 +202,7 @@ AioRequest* AioRegistry::find(GuestAddr control, bool done_only) noexcept {
 
 AioRequest* AioRegistry::first_done() noexcept {
   AioRequest* first = nullptr;
-  for (AioRequest& request : requests_) {
+  for (AioRequest& request : requests()) {
     if (request.state != AioRequest::State::done) continue;
     if (first == nullptr || request.ended < first->ended) first = &request;
   }
@@ -217,7 +224,7 @@ AioRegistry::Outcome AioRegistry::take(AioRequest& request) noexcept {
 }
 
 bool AioRegistry::has_earlier(const AioRequest& request) const noexcept {
-  for (const AioRequest& other : requests_) {
+  for (const AioRequest& other : requests()) {
     if (other.state == AioRequest::State::waiting && other.made < request.made &&
         other.inode == request.inode && other.device == request.device && other.reads() == request.reads())
       return true;
@@ -267,7 +274,7 @@ void AioRegistry::kick(Host& host) noexcept {
 
 int AioRegistry::cancel(Host& host, int fd, GuestAddr control) noexcept {
   bool cancelled = false, refused = false;
-  for (AioRequest& request : requests_) {
+  for (AioRequest& request : requests()) {
     if (request.fd != fd || (!is_null(control) && request.control != control)) continue;
     if (request.state == AioRequest::State::running) refused = true;
     if (request.state != AioRequest::State::waiting) continue;
@@ -293,13 +300,13 @@ NativeResult AioRegistry::wait(Host& host, const timespec* deadline,
 }
 
 void AioRegistry::after_fork_in_child(Host& host) noexcept {
-  for (AioRequest& request : requests_) {
+  for (AioRequest& request : requests()) {
     if (request.state == AioRequest::State::unused) continue;
     if (request.own_fd >= 0) host.close_hidden(request.own_fd);
     if (request.notice.event_fd >= 0) host.close_hidden(request.notice.event_fd);
     request = AioRequest{};
   }
-  for (AioList& list : lists_) {
+  for (AioList& list : lists()) {
     if (!list.used) continue;
     if (list.notice.event_fd >= 0) host.close_hidden(list.notice.event_fd);
     list = AioList{};
@@ -340,7 +347,7 @@ void AioRegistry::serve(NativeCall native_call) noexcept {
     {
       const std::scoped_lock hold(mutex_);
       polled[0] = {wake_fd_, POLLIN, 0};
-      for (AioRequest& request : requests_) {
+      for (AioRequest& request : requests()) {
         if (request.state != AioRequest::State::waiting || has_earlier(request)) continue;
         polled[count] = {request.own_fd, static_cast<short>(request.reads() ? POLLIN : POLLOUT), 0};
         made[count] = request.made;

@@ -220,21 +220,25 @@ class KqueueRegistry::Wait {
     waited_ = true;
     std::int64_t wait = left_;
     if (slice && (wait < 0 || wait > kLookAgain)) wait = kLookAgain;
+    if (wait <= 0) return note(look(fd, events, room, wait), wait);
     timespec limit{wait / kSecond, wait % kSecond};
     if (!registry_.no_pwait2_.load(std::memory_order_relaxed)) {
-      const NativeResult got =
-          make(SYS_epoll_pwait2, fd, events, room, wait < 0 ? 0 : host_word(&limit), wait, limit);
+      const NativeResult got = make(SYS_epoll_pwait2, fd, events, room, host_word(&limit), limit);
       if (got != -ENOSYS) return note(got, wait);
       registry_.no_pwait2_.store(true, std::memory_order_relaxed);
     }
-    const std::int64_t ms = wait < 0 ? -1 : std::min<std::int64_t>((wait + 999'999) / 1'000'000, INT_MAX);
-    return note(make(SYS_epoll_pwait, fd, events, room, static_cast<Word>(ms), wait, limit), wait);
+    const std::int64_t ms = std::min<std::int64_t>((wait + 999'999) / 1'000'000, INT_MAX);
+    return note(make(SYS_epoll_pwait, fd, events, room, static_cast<Word>(ms), limit), wait);
   }
 
  private:
-  NativeResult make(long number, int fd, epoll_event* events, unsigned room, Word limit, std::int64_t wait,
+  /// For no time, or as long as it takes: no clock is needed, and the plainest call will do.
+  NativeResult look(int fd, epoll_event* events, unsigned room, std::int64_t wait) noexcept {
+    if (wait == 0) return host_.call(SYS_epoll_wait, fd_word(fd), host_word(events), room, 0);
+    return host_.call_interruptible(SYS_epoll_wait, fd_word(fd), host_word(events), room, fd_word(-1));
+  }
+  NativeResult make(long number, int fd, epoll_event* events, unsigned room, Word limit,
                     timespec& left) noexcept {
-    if (wait == 0) return host_.call(number, fd_word(fd), host_word(events), room, limit, 0, 8);
     return host_.call_timed(number, left, fd_word(fd), host_word(events), room, limit, 0, 8);
   }
   NativeResult note(NativeResult got, std::int64_t wait) noexcept {

@@ -248,6 +248,8 @@ Result listen_call(Call& call) noexcept {
 
 // --- accepting ------------------------------------------------------------------------------------------
 
+}  // namespace
+
 Result accept_with(Call& call, int native_flags) noexcept {
   NameArgument argument(call, call.addr(1), call.addr(2));
   const bool wants_name = !is_null(call.addr(1));
@@ -264,6 +266,8 @@ Result accept_with(Call& call, int native_flags) noexcept {
   call.host.call(SYS_close, static_cast<Word>(fd));
   return Result::fail(EFAULT);
 }
+
+namespace {
 
 /// accept: the new socket has the listener's O_NONBLOCK, which Linux does not pass on.
 Result accept_call(Call& call) noexcept {

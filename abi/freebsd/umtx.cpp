@@ -435,7 +435,12 @@ int wait_word(Host& host, GuestAddr word, Word value, bool is_long, const Deadli
     std::uint32_t found = 0;
     return host.load32(word, found) ? 0 : EFAULT;  // no 32-bit word can be that
   }
-  return sleep_on(host, word, low, deadline);
+  const int error = sleep_on(host, word, low, deadline);
+  if (error != EINTR) return error;
+  // The signal may have come before the word was looked at; a word that differs says 0 all the same.
+  std::uint32_t found = 0;
+  if (!host.load32(word, found)) return EFAULT;
+  return found == low ? EINTR : 0;
 }
 
 Result finish(int error, OnSignal on_signal) noexcept {

@@ -177,6 +177,32 @@ TEST_CASE("what a native row cannot translate needs a handler") {
   CHECK_THROWS_WITH(frozen(with_huge), Contains("bytes to convert"));
 }
 
+TEST_CASE("a row says which of its operations are plain sleeps and wakes") {
+  const auto row = [](std::string_view args, std::string_view futex) {
+    return "400: {name: x, args: {" + std::string(args) + "}, handler: exit, futex: {" + std::string(futex) +
+           "}, support: full}";
+  };
+  const std::string args = "at: ptr, what: clock_id, value: ulong, a: ptr";
+  const std::string futex =
+      "word: at, by: what, value: value, wait: [CLOCK_MONOTONIC], wake: [CLOCK_REALTIME, CLOCK_VIRTUAL]";
+  const auto block =
+      frozen(replaced(kGuestYaml, "  300: {name: move", "  " + row(args, futex) + "\n  300: {name: move"));
+  const Entry& entry = Table::wrap(block)->entry(400);
+  CHECK(entry.fast == FastKind::futex);
+  CHECK(entry.futex_waits == 1U << 4);
+  CHECK(entry.futex_wakes == 3U);
+  CHECK(SmallTable()->entry(1).fast == FastKind::none);
+
+  CHECK_THAT(error_of_row(row("what: clock_id, at: ptr, value: ulong", futex)),
+             Contains("expected these three first"));
+  CHECK_THAT(error_of_row(row("at: ptr, what: int, value: ulong", futex)), Contains("no named values"));
+  CHECK_THAT(error_of_row(row(args, replaced(futex, "CLOCK_VIRTUAL", "CLOCK_OTHER"))),
+             Contains("`CLOCK_OTHER` is not a value below 32 of `clock_id`"));
+  CHECK_THAT(error_of_row(row("at: ptr, what: open_flags, value: ulong",
+                              "word: at, by: what, value: value, wait: [O_EXLOCK], wake: []")),
+             Contains("`O_EXLOCK` is not a value below 32"));
+}
+
 TEST_CASE("structures with the same bytes on both sides are identical") {
   const SmallTable table;
   CHECK(table->struct_layout("timespec").identical());

@@ -198,6 +198,11 @@ TEST_CASE("each row has one action, or none and no support") {
              Contains("without `native`"));
   CHECK_THAT(error_of_row("400: {name: x, native: read, native_args: [y], support: full}"),
              Contains("`y` is not an argument"));
+  CHECK_THAT(error_of_row("400: {name: x, native: read, futex: {word: a}, support: full}"),
+             Contains("`futex` without `handler`"));
+  CHECK_THAT(
+      error_of_row("400: {name: x, handler: a, futex: {word: a, by: b, value: c, wait: []}, support: full}"),
+      Contains("wake"));
 }
 
 TEST_CASE("a row below full support needs a note") {

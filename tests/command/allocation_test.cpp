@@ -16,8 +16,7 @@ std::uint64_t allocations(const char* rounds, const std::vector<std::string>& op
   write_file(counter, std::string(4096, '\0'));
   std::vector<std::string> arguments = options;
   arguments.insert(arguments.end(), {guest("loop"), rounds});
-  Command command = sudrun_command(arguments);
-  command.set_env["LD_PRELOAD"] = guest("libcount_allocations.so");
+  Command command = sudrun_command_with("libcount_allocations.so", arguments);
   command.set_env["SUDRUN_COUNT"] = counter;
   const Outcome outcome = run(command);
   INFO(outcome.err.substr(0, 500));

@@ -76,8 +76,7 @@ TEST_CASE("a kernel without FSGSBASE is asked for each change of the thread poin
     for (const auto& [name, test_case] : cases) {
       std::vector<std::string> arguments{guest(name), test_case};
       if (!rewrite) arguments.insert(arguments.begin(), "--no-rewrite");
-      Command command = sudrun_command(arguments);
-      command.set_env["LD_PRELOAD"] = guest("libno_fsgsbase.so");
+      Command command = sudrun_command_with("libno_fsgsbase.so", arguments);
       const TemporaryDirectory directory;
       command.cwd = directory.path();
       const Outcome outcome = run(command);

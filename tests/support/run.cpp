@@ -270,6 +270,12 @@ Command sudrun_command(std::vector<std::string> arguments) {
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   return command;
 }
+Command sudrun_command_with(std::string_view library, std::vector<std::string> arguments) {
+  Command command = sudrun_command(std::move(arguments));
+  command.argv.front() += "-shared";
+  command.set_env["LD_PRELOAD"] = guest(library);
+  return command;
+}
 Outcome run_sudrun(std::vector<std::string> arguments) { return run(sudrun_command(std::move(arguments))); }
 
 TemporaryDirectory::TemporaryDirectory() {

@@ -54,6 +54,8 @@ std::string sudrun_binary();
 /// `sudrun ARGUMENTS…` with --trap=$SUDRUN_TEST_TRAP in front where that is set, and --no-rewrite where
 /// SUDRUN_TEST_NO_REWRITE is.
 Command sudrun_command(std::vector<std::string> arguments);
+/// The same with $SUDRUN_GUESTS/LIBRARY preloaded, by the sudrun that has a dynamic linker.
+Command sudrun_command_with(std::string_view library, std::vector<std::string> arguments);
 /// True if SUDRUN_TEST_TRAP asks for the filter.
 bool tests_the_filter();
 Outcome run_sudrun(std::vector<std::string> arguments);

@@ -5,7 +5,7 @@
 extern const unsigned char __executable_start[] __attribute__((visibility("hidden"))), etext[] __attribute__((visibility("hidden")));
 enum { kThreads = 3, kWorkers = 2, kUntil = 12000 };
 
-static volatile long handled, before_call, behind_call, in_routine;
+static volatile long handled, before_call, behind_call, in_routine, slept;
 static volatile bool stop;
 static unsigned char* volatile trampoline;   // the page that handlers return to: the kernel's, and known to the program
 static void learn(int signal, struct siginfo* info, struct ucontext* context) { trampoline = (unsigned char*)((unsigned long)__builtin_return_address(0) & ~(kPage - 1UL)); }
@@ -22,7 +22,7 @@ struct worker {
   struct thread thread;          // first: thread_self()
   struct site site;
   struct machine in, out;
-  long number;
+  long number, result;           // `result`: what the call is to return
   bool failed;
   volatile bool inside;          // `site` and `in` are what is being run
   unsigned char *stack, *alternate;
@@ -59,9 +59,9 @@ static void look(int signal, struct siginfo* info, struct ucontext* context) {
   const unsigned long kSeen = kStatusFlags | kDirection | kIdFlag;
   if (behind) {
     CHECK_EQ(m->mc_rcx, at);
-    if (w->number != SYS_clock_gettime) CHECK_EQ(m->mc_rax, w->number == SYS_getpid ? pid : w->number == SYS_getppid ? parent : EBADF);
-    else CHECK_EQ(m->mc_rax, 0);
-    CHECK_EQ(m->mc_rflags & kSeen, ((w->in.flags & ~(unsigned long)kCarry) | w->failed) & kSeen);
+    const bool woken = w->result == EINTR && m->mc_rax == 0;   // a sleep that has ended by itself
+    if (!woken) CHECK_EQ(m->mc_rax, w->result);
+    CHECK_EQ(m->mc_rflags & kSeen, ((w->in.flags & ~(unsigned long)kCarry) | (w->failed && !woken)) & kSeen);
   } else {
     CHECK_EQ(m->mc_rax, w->number);
     CHECK((unsigned long)m->mc_rcx == w->in.gpr[kRcx] || (unsigned char*)m->mc_rcx == at + 2);   // a call to be made again
@@ -75,38 +75,58 @@ enum { kSignals = 6 };
 static const int kStorm[kSignals] = {SIGALRM, SIGUSR1, SIGHUP, SIGINT, SIGTERM, SIGRTMIN};
 
 static struct layout layout;
-static void one_site(struct worker* w, unsigned kind) {
-  static const unsigned kCalls[] = {SYS_getpid, SYS_getppid, SYS_close, SYS_clock_gettime};
+// Words to sleep on, one for each worker, and what the calls are that make use of them.
+static volatile uint32_t words[kThreads];
+enum { kGetpid, kGetppid, kClose, kClock, kWake, kChanged, kAsleep, kBadWord, kCallCount };
+static void prepare_call(struct worker* w, unsigned which, const struct shape* shape, unsigned round) {
+  unsigned long* const r = w->in.gpr;
+  w->failed = which == kClose || which == kAsleep || which == kBadWord;
+  w->result = which == kGetpid ? pid : which == kGetppid ? parent : which == kClose ? EBADF : which == kAsleep ? EINTR : which == kBadWord ? EFAULT : 0;
+  if (which == kClose) r[kRdi] = (unsigned long)-1;
   static struct timespec times[kThreads];
-  w->number = kCalls[(kind / kShapeCount) % 4];
-  w->failed = w->number == SYS_close;
+  if (which == kClock) r[kRdi] = CLOCK_MONOTONIC, r[kRsi] = (unsigned long)&times[w - all];
+  if (which >= kWake) {
+    static const unsigned kOps[] = {UMTX_WAIT_UINT_PRIVATE, UMTX_WAIT_UINT};
+    const unsigned op = which == kWake ? (round % 2 ? UMTX_WAKE : UMTX_WAKE_PRIVATE) : kOps[round % 2];
+    r[kRdi] = which == kBadWord ? 64 : (unsigned long)&words[w - all];
+    r[kRsi] = (r[kRsi] & ~0xffffffffUL) | op;      // an int: the rest of the register is anything
+    r[kRdx] = which == kWake ? 1 + (r[kRdx] & 0xffff) : which == kChanged ? 1 + (r[kRdx] & 0xffffffe) : 0;
+    r[10] = r[8] = 0;
+    if (shape->number == kMovAndR10) r[kRcx] = 0;
+  }
+  r[kRax] = (unsigned long)w->number;
+  if (shape->number == kMovAndR10) r[10] = r[kRcx];
+}
+static void one_site(struct worker* w, unsigned kind) {
+  static const unsigned kCalls[kCallCount] = {SYS_getpid, SYS_getppid, SYS_close, SYS_clock_gettime, SYS__umtx_op, SYS__umtx_op, SYS__umtx_op, SYS__umtx_op};
+  const unsigned which = (kind / kShapeCount) % kCallCount;
+  w->number = kCalls[which];
   const struct shape* const shape = &kShapes[kind % kShapeCount];
   w->site = state_site(shape, (unsigned)w->number);
   make_runnable(w->site.pages, kSitePages);
   for (unsigned i = 0; i < 2 * kWarm; ++i) {
+    // Sleeps take until the next signal: only now and then one in between what wakes nobody.
+    const unsigned now = which == kAsleep && i % 8 != 7 ? kChanged : which;
     fill_state(&w->in, &layout, i);
-    if (w->failed) w->in.gpr[kRdi] = (unsigned long)-1;
-    if (w->number == SYS_clock_gettime) w->in.gpr[kRdi] = CLOCK_MONOTONIC, w->in.gpr[kRsi] = (unsigned long)&times[w - all];
-    w->in.gpr[kRax] = (unsigned long)w->number;
-    if (shape->number == kMovAndR10) w->in.gpr[10] = w->in.gpr[kRcx];
+    prepare_call(w, now, shape, i);
     w->inside = true;
     exchange(&w->site, &w->in, &w->out);
     w->inside = false;
-    expect_kept(&w->out, &w->in, &w->site, w->failed, true);
+    const bool woken = now == kAsleep && stop && w->out.gpr[kRax] == 0;
+    expect_kept(&w->out, &w->in, &w->site, w->failed && !woken, true);
     expect_extended(&w->out, &w->in, &layout);
-    if (w->number == SYS_getpid) CHECK_EQ(w->out.gpr[kRax], pid);
-    if (w->number == SYS_getppid) CHECK_EQ(w->out.gpr[kRax], parent);
-    if (w->number == SYS_close) CHECK_EQ(w->out.gpr[kRax], EBADF);
-    if (w->number == SYS_clock_gettime) CHECK_EQ(w->out.gpr[kRax], 0);
+    if (!woken) CHECK_EQ(w->out.gpr[kRax], w->result);
+    if (now == kAsleep) __atomic_fetch_add(&slept, !woken, __ATOMIC_RELAXED);
   }
   discard(&w->site);
 }
+static unsigned first_kind;
 static void make_calls(struct thread* t) {
   struct worker* const w = (struct worker*)(void*)t;
   stack_t alternate = {w->alternate, kStack, 0, 0};
   CHECK_EQ(sys(SYS_sigaltstack, &alternate, 0), 0);
   for (unsigned i = 0; i < kSignals; ++i) unblock(kStorm[i]);
-  for (unsigned kind = (unsigned)(long)t->arg * 17; !stop; ++kind) one_site(w, kind);
+  for (unsigned kind = first_kind + (unsigned)(long)t->arg * 17; !stop; ++kind) one_site(w, kind);
 }
 // As thread_start(), with a stack that is known.
 static void entry(void* arg) {
@@ -129,7 +149,8 @@ static void no_timer(void) {
   struct itimerval none = {{0, 0}, {0, 0}};
   CHECK_EQ(sys(SYS_setitimer, 0, &none, 0), 0);
 }
-static void storm(int flags, unsigned kinds, unsigned until) {
+static void storm(int flags, unsigned kinds, unsigned until, unsigned first) {
+  first_kind = first * kShapeCount;
   layout = find_layout();
   know();
   learn_trampoline();
@@ -145,13 +166,20 @@ static void storm(int flags, unsigned kinds, unsigned until) {
   }
   no_timer();
   stop = true;
+  for (unsigned i = 0; i < kWorkers; ++i) words[i] = 1, umtx_wake(&words[i], 1);
   for (unsigned i = 0; i < kWorkers; ++i) thread_join(&all[i].thread);
-  put_long(handled), put(" signals, "), put_long(in_routine), put(" in routines, "), put_long(before_call), put(" at a call, "), put_long(behind_call), put(" behind one\n");
+  put_long(handled), put(" signals, "), put_long(in_routine), put(" in routines, "), put_long(before_call), put(" at a call, "), put_long(behind_call), put(" behind one, "), put_long(slept), put(" sleeps interrupted\n");
   CHECK(behind_call > 0 && in_routine > 0);
 }
-CASE(storm_on_the_stack) { storm(0, 1, rounds(kUntil)); }
-CASE(storm_on_alternate_stacks) { storm(SA_ONSTACK, 1, rounds(kUntil)); }
-CASE(storm_of_nested_handlers) { storm(SA_ONSTACK, kSignals - 1, rounds(kUntil)); }
+CASE(storm_on_the_stack) { storm(0, 1, rounds(kUntil), kGetpid); }
+CASE(storm_on_alternate_stacks) { storm(SA_ONSTACK, 1, rounds(kUntil), kGetpid); }
+CASE(storm_of_nested_handlers) { storm(SA_ONSTACK, kSignals - 1, rounds(kUntil), kGetpid); }
+// Sleeping on words and waking sleepers; SA_RESTART changes nothing about that.
+CASE(storm_over_sleeps_and_wakes) { storm(SA_ONSTACK | SA_RESTART, 1, rounds(kUntil), kWake); }
+CASE(storm_over_sleeps) {
+  storm(0, kSignals - 1, rounds(kUntil), kAsleep);
+  CHECK(slept > 0);
+}
 
 // --- interrupted and restarted -------------------------------------------------------------------------------------
 static int pipe_fds[2];

@@ -1,3 +1,6 @@
+// Capstone from its shared library, loaded when the first instruction is to be decoded. Its tables are
+// megabytes of relocations, which would double the time and the memory of starting a program; most programs
+// end without any use for it.
 #include "loader/capstone_library.hpp"
 
 #include <dlfcn.h>

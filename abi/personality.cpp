@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 
+#include "abi/dragonfly/dragonfly.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/linux/linux.hpp"
 
@@ -33,6 +34,7 @@ std::unique_ptr<Personality> make() {
 }
 
 constexpr Known kKnown[] = {
+    {"dragonfly", make<dragonfly::DragonFly>, dragonfly::handlers},
     {"freebsd", make<freebsd::FreeBsd>, freebsd::handlers},
     {"linux", make<linux_abi::Linux>, linux_abi::handlers},
 };

@@ -4,6 +4,7 @@
 
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/linux/linux.hpp"
+#include "abi/netbsd/netbsd.hpp"
 
 namespace sudrun::abi {
 namespace {
@@ -33,6 +34,7 @@ std::unique_ptr<Personality> make() {
 
 constexpr Known kKnown[] = {
     {"freebsd", make<freebsd::FreeBsd>, freebsd::handlers},
+    {"netbsd", make<netbsd::NetBsd>, netbsd::handlers},
     {"linux", make<linux_abi::Linux>, linux_abi::handlers},
 };
 

@@ -7,8 +7,11 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <string_view>
 
 #include "abi/bsd/fcntl_layout.hpp"
 #include "abi/bsd/file_calls.hpp"
@@ -112,6 +115,37 @@ Result paccept(Call& call) noexcept {
   return accept_with(call, static_cast<int>(*flags));
 }
 
+/// Names of the link to the caller's program in procfs(5): there /proc/self would be the runtime.
+bool names_own_program(Host& host, std::string_view path) noexcept {
+  constexpr std::string_view kRoot = "/proc/", kLink = "/exe";
+  if (!path.starts_with(kRoot) || !path.ends_with(kLink)) return false;
+  path.remove_prefix(kRoot.size());
+  path.remove_suffix(std::min(kLink.size(), path.size()));
+  if (path == "curproc" || path == "self") return true;
+  int pid = 0;
+  const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), pid);
+  return error == std::errc{} && end == path.data() + path.size() && pid == host.pid();
+}
+
+Result read_link(Call& call, int dirfd, GuestAddr path, GuestAddr to, Word room) noexcept {
+  Host& host = call.host;
+  std::array<char, kMaxPath> text;
+  const NativeResult length = host.read_string(path, text);
+  if (is_error(length)) return Result::of(length);
+  if (!names_own_program(host, {text.data(), static_cast<std::size_t>(length)}))
+    return Result::of(host.call(SYS_readlinkat, word(dirfd), word(path), word(to), room));
+  const std::string_view program = host.program_path();
+  const std::size_t size = std::min<std::size_t>(program.size(), room);
+  return host.write(to, program.data(), size) ? Result::ok(size) : Result::fail(EFAULT);
+}
+
+Result readlink(Call& call) noexcept {
+  return read_link(call, fs::kCwd, call.addr(0), call.addr(1), call.word(2));
+}
+Result readlinkat(Call& call) noexcept {
+  return read_link(call, call.i32(0), call.addr(1), call.addr(2), call.word(3));
+}
+
 Result nullop(Call&) noexcept { return Result::ok(); }
 
 constexpr HandlerEntry kHandlers[] = {
@@ -125,6 +159,8 @@ constexpr HandlerEntry kHandlers[] = {
     {"padded_posix_fadvise", padded_posix_fadvise},
     {"padded_posix_fallocate", padded_posix_fallocate},
     {"pipe", pipe},
+    {"readlink", readlink},
+    {"readlinkat", readlinkat},
 };
 
 }  // namespace

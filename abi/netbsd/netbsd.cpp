@@ -35,6 +35,7 @@ constexpr Word kStackEnd = 0x7f7f'ffff'f000;  // VM_MAXUSER_ADDRESS (sys/arch/am
 NetBsd::NetBsd()
     : Bsd({.continued_status = 0xffff,     // _WCONTINUED (sys/sys/wait.h)
            .nofollow_error = EMEDIUMTYPE,  // stands for EFTYPE
+           .inet6_family = 24,
            .min_signal_stack = 8192,
            .moves_used_stack = true}) {}
 

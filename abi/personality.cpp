@@ -1,6 +1,6 @@
 #include "abi/personality.hpp"
 
-#include <initializer_list>
+#include <array>
 
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/linux/linux.hpp"
@@ -8,7 +8,9 @@
 namespace sudrun::abi {
 namespace {
 
-std::vector<HandlerEntry> all_of(std::initializer_list<std::span<const HandlerEntry>> areas) {
+using Areas = std::vector<std::span<const HandlerEntry>>;
+
+std::vector<HandlerEntry> all_of(const Areas& areas) {
   std::size_t count = 0;
   for (const auto area : areas) count += area.size();
   std::vector<HandlerEntry> all;
@@ -17,11 +19,27 @@ std::vector<HandlerEntry> all_of(std::initializer_list<std::span<const HandlerEn
   return all;
 }
 
+struct Known {
+  std::string_view name;
+  std::unique_ptr<Personality> (*make)();
+  Areas (*handlers)();
+};
+
+template <typename T>
+std::unique_ptr<Personality> make() {
+  return std::make_unique<T>();
+}
+
+constexpr Known kKnown[] = {
+    {"freebsd", make<freebsd::FreeBsd>, freebsd::handlers},
+    {"linux", make<linux_abi::Linux>, linux_abi::handlers},
+};
+
 }  // namespace
 
 std::unique_ptr<Personality> make_personality(std::string_view name) {
-  if (name == "freebsd") return std::make_unique<freebsd::FreeBsd>();
-  if (name == "linux") return std::make_unique<linux_abi::Linux>();
+  for (const Known& known : kKnown)
+    if (known.name == name) return known.make();
   return nullptr;
 }
 
@@ -35,24 +53,11 @@ std::optional<Personality::Release> release_of(const Table& table, std::string_v
 }
 
 std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept {
-  if (personality == "freebsd") {
-    static const std::vector<HandlerEntry> all =
-        all_of({freebsd::file_handlers(),      freebsd::stat_handlers(),       freebsd::socket_handlers(),
-                freebsd::ioctl_handlers(),     freebsd::kqueue_handlers(),     freebsd::poll_handlers(),
-                freebsd::sysctl_handlers(),    freebsd::time_handlers(),       freebsd::umtx_handlers(),
-                freebsd::system_handlers(),    freebsd::thread_handlers(),     freebsd::signal_handlers(),
-                freebsd::memory_handlers(),    freebsd::process_handlers(),    freebsd::posix_mq_handlers(),
-                freebsd::posix_sem_handlers(), freebsd::sysv_sem_handlers(),   freebsd::sysv_msg_handlers(),
-                freebsd::sysv_shm_handlers(),  freebsd::extattr_handlers(),    freebsd::file_flag_handlers(),
-                freebsd::at_handlers(),        freebsd::event_file_handlers(), freebsd::privileged_handlers(),
-                freebsd::kernel_handlers(),    freebsd::credential_handlers(), freebsd::aio_handlers()});
-    return all;
-  }
-  if (personality == "linux") {
-    static const std::vector<HandlerEntry> all = all_of(
-        {linux_abi::memory_handlers(), linux_abi::signal_handlers(), linux_abi::wait_handlers(),
-         linux_abi::thread_handlers(), linux_abi::process_handlers(), linux_abi::descriptor_handlers()});
-    return all;
+  static std::array<std::vector<HandlerEntry>, std::size(kKnown)> all;
+  for (std::size_t i = 0; i < std::size(kKnown); ++i) {
+    if (kKnown[i].name != personality) continue;
+    if (all[i].empty()) all[i] = all_of(kKnown[i].handlers());
+    return all[i];
   }
   return {};
 }

@@ -8,8 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/syscall.h>
-
-#include "abi/freebsd/system_calls.hpp"
+#include "abi/freebsd/freebsd.hpp"
 
 namespace sudrun::abi::freebsd {
 
@@ -79,5 +78,20 @@ Result cap_fcntls_get(Call& call) noexcept {
   if (const int error = check_descriptor(call, call.i32(0)); error != 0) return Result::fail(error);
   return call.host.put(call.addr(1), kAllFcntls) ? Result::ok() : Result::fail(EFAULT);
 }
+
+namespace {
+constexpr HandlerEntry kHandlers[] = {
+    {"cap_enter", cap_enter},
+    {"cap_getmode", cap_getmode},
+    {"cap_rights_limit", cap_rights_limit},
+    {"__cap_rights_get", cap_rights_get},
+    {"cap_ioctls_limit", cap_ioctls_limit},
+    {"cap_ioctls_get", cap_ioctls_get},
+    {"cap_fcntls_limit", cap_fcntls_limit},
+    {"cap_fcntls_get", cap_fcntls_get},
+};
+}  // namespace
+
+std::span<const HandlerEntry> capsicum_handlers() noexcept { return kHandlers; }
 
 }  // namespace sudrun::abi::freebsd

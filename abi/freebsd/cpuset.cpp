@@ -9,8 +9,8 @@
 
 #include <sys/syscall.h>
 
-#include "abi/freebsd/host_file.hpp"
-#include "abi/freebsd/system_calls.hpp"
+#include "abi/bsd/host_file.hpp"
+#include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/thread_id.hpp"
 
 namespace sudrun::abi::freebsd {
@@ -159,5 +159,19 @@ Result cpuset_setdomain(Call& call) noexcept {
   const bool only_first = set[0] == 1 && set[1] == 0 && set[2] == 0 && set[3] == 0;
   return only_first ? Result::ok() : Result::fail(EINVAL);
 }
+
+namespace {
+constexpr HandlerEntry kHandlers[] = {
+    {"cpuset", cpuset},
+    {"cpuset_setid", cpuset_setid},
+    {"cpuset_getid", cpuset_getid},
+    {"cpuset_getaffinity", cpuset_getaffinity},
+    {"cpuset_setaffinity", cpuset_setaffinity},
+    {"cpuset_getdomain", cpuset_getdomain},
+    {"cpuset_setdomain", cpuset_setdomain},
+};
+}  // namespace
+
+std::span<const HandlerEntry> cpuset_handlers() noexcept { return kHandlers; }
 
 }  // namespace sudrun::abi::freebsd

@@ -233,8 +233,8 @@ bool FreeBsd::push_signal_frame(Host& host, const SignalInfo& info, const Signal
 
   guest::SignalFrame frame{};
   frame.handler = word_of(action.handler);
-  frame.info = guest_siginfo(*table_, info);
-  frame.context.sigmask = guest_sigset(*table_, old_mask);
+  frame.info = guest_siginfo(table(), info);
+  frame.context.sigmask = guest_sigset(table(), old_mask);
   frame.context.stack = {word_of(alt.base), alt.size,
                          !alt.enabled ? guest::kStackDisable
                          : on_stack   ? guest::kStackOnStack

@@ -9,10 +9,10 @@
 #include <csignal>
 #include <cstring>
 
-#include "abi/freebsd/aio.hpp"
-#include "abi/freebsd/kqueue.hpp"
-#include "abi/freebsd/release.hpp"
-#include "abi/freebsd/socket_calls.hpp"
+#include "abi/bsd/release.hpp"
+#include "abi/freebsd/frames.hpp"
+#include "abi/freebsd/thread_id.hpp"
+#include "abi/freebsd/umtx.hpp"
 
 extern "C" {
 [[gnu::visibility("hidden")]] extern const std::byte sudrun_freebsd_sigcode_begin[],
@@ -55,45 +55,7 @@ std::vector<std::byte> blob_of(const void* data, std::size_t size) {
 
 }  // namespace
 
-FreeBsd::FreeBsd() : kqueues_(std::make_unique<KqueueRegistry>()), aio_(std::make_unique<AioRegistry>()) {}
-FreeBsd::~FreeBsd() = default;
-
-void FreeBsd::bind(const Table& table) {
-  table_ = &table;
-  set_release(release_of(table, {}).value());
-  vocabulary_.open_flags = table.flag_set("open_flags");
-  vocabulary_.at_flags = table.flag_set("at_flags");
-  vocabulary_.access_mode = table.flag_set("access_mode");
-  vocabulary_.mmap_prot = table.flag_set("mmap_prot");
-  vocabulary_.mmap_flags = table.flag_set("mmap_flags");
-  vocabulary_.madvise_behavior = table.flag_set("madvise_behavior");
-  vocabulary_.msync_flags = table.flag_set("msync_flags");
-  vocabulary_.clock_id = table.flag_set("clock_id");
-  vocabulary_.wait_options = table.flag_set("wait_options");
-  vocabulary_.socket_domain = table.flag_set("socket_domain");
-  vocabulary_.socket_type = table.flag_set("socket_type");
-  vocabulary_.msg_flags = table.flag_set("msg_flags");
-  vocabulary_.socket_level = table.flag_set("socket_level");
-  vocabulary_.sockopt_socket = table.flag_set("sockopt_socket");
-  vocabulary_.sockopt_ip = table.flag_set("sockopt_ip");
-  vocabulary_.sockopt_ipv6 = table.flag_set("sockopt_ipv6");
-  vocabulary_.sockopt_tcp = table.flag_set("sockopt_tcp");
-  vocabulary_.rlimit_resource = table.flag_set("rlimit_resource");
-  vocabulary_.poll_events = table.flag_set("poll_events");
-  vocabulary_.fd_flags = table.flag_set("fd_flags");
-  vocabulary_.itimer_which = table.flag_set("itimer_which");
-  vocabulary_.statfs_flags = table.flag_set("statfs_flags");
-  vocabulary_.ipc_cmd = table.flag_set("ipc_cmd");
-  vocabulary_.ipc_flags = table.flag_set("ipc_flags");
-  vocabulary_.msgrcv_flags = table.flag_set("msgrcv_flags");
-  vocabulary_.semctl_cmd = table.flag_set("semctl_cmd");
-  vocabulary_.shm_flags = table.flag_set("shm_flags");
-  vocabulary_.file_flags = table.flag_set("file_flags");
-  vocabulary_.eventfd_flags = table.flag_set("eventfd_flags");
-  vocabulary_.inotify_init_flags = table.flag_set("inotify_init_flags");
-  vocabulary_.inotify_mask = table.flag_set("inotify_mask");
-  vocabulary_.kcmp_type = table.flag_set("kcmp_type");
-}
+FreeBsd::FreeBsd() : Bsd(kThreadIdBias) {}
 
 StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program_path) const {
   StackImage stack;
@@ -120,7 +82,7 @@ StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program
   add(kEhdrflags, image.ehdr_flags);
   std::string path(program_path);
   add_blob(kExecpath, blob_of(path.c_str(), path.size() + 1));
-  const freebsd::Release seen(release().name, static_cast<int>(release().number));
+  const bsd::Release seen(release().name, static_cast<int>(release().number));
   add(kOsreldate, static_cast<Word>(seen.number));
   std::array<std::byte, 64> canary{};
   static_cast<void>(getrandom(canary.data(), canary.size(), 0));
@@ -148,59 +110,39 @@ std::span<const std::byte> FreeBsd::trampoline() const noexcept {
 
 // Each takes its locks before those it may be asked by: a fork finds them all free.
 void FreeBsd::before_fork() noexcept {
-  protection_limits_.before_fork();
   thread_wakeups_.before_fork();
   umtx_pages_.before_fork();
-  process_descriptors_.before_fork();
-  aio_->before_fork();
-  kqueues_->before_fork();
+  Bsd::before_fork();
 }
 void FreeBsd::after_fork_in_parent() noexcept {
-  kqueues_->after_fork_in_parent();
-  aio_->after_fork_in_parent();
-  process_descriptors_.after_fork_in_parent();
-  thread_wakeups_.after_fork_in_parent();
+  Bsd::after_fork_in_parent();
   umtx_pages_.after_fork();
-  protection_limits_.after_fork();
+  thread_wakeups_.after_fork_in_parent();
 }
 void FreeBsd::after_fork_in_child(Host& host) noexcept {
   host.thread_words() = {};  // robust lists are the parent's
-  if (switches_.reaper.exchange(false)) switches_.reaper_above = static_cast<int>(host.call(SYS_getppid));
-  kqueues_->after_fork_in_child(host);
-  aio_->after_fork_in_child(host);
-  process_descriptors_.after_fork_in_child();
-  thread_wakeups_.after_fork_in_child();
+  Bsd::after_fork_in_child(host);
   umtx_pages_.after_fork();
-  protection_limits_.after_fork();
+  thread_wakeups_.after_fork_in_child();
 }
 
-// The new program tells of the execution itself: that it has come to run is certain only there.
-std::array<int, 2> FreeBsd::exec_begins(Host& host, bool native) noexcept {
-  ProcessEvents& events = kqueues_->process_events();
-  if (native) events.executing(host);
-  return events.descriptors();
+bool FreeBsd::put_siginfo(Host& host, GuestAddr at, const SignalInfo* info) noexcept {
+  return host.put(at, info != nullptr ? guest_siginfo(table(), *info) : guest::Siginfo{});
 }
-void FreeBsd::exec_failed(Host& host) noexcept { kqueues_->process_events().withdraw_exec(host); }
-bool FreeBsd::inherit(Host& host, std::array<int, 2> descriptors) noexcept {
-  kqueues_->process_events().adopt(host, descriptors[0], descriptors[1]);
-  return true;
+bool FreeBsd::save_context(Host& host, GuestAddr at) noexcept {
+  return freebsd::save_context(host, table(), at);
 }
+Result FreeBsd::restore_context(Host& host, GuestAddr at) noexcept {
+  return freebsd::restore_context(host, table(), at);
+}
+void FreeBsd::thread_ends(Host& host) noexcept { umtx_thread_ends(host); }
 
-void FreeBsd::descriptor_closing(Host& host, int fd) noexcept {
-  kqueues_->on_close(host, fd);
-  process_descriptors_.on_close(host, fd);
+std::vector<std::span<const HandlerEntry>> handlers() {
+  auto all = shared_handlers();
+  for (const auto area : {umtx_handlers(), thread_handlers(), privileged_handlers(), kernel_handlers(),
+                          cpuset_handlers(), procctl_handlers(), capsicum_handlers()})
+    all.push_back(area);
+  return all;
 }
-
-void FreeBsd::descriptor_duplicated(int from, int to) noexcept {
-  kqueues_->on_dup(from, to);
-  process_descriptors_.on_dup(from, to);
-}
-
-void FreeBsd::pipe_broke(Call& call) noexcept {
-  const bool to_second = call.table.string(call.entry.name) == "sendfile";
-  if (suppresses_sigpipe(call, call.i32(to_second ? 1 : 0))) call.host.discard_signal(SIGPIPE);
-}
-
-void FreeBsd::signal_arrived(int native_signal) noexcept { kqueues_->on_signal(native_signal); }
 
 }  // namespace sudrun::abi::freebsd

@@ -10,9 +10,10 @@
 #include <array>
 #include <charconv>
 
-#include "abi/freebsd/file_calls.hpp"
-#include "abi/freebsd/host_file.hpp"
-#include "abi/freebsd/stat_convert.hpp"
+#include "abi/bsd/file_calls.hpp"
+#include "abi/bsd/host_file.hpp"
+#include "abi/bsd/stat_convert.hpp"
+#include "abi/freebsd/freebsd.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {

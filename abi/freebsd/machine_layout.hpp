@@ -7,9 +7,15 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "abi/freebsd/sigset.hpp"
+#include "abi/bsd/signals_layout.hpp"
 
 namespace sudrun::abi::freebsd::guest {
+
+using bsd::GuestSigset;
+using bsd::guest::kMinSignalStack;
+using bsd::guest::kStackDisable;
+using bsd::guest::kStackOnStack;
+using bsd::guest::Stack;
 
 inline constexpr std::uint32_t kMcHasSegments = 1;       // _MC_HASSEGS
 inline constexpr std::uint32_t kMcHasBases = 2;          // _MC_HASBASES
@@ -44,16 +50,6 @@ struct Mcontext {
 };
 static_assert(sizeof(Mcontext) == 800 && offsetof(Mcontext, trapno) == 128 &&
               offsetof(Mcontext, fpstate) == 224 && offsetof(Mcontext, fsbase) == 736);
-
-struct Stack {
-  std::uint64_t sp;
-  std::uint64_t size;
-  std::int32_t flags;
-  std::int32_t pad;
-};
-static_assert(sizeof(Stack) == 24);
-inline constexpr std::int32_t kStackOnStack = 1, kStackDisable = 4;  // SS_ONSTACK, SS_DISABLE
-inline constexpr std::uint64_t kMinSignalStack = 2048;               // MINSIGSTKSZ
 
 struct Ucontext {
   GuestSigset sigmask;
@@ -90,14 +86,6 @@ struct SignalFrame {
   Siginfo info;
 };
 static_assert(offsetof(SignalFrame, context) == 16 && sizeof(SignalFrame) == 16 + 880 + 80);
-
-struct Sigaction {
-  std::uint64_t handler;
-  std::int32_t flags;
-  GuestSigset mask;
-  std::int32_t pad;
-};
-static_assert(sizeof(Sigaction) == 32 && offsetof(Sigaction, mask) == 12);
 
 struct ThreadParameters {  // struct thr_param
   std::uint64_t start_func, arg, stack_base, stack_size, tls_base, tls_size, child_tid, parent_tid;

@@ -4,11 +4,13 @@
 // Sources: FreeBSD 15 (and 14) sys/kern/vfs_syscalls.c, sys/kern/kern_linker.c, sys/kern/kern_jail.c
 // (prison_priv_check), sys/kern/subr_prof.c, sys/kern/kern_proc.c, sys/net/route.c,
 // sys/security/audit/audit_syscalls.c, sys/security/mac/mac_syscalls.c, sys/bsm/audit.h, sys/sys/mount.h.
-#include "abi/freebsd/place.hpp"
-#include "abi/freebsd/stat_layout.hpp"
+#include "abi/bsd/place.hpp"
+#include "abi/bsd/stat_layout.hpp"
+#include "abi/freebsd/freebsd.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace fs {
+using namespace bsd::fs;  // NOLINT(google-build-using-namespace): as freebsd.hpp
 namespace {
 
 /// Refused once `size` bytes have been read from argument `index`.

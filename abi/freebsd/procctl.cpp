@@ -11,9 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "abi/bsd/reaper.hpp"
 #include "abi/freebsd/freebsd.hpp"
-#include "abi/freebsd/reaper.hpp"
-#include "abi/freebsd/system_calls.hpp"
 
 namespace sudrun::abi::freebsd {
 
@@ -427,5 +426,13 @@ Result procctl(Call& call) noexcept {
       return own ? of_self(call, command, value) : of_other(call, pid, command);
   }
 }
+
+namespace {
+constexpr HandlerEntry kHandlers[] = {
+    {"procctl", procctl},
+};
+}  // namespace
+
+std::span<const HandlerEntry> procctl_handlers() noexcept { return kHandlers; }
 
 }  // namespace sudrun::abi::freebsd

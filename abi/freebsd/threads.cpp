@@ -12,10 +12,10 @@
 #include <cstring>
 #include <string_view>
 
+#include "abi/bsd/system_calls.hpp"
 #include "abi/freebsd/frames.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/machine_layout.hpp"
-#include "abi/freebsd/system_calls.hpp"
 #include "abi/freebsd/thread_id.hpp"
 #include "abi/freebsd/umtx.hpp"
 

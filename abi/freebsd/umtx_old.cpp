@@ -11,6 +11,7 @@
 
 #include <cerrno>
 
+#include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/thread_id.hpp"
 
 namespace sudrun::abi::freebsd::umtx {

@@ -13,7 +13,8 @@
 
 #include <sys/syscall.h>
 
-#include "abi/freebsd/host_file.hpp"
+#include "abi/bsd/host_file.hpp"
+#include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/thread_id.hpp"
 #include "abi/freebsd/umtx.hpp"
 

@@ -13,7 +13,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "abi/freebsd/host_file.hpp"
+#include "abi/bsd/host_file.hpp"
+#include "abi/freebsd/freebsd.hpp"
 
 namespace sudrun::abi::freebsd {
 namespace {

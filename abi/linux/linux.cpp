@@ -52,4 +52,9 @@ Registers Linux::initial_registers(Word entry, Word stack_pointer) const noexcep
   return regs;
 }
 
+std::vector<std::span<const HandlerEntry>> handlers() {
+  return {memory_handlers(), signal_handlers(),  wait_handlers(),
+          thread_handlers(), process_handlers(), descriptor_handlers()};
+}
+
 }  // namespace sudrun::abi::linux_abi

@@ -44,4 +44,7 @@ std::span<const HandlerEntry> thread_handlers() noexcept;   // threads.cpp: clon
 std::span<const HandlerEntry> process_handlers() noexcept;  // process.cpp: exec, exit_group, prctl, readlink
 std::span<const HandlerEntry> descriptor_handlers() noexcept;  // descriptors.cpp: close, dup, close_range
 
+/// All of them.
+std::vector<std::span<const HandlerEntry>> handlers();
+
 }  // namespace sudrun::abi::linux_abi

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "abi/freebsd/fcntl_layout.hpp"
-#include "abi/freebsd/mountinfo.hpp"
-#include "abi/freebsd/stat_convert.hpp"
-#include "abi/freebsd/stat_layout.hpp"
+#include "abi/bsd/fcntl_layout.hpp"
+#include "abi/bsd/mountinfo.hpp"
+#include "abi/bsd/stat_convert.hpp"
+#include "abi/bsd/stat_layout.hpp"
 
-using namespace sudrun::abi::freebsd::fs;
+using namespace sudrun::abi::bsd::fs;
 
 namespace {
 

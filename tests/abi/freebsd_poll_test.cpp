@@ -6,14 +6,14 @@
 #include <chrono>
 #include <string>
 
+#include "abi/bsd/sigset.hpp"
 #include "abi/freebsd/freebsd.hpp"
-#include "abi/freebsd/sigset.hpp"
 #include "abi/table_freeze.hpp"
 #include "abi/table_reader.hpp"
 #include "tests/abi/real_host.hpp"
 
 using namespace sudrun::abi;
-using namespace sudrun::abi::freebsd;
+using namespace sudrun::abi::bsd;
 using namespace sudrun::test;
 
 namespace {
@@ -59,7 +59,7 @@ struct GuestPollfd {
 struct World {
   RealHost host;
   GuestArena arena;
-  FreeBsd personality;
+  freebsd::FreeBsd personality;
   World() { personality.bind(poll_table()); }
 
   Result run(std::string_view name, std::array<Word, 6> args) {

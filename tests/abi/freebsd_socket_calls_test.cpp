@@ -11,15 +11,15 @@
 #include <set>
 #include <string>
 
+#include "abi/bsd/ioctl_layout.hpp"
+#include "abi/bsd/sockets_layout.hpp"
 #include "abi/builtin.hpp"
-#include "abi/freebsd/ioctl_layout.hpp"
-#include "abi/freebsd/sockets_layout.hpp"
 #include "abi/personality.hpp"
 #include "tests/abi/real_host.hpp"
 
 using namespace sudrun::abi;
 using namespace sudrun::test;
-namespace layout = sudrun::abi::freebsd::guest;
+namespace layout = sudrun::abi::bsd::guest;
 
 namespace {
 

@@ -15,13 +15,13 @@
 #include <string>
 #include <vector>
 
-#include "abi/freebsd/control.hpp"
-#include "abi/freebsd/sockaddr.hpp"
-#include "abi/freebsd/socket_values.hpp"
-#include "abi/freebsd/sockets_layout.hpp"
+#include "abi/bsd/control.hpp"
+#include "abi/bsd/sockaddr.hpp"
+#include "abi/bsd/socket_values.hpp"
+#include "abi/bsd/sockets_layout.hpp"
 
 using namespace sudrun::abi;
-using namespace sudrun::abi::freebsd;
+using namespace sudrun::abi::bsd;
 
 namespace {
 

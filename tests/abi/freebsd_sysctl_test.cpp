@@ -13,12 +13,12 @@
 #include <string>
 #include <vector>
 
-#include "abi/freebsd/sysctl_layout.hpp"
-#include "abi/freebsd/sysctl_tree.hpp"
+#include "abi/bsd/sysctl_layout.hpp"
+#include "abi/bsd/sysctl_tree.hpp"
 #include "tests/abi/real_host.hpp"
 
 using namespace sudrun::abi;
-using namespace sudrun::abi::freebsd;
+using namespace sudrun::abi::bsd;
 using sudrun::test::guest;
 using sudrun::test::GuestArena;
 using sudrun::test::RealHost;

@@ -4,10 +4,10 @@
 #include <catch2/catch.hpp>
 #include <random>
 
-#include "abi/freebsd/ioctl_layout.hpp"
-#include "abi/freebsd/termios.hpp"
+#include "abi/bsd/ioctl_layout.hpp"
+#include "abi/bsd/termios.hpp"
 
-using namespace sudrun::abi::freebsd;
+using namespace sudrun::abi::bsd;
 
 namespace {
 

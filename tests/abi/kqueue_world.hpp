@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "abi/freebsd/kqueue.hpp"
+#include "abi/bsd/kqueue.hpp"
 #include "abi/table_freeze.hpp"
 #include "abi/table_reader.hpp"
 #include "tests/abi/real_host.hpp"
@@ -21,8 +21,8 @@
 namespace sudrun::test::kqueue {
 
 using namespace abi;
-using namespace abi::freebsd;
-using namespace abi::freebsd::kq;
+using namespace abi::bsd;
+using namespace abi::bsd::kq;
 using namespace std::chrono_literals;
 
 inline const char* const kCommon = R"(

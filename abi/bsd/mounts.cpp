@@ -1,0 +1,143 @@
+// File system statistics: statfs, fstatfs, getfsstat.
+// Sources: FreeBSD 15 (and 14) sys/kern/vfs_syscalls.c, sys/sys/mount.h; Linux proc(5), statfs(2).
+#include <linux/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "abi/bsd/file_calls.hpp"
+#include "abi/bsd/mountinfo.hpp"
+#include "abi/bsd/stat_convert.hpp"
+
+namespace sudrun::abi::bsd::fs {
+namespace {
+
+/// The native mount table, line by line.
+class MountTable {
+ public:
+  explicit MountTable(Host& host) noexcept : lines_(host, "/proc/self/mountinfo") {}
+
+  /// The next line that can be understood; valid until the next call.
+  std::optional<MountLine> next() noexcept {
+    while (const auto line = lines_.next())
+      if (const auto mount = parse_mount_line(*line)) return mount;
+    return std::nullopt;
+  }
+
+ private:
+  HostLines<4096> lines_;
+};
+
+Statfs describe(Call& call, const struct statfs& native, const std::optional<MountLine>& mount) noexcept {
+  const auto known = static_cast<Word>(native.f_flags);
+  Statfs guest = to_guest_statfs(native, self(call).vocabulary().statfs_flags.to_guest(known));
+  if (!mount) {
+    copy_text(guest.f_mntonname, "/");
+    return guest;
+  }
+  copy_text(guest.f_fstypename, guest_fs_type(mount->fs_type));
+  unescape_mount(mount->mount_point, guest.f_mntonname);
+  unescape_mount(mount->source, guest.f_mntfromname);
+  if (!is_network_fs(mount->fs_type)) guest.f_flags |= kMountLocal;
+  if (mount->mount_point == "/") guest.f_flags |= kMountRootfs;
+  return guest;
+}
+
+enum class Format { current, freebsd11, freebsd4 };
+
+Result store(Host& host, const Statfs& statfs, GuestAddr to, Format format) noexcept {
+  const auto put = [&](const auto& form) { return host.put(to, form) ? Result::ok() : Result::fail(EFAULT); };
+  switch (format) {
+    case Format::freebsd11:
+      return put(to_freebsd11_statfs(statfs));
+    case Format::freebsd4:
+      return put(to_old_statfs(statfs));
+    default:
+      return put(statfs);
+  }
+}
+
+constexpr std::size_t size_of(Format format) noexcept {
+  switch (format) {
+    case Format::freebsd11:
+      return sizeof(Freebsd11Statfs);
+    case Format::freebsd4:
+      return sizeof(OldStatfs);
+    default:
+      return sizeof(Statfs);
+  }
+}
+
+/// `located` tells which mount the file is on, where the kernel can say (5.8).
+Result store_statfs(Call& call, const struct statfs& native, const struct statx& located, GuestAddr to,
+                    Format format) noexcept {
+  std::optional<MountLine> mount;
+  MountTable table(call.host);
+  if ((located.stx_mask & STATX_MNT_ID) != 0)
+    while ((mount = table.next()) && mount->id != located.stx_mnt_id) {
+    }
+  return store(call.host, describe(call, native, mount), to, format);
+}
+
+Result statfs_path(Call& call, Format format) noexcept {
+  const GuestAddr path = call.addr(0);
+  if (!is_path(path)) return Result::fail(EFAULT);
+  struct statfs native {};
+  struct statx located {};
+  const NativeResult result = call.host.call(SYS_statfs, word(path), word(&native));
+  if (is_error(result)) return Result::of(result);
+  stat_native(call.host, kCwd, word(path), 0, located, STATX_MNT_ID);
+  return store_statfs(call, native, located, call.addr(1), format);
+}
+
+Result statfs_descriptor(Call& call, Format format) noexcept {
+  const int fd = call.i32(0);
+  struct statfs native {};
+  struct statx located {};
+  const NativeResult result = call.host.call(SYS_fstatfs, word(fd), word(&native));
+  if (is_error(result)) return Result::of(result);
+  stat_descriptor(call.host, fd, located, STATX_MNT_ID);
+  return store_statfs(call, native, located, call.addr(1), format);
+}
+
+Result all_statfs(Call& call, Format format) noexcept {
+  Host& host = call.host;
+  const GuestAddr to = call.addr(0);
+  const int mode = call.i32(2);
+  if (call.i64(1) < 0 || (mode != kMountWait && mode != kMountNowait)) return Result::fail(EINVAL);
+  const std::size_t record = size_of(format);
+  const Word room = call.word(1) / record;
+
+  MountTable table(host);
+  Word count = 0;
+  while (is_null(to) || count < room) {
+    const auto mount = table.next();
+    if (!mount) break;
+    if (!is_null(to)) {
+      // A mount that cannot be asked is still listed, with its names.
+      std::array<char, 4096> point;
+      unescape_mount(mount->mount_point, point);
+      struct statfs native {};
+      if (is_error(host.call(SYS_statfs, word(point.data()), word(&native)))) native = {};
+      const Result stored = store(host, describe(call, native, mount), to + count * record, format);
+      if (!stored.is_ok()) return stored;
+    }
+    ++count;
+  }
+  return Result::ok(count);
+}
+
+}  // namespace
+
+Result do_statfs(Call& call) noexcept { return statfs_path(call, Format::current); }
+Result do_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::current); }
+Result do_getfsstat(Call& call) noexcept { return all_statfs(call, Format::current); }
+Result do_freebsd11_statfs(Call& call) noexcept { return statfs_path(call, Format::freebsd11); }
+Result do_freebsd11_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::freebsd11); }
+Result do_freebsd11_getfsstat(Call& call) noexcept { return all_statfs(call, Format::freebsd11); }
+Result do_freebsd4_statfs(Call& call) noexcept { return statfs_path(call, Format::freebsd4); }
+Result do_freebsd4_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::freebsd4); }
+Result do_freebsd4_getfsstat(Call& call) noexcept { return all_statfs(call, Format::freebsd4); }
+
+}  // namespace sudrun::abi::bsd::fs

@@ -1,0 +1,225 @@
+// Structures that sysctl(3) hands out.
+//
+// Facts: FreeBSD 15.0 sys/sys/user.h (kinfo_proc), sys/sys/exec.h (ps_strings), sys/net/if.h,
+// sys/net/route.h, sys/net/if_dl.h, sys/netinet/in.h, sys/netinet6/in6.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sudrun::abi::bsd {
+
+struct KinfoProc {  // struct kinfo_proc; addresses within the kernel are left zero
+  std::int32_t structsize;
+  std::int32_t layout;
+  std::uint64_t kernel_pointers[8];
+  std::int32_t pid, ppid, pgid, tpgid, sid, tsid;
+  std::int16_t jobc;
+  std::int16_t spare_short1;
+  std::uint32_t tdev_freebsd11;
+  std::uint32_t siglist[4], sigmask[4], sigignore[4], sigcatch[4];
+  std::uint32_t uid, ruid, svuid, rgid, svgid;
+  std::int16_t ngroups;
+  std::int16_t spare_short2;
+  std::uint32_t groups[16];
+  std::uint64_t size;                               // bytes
+  std::int64_t rssize, swrss, tsize, dsize, ssize;  // pages
+  std::uint16_t xstat, acflag;
+  std::uint32_t pctcpu, estcpu, slptime, swtime, cow;
+  std::uint64_t runtime;                // microseconds
+  std::int64_t start[2], childtime[2];  // struct timeval
+  std::int64_t flag, kiflag;
+  std::int32_t traceflag;
+  char stat;
+  std::int8_t nice;
+  char lock, rqindex;
+  std::uint8_t oncpu_old, lastcpu_old;
+  char tdname[17];
+  char wmesg[9];
+  char login[18];
+  char lockname[9];
+  char comm[20];
+  char emul[17];
+  char loginclass[18];
+  char moretdname[4];
+  char sparestrings[46];
+  std::int32_t spareints[2];
+  std::uint64_t tdev;
+  std::int32_t oncpu, lastcpu, tracer, flag2, fibnum;
+  std::uint32_t cr_flags;
+  std::int32_t jid, numthreads, tid;
+  std::uint8_t priority[4];
+  std::uint64_t rusage[18], rusage_children[18];
+  std::uint64_t pointers[11];
+  std::int64_t spare_longs[13];
+};
+static_assert(sizeof(KinfoProc) == 1088);
+static_assert(offsetof(KinfoProc, pid) == 72 && offsetof(KinfoProc, uid) == 168 &&
+              offsetof(KinfoProc, size) == 256);
+static_assert(offsetof(KinfoProc, runtime) == 328 && offsetof(KinfoProc, stat) == 388);
+static_assert(offsetof(KinfoProc, comm) == 447 && offsetof(KinfoProc, tdev) == 560);
+static_assert(offsetof(KinfoProc, numthreads) == 596 && offsetof(KinfoProc, rusage) == 608);
+
+struct KinfoFile {  // struct kinfo_file; addresses within the kernel and rights are left zero
+  static constexpr std::int32_t kVnode = 1, kSocket = 2, kPipe = 3, kFifo = 4, kPts = 10;  // KF_TYPE_
+  static constexpr std::int32_t kRead = 1, kWrite = 2, kAppend = 4, kNonblock = 0x20;      // KF_FLAG_
+  std::int32_t structsize, type, fd, ref_count, flags, pad0;
+  std::int64_t offset;
+  struct File {
+    std::int32_t vnode_type, spare[3];
+    std::uint64_t spare64[30];
+    std::uint64_t fsid, rdev, fileid, size;
+    std::uint32_t fsid_freebsd11, rdev_freebsd11;
+    std::uint16_t mode, pad0;
+    std::uint32_t pad1;
+  };
+  struct Socket {
+    std::int32_t send_queue, domain, type, protocol;
+    std::byte local[128], peer[128];
+    std::uint64_t control_blocks[3];
+    std::uint32_t state[2];
+  };
+  union {
+    File file;
+    Socket socket;
+  };
+  std::uint16_t status, pad1;
+  std::int32_t spare1;
+  std::uint64_t rights[2], rights_spare;
+  char path[1024];
+};
+
+static_assert(sizeof(KinfoFile) == 1392 && offsetof(KinfoFile, file) == 32 &&
+              offsetof(KinfoFile, status) == 336 && offsetof(KinfoFile, path) == 368);
+
+struct KinfoVmentry {  // struct kinfo_vmentry
+  std::int32_t structsize, type;
+  std::uint64_t start, end, offset, vn_fileid;
+  std::uint32_t vn_fsid_freebsd11;
+  std::int32_t flags, resident, private_resident, protection, ref_count, shadow_count, vn_type;
+  std::uint64_t vn_size;
+  std::uint32_t vn_rdev_freebsd11;
+  std::uint16_t vn_mode, status;
+  std::uint64_t vn_fsid, vn_rdev;
+  std::int32_t spare[8];
+  char path[1024];
+};
+static_assert(sizeof(KinfoVmentry) == 1160 && offsetof(KinfoVmentry, path) == 136 &&
+              offsetof(KinfoVmentry, protection) == 56);
+
+struct PsStrings {  // struct ps_strings
+  std::uint64_t argv;
+  std::uint32_t argc;
+  std::uint32_t pad0;
+  std::uint64_t envp;
+  std::uint32_t envc;
+  std::uint32_t pad1;
+};
+static_assert(sizeof(PsStrings) == 32);
+
+// --- routing messages -----------------------------------------------------------------------------------
+
+struct IfData {  // struct if_data
+  std::uint8_t type, physical, addrlen, hdrlen, link_state, vhid;
+  std::uint16_t datalen;
+  std::uint32_t mtu, metric;
+  std::uint64_t baudrate;
+  std::uint64_t ipackets, ierrors, opackets, oerrors, collisions, ibytes, obytes, imcasts, omcasts, iqdrops,
+      oqdrops, noproto;
+  std::uint64_t hwassist;
+  std::int64_t epoch;
+  std::int64_t lastchange[2];
+};
+static_assert(sizeof(IfData) == 152);
+
+struct IfMsghdr {  // struct if_msghdr
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::int32_t addrs, flags;
+  std::uint16_t index, spare;
+  IfData data;
+};
+static_assert(sizeof(IfMsghdr) == 168);
+
+struct IfMsghdrl {  // struct if_msghdrl
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::int32_t addrs, flags;
+  std::uint16_t index, spare1, header_length, data_offset;
+  std::int32_t spare2;
+  IfData data;
+};
+static_assert(sizeof(IfMsghdrl) == 176 && offsetof(IfMsghdrl, data) == 24);
+
+struct IfaMsghdr {  // struct ifa_msghdr
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::int32_t addrs, flags;
+  std::uint16_t index, spare;
+  std::int32_t metric;
+};
+static_assert(sizeof(IfaMsghdr) == 20);
+
+struct IfaMsghdrl {  // struct ifa_msghdrl
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::int32_t addrs, flags;
+  std::uint16_t index, spare1, header_length, data_offset;
+  std::int32_t metric;
+  IfData data;
+};
+static_assert(sizeof(IfaMsghdrl) == 176 && offsetof(IfaMsghdrl, data) == 24);
+
+struct IfmaMsghdr {  // struct ifma_msghdr
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::int32_t addrs, flags;
+  std::uint16_t index, spare;
+};
+static_assert(sizeof(IfmaMsghdr) == 16);
+
+struct RtMsghdr {  // struct rt_msghdr
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::uint16_t index, spare;
+  std::int32_t flags, addrs, pid, seq, error, fmask;
+  std::uint64_t inits;
+  std::uint64_t metrics[14];  // locks, mtu, hopcount…
+};
+static_assert(sizeof(RtMsghdr) == 152);
+
+inline constexpr std::uint8_t kRtVersion = 5;
+inline constexpr std::uint8_t kRtmGet = 4, kRtmNewAddr = 0xc, kRtmIfInfo = 0xe, kRtmNewMaddr = 0xf;
+inline constexpr std::int32_t kRtaDst = 1, kRtaGateway = 2, kRtaNetmask = 4, kRtaIfp = 0x10, kRtaIfa = 0x20,
+                              kRtaBrd = 0x80;
+inline constexpr std::int32_t kRtfUp = 1, kRtfGateway = 2, kRtfHost = 4, kRtfStatic = 0x800;
+inline constexpr int kNetRtDump = 1, kNetRtFlags = 2, kNetRtIfList = 3, kNetRtIfmaList = 4, kNetRtIfListl = 5;
+inline constexpr std::uint8_t kAfInet = 2, kAfLink = 18, kAfInet6 = 28;
+inline constexpr std::uint8_t kIftOther = 1, kIftEther = 6, kIftLoop = 0x18, kIftTunnel = 0x83;
+
+struct GuestSockaddrIn {  // struct sockaddr_in
+  std::uint8_t length, family;
+  std::uint16_t port;
+  std::uint8_t address[4];
+  std::uint8_t zero[8];
+};
+static_assert(sizeof(GuestSockaddrIn) == 16);
+
+struct GuestSockaddrIn6 {  // struct sockaddr_in6
+  std::uint8_t length, family;
+  std::uint16_t port;
+  std::uint32_t flowinfo;
+  std::uint8_t address[16];
+  std::uint32_t scope_id;
+};
+static_assert(sizeof(GuestSockaddrIn6) == 28);
+
+struct GuestSockaddrDl {  // struct sockaddr_dl, with its data padded as the kernel's are
+  std::uint8_t length, family;
+  std::uint16_t index;
+  std::uint8_t type, name_length, address_length, selector_length;
+  char data[48];
+};
+static_assert(sizeof(GuestSockaddrDl) == 56);
+
+}  // namespace sudrun::abi::bsd

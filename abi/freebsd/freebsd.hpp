@@ -48,6 +48,9 @@ class FreeBsd final : public Personality {
   void adjust_fault(SignalInfo& info) const noexcept override;
   int bad_stack_signal() const noexcept override { return 4; }                     // sendsig(): SIGILL
   NodeName node_name(std::span<const std::int32_t> path) const noexcept override;  // sysctl.cpp
+  // FreeBSD 14.0 sys/kern/sys_generic.c, sys_read(), sys_write(), …: IOSIZE_MAX is looked at first, and is
+  // SSIZE_MAX unless debug.iosize_max_clamp has been set.
+  bool refuses_long_buffers() const noexcept override { return true; }
   int spare_signal() const noexcept override { return 59; }  // the table leaves SIGRTMIN+25 free
   void signal_arrived(int native_signal) noexcept override;
   void pipe_broke(Call& call) noexcept override;

@@ -89,7 +89,7 @@ abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) no
 }
 
 GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
-    : process_(process), mask_(mask & ~kUnblockable) {
+    : process_(process), mask_(mask & ~kUnblockable), timed_(process.statistics().wanted()) {
   const VectorSupport& vectors = vector_support();
   const std::size_t image_room = (vectors.image_size + kImageTail + kPage - 1) / kPage * kPage;
   region_size_ = kGuard + kHostStack + kTrapStack + image_room;
@@ -166,7 +166,9 @@ void GuestThread::host_loop() noexcept {
       resume_stepping();
     else
       sudrun_run_guest();
+    if (timed_) entered_ = ticks_now();
     if (block_.entry != ENTRY_AGAIN) serve_call();
+    if (timed_) time_spent_.in_runtime += ticks_now() - entered_;
   }
 }
 

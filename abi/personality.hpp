@@ -94,6 +94,9 @@ class Personality {
     return {};
   }
 
+  /// What the guest's kernel does about a call it has not.
+  virtual Result missing_call(Call& call) noexcept;
+
   /// A call failed with the native EPIPE, and the SIGPIPE that came with it has not been delivered yet.
   virtual void pipe_broke(Call& call) noexcept { static_cast<void>(call); }
 

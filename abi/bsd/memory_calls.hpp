@@ -12,7 +12,7 @@ namespace sudrun::abi::bsd {
 /// Flags of mmap(2) that decide where and what, in common numbers (dialect.hpp).
 namespace map_flags {
 inline constexpr unsigned kShared = 0x1, kPrivate = 0x2, kFixed = 0x10, kAnonymous = 0x1000,
-                          kAlignmentShift = 24, kAlignment = 0xffU << kAlignmentShift;
+                          kExclusive = 0x4000, kAlignmentShift = 24, kAlignment = 0xffU << kAlignmentShift;
 }
 
 /// mmap(2): address, size, protection and descriptor are the call's arguments 0, 1, 2 and 4. `flags` in

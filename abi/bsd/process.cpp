@@ -155,13 +155,7 @@ Result fexecve_call(Call& call) noexcept {
   return Result::of(call.host.execute(request));
 }
 
-Result exit_call(Call& call) noexcept {
-  self(call).thread_ends(call.host);
-  self(call).process_descriptors().close_all(call.host);
-  self(call).kqueues().process_events().ending(call.host, (call.i32(0) & 0xff) << 8);
-  call.host.exit_process(call.i32(0) & 0xff);
-  __builtin_unreachable();
-}
+Result exit_call(Call& call) noexcept { end_process(call, call.i32(0)); }
 
 /// The status word wait(2) would give for what waitid() reported.
 int status_of(const siginfo_t& info) noexcept {
@@ -283,6 +277,14 @@ constexpr std::array kHandlers{
 };
 
 }  // namespace
+
+void end_process(Call& call, int status) noexcept {
+  self(call).thread_ends(call.host);
+  self(call).process_descriptors().close_all(call.host);
+  self(call).kqueues().process_events().ending(call.host, (status & 0xff) << 8);
+  call.host.exit_process(status & 0xff);
+  __builtin_unreachable();
+}
 
 int guest_wait_status(const Bsd& system, int status) noexcept {
   constexpr int kStopped = 0x7f, kCore = 0x80;  // WCOREFLAG

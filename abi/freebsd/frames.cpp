@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "abi/bsd/general_registers.hpp"
 #include "abi/bsd/xstate.hpp"
 #include "abi/freebsd/frames.hpp"
 #include "abi/freebsd/freebsd.hpp"
@@ -12,41 +13,10 @@
 namespace sudrun::abi::freebsd {
 namespace {
 
-constexpr Word kRedZone = 128;
 constexpr int kPageFault = 14;  // x86 vector
-constexpr Word kTrapFlag = 1U << 8, kDirectionFlag = 1U << 10;
-// PSL_USERCHANGE: what a program may set in its flags.
-constexpr Word kUserFlags = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x40000 | 0x200000;
-
-// x86 exception vectors as FreeBSD numbers its traps (sys/x86/include/trap.h).
-constexpr std::array<std::uint8_t, 20> kTrapNumbers{18, 10, 19, 3, 20, 21, 1, 22, 23, 24,
-                                                    25, 26, 27, 9, 12, 30, 6, 14, 28, 29};
-
-std::uint32_t trap_number(int vector) noexcept {
-  const auto v = static_cast<unsigned>(vector);
-  return v < kTrapNumbers.size() ? kTrapNumbers[v] : 30;
-}
 
 void fill_registers(guest::Mcontext& mc, const Context& context) noexcept {
-  const Registers& r = context.regs;
-  mc.rdi = r.rdi;
-  mc.rsi = r.rsi;
-  mc.rdx = r.rdx;
-  mc.rcx = r.rcx;
-  mc.r8 = r.r8;
-  mc.r9 = r.r9;
-  mc.rax = r.rax;
-  mc.rbx = r.rbx;
-  mc.rbp = r.rbp;
-  mc.r10 = r.r10;
-  mc.r11 = r.r11;
-  mc.r12 = r.r12;
-  mc.r13 = r.r13;
-  mc.r14 = r.r14;
-  mc.r15 = r.r15;
-  mc.rip = r.rip;
-  mc.rflags = r.rflags;
-  mc.rsp = r.rsp;
+  store_registers(context.regs, mc);
   mc.cs = guest::kUserCode;
   mc.ss = guest::kUserData;
   mc.ds = mc.es = static_cast<std::uint16_t>(guest::kUserData);
@@ -65,29 +35,6 @@ bool fill_vector_state(guest::Mcontext& mc, const Context& context) noexcept {
   mc.ownedfp = there ? guest::kFpOwnedFpu : guest::kFpOwnedNone;
   if (there) std::memcpy(mc.fpstate, context.xstate.data(), kFxsaveOwn);
   return there;
-}
-
-void take_registers(const guest::Mcontext& mc, Context& context) noexcept {
-  Registers& r = context.regs;
-  r.rdi = mc.rdi;
-  r.rsi = mc.rsi;
-  r.rdx = mc.rdx;
-  r.rcx = mc.rcx;
-  r.r8 = mc.r8;
-  r.r9 = mc.r9;
-  r.rax = mc.rax;
-  r.rbx = mc.rbx;
-  r.rbp = mc.rbp;
-  r.r10 = mc.r10;
-  r.r11 = mc.r11;
-  r.r12 = mc.r12;
-  r.r13 = mc.r13;
-  r.r14 = mc.r14;
-  r.r15 = mc.r15;
-  r.rip = mc.rip;
-  r.rsp = mc.rsp;
-  r.rflags = (mc.rflags & kUserFlags) | 0x202;
-  context.fs_base = mc.fsbase;
 }
 
 /// Takes the vector state of a context, and what `extended` adds to it. 0 or EINVAL; nothing has changed
@@ -270,7 +217,8 @@ int load_machine_context(Host& host, GuestAddr at, guest::Ucontext& saved) noexc
   }
   if (const int error = take_vector_state(mc, {extended.data(), size}, context.xstate); error != 0)
     return error;
-  take_registers(mc, context);
+  load_registers(mc, context.regs);
+  context.fs_base = mc.fsbase;
   return 0;
 }
 

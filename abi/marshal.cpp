@@ -5,14 +5,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include "abi/personality.hpp"
+
 namespace sudrun::abi {
 
 namespace {
 
-/// Linux never reads or writes more of a socket address (sizeof(struct sockaddr_storage)).
-constexpr std::uint64_t kMaxSockaddr = 128;
 /// The structure whose elements point to memory the kernel reads or writes (readv(2)).
 constexpr std::string_view kVectorStruct = "iovec";
+constexpr Word kMostAtOnce = 0x7fff'f000;   // Linux' MAX_RW_COUNT
 constexpr std::uint64_t kMaxVector = 1024;  // IOV_MAX of both systems
 
 constexpr bool is_signed(ScalarType type) noexcept { return type <= ScalarType::i64; }
@@ -55,6 +56,10 @@ constexpr ScalarType scalar_param(const Role& role) noexcept {
   return static_cast<ScalarType>(role.param - kScalarParam);
 }
 
+/// For an address the kernel is to read or write from. Where the range ends does not matter: behind the
+/// guest's top is nothing, and the kernel goes through a range from its beginning.
+Word or_nowhere(Word word) noexcept { return word < kGuestTop ? word : kNowhere; }
+
 /// True if elements * size bytes at `addr` are the guest's; an empty range is, wherever it lies.
 bool range_in_guest(GuestAddr addr, std::uint64_t elements, std::uint64_t size) noexcept {
   if (elements == 0 || size == 0) return true;
@@ -82,6 +87,7 @@ class Marshaller {
   int results() noexcept;
 
  private:
+  unsigned long_size() const noexcept;
   int argument(unsigned index, Word& word) noexcept;
   int range(unsigned index, Word& word) noexcept;
   int sockaddr(unsigned index, Word& word) noexcept;
@@ -104,8 +110,27 @@ std::byte* Marshaller::scratch(std::size_t size) noexcept {
   return memory;
 }
 
+/// The argument that is the size of a buffer and more than Linux takes at once; kMaxArgs if there is none.
+unsigned Marshaller::long_size() const noexcept {
+  const Entry& entry = call_.entry;
+  for (unsigned i = 0; i < entry.argc; ++i) {
+    const Role& role = entry.args[i];
+    if ((role.kind != RoleKind::in_buf && role.kind != RoleKind::out_buf) ||
+        (role.count & kLiteralCount) != 0)
+      continue;
+    if (entry.args[role.count].kind == RoleKind::size && call_.word(role.count) > kMostAtOnce)
+      return role.count;
+  }
+  return kMaxArgs;
+}
+
 int Marshaller::arguments() noexcept {
   const Entry& entry = call_.entry;
+  unsigned clipped = kMaxArgs;
+  if (call_.personality.refuses_long_buffers()) {
+    clipped = long_size();
+    if (clipped != kMaxArgs && static_cast<std::int64_t>(call_.word(clipped)) < 0) return EINVAL;
+  }
   for (unsigned i = 0; i < entry.native_argc; ++i) {
     const unsigned source = entry.native_args[i];
     if (source & 0x80) {
@@ -113,6 +138,7 @@ int Marshaller::arguments() noexcept {
     } else if (const int error = argument(source, words_[i]); error != 0) {
       return error;
     }
+    if (source == clipped) words_[i] = kMostAtOnce;  // more, and Linux compares the end with its own top
   }
   return 0;
 }
@@ -140,9 +166,9 @@ int Marshaller::argument(unsigned index, Word& word) noexcept {
     }
     case RoleKind::path:
     case RoleKind::cstr:
-      return Host::in_guest(guest_addr(word), 1) ? 0 : EFAULT;
     case RoleKind::strv:
-      return Host::in_guest(guest_addr(word), sizeof(Word)) ? 0 : EFAULT;
+      word = or_nowhere(word);
+      return 0;
     case RoleKind::in_buf:
     case RoleKind::out_buf:
     case RoleKind::inout_buf:
@@ -170,7 +196,8 @@ int Marshaller::range(unsigned index, Word& word) noexcept {
   if (!count) return EFAULT;
   // A negative count is no range; the kernel has an error of its own for it, and reads nothing.
   if (static_cast<std::int64_t>(*count) < 0 && role.kind >= RoleKind::in_array) return EINVAL;
-  if (!range_in_guest(guest_addr(word), *count, element_size(call_.table, role))) return EFAULT;
+  if (*count == 0) return 0;
+  word = or_nowhere(word);
   const bool is_vector = role.kind == RoleKind::in_array && !is_scalar_param(role) &&
                          call_.table.struct_layout(role.param).name() == kVectorStruct;
   if (!is_vector) return 0;
@@ -182,18 +209,23 @@ int Marshaller::sockaddr(unsigned index, Word& word) noexcept {
   if (word == 0) return 0;
   const auto length = count_of(call_.entry, call_.frame, index, call_.host);
   if (!length) return EFAULT;
-  return range_in_guest(guest_addr(word), std::min(*length, kMaxSockaddr), 1) ? 0 : EFAULT;
+  if (*length != 0) word = or_nowhere(word);
+  return 0;
 }
 
 int Marshaller::structure(const Role& role, Word& word) noexcept {
   const GuestAddr guest = guest_addr(word);
   const StructLayout layout = is_scalar_param(role) ? StructLayout() : call_.table.struct_layout(role.param);
   if (!layout || layout.identical()) {
-    return word == 0 || Host::in_guest(guest, element_size(call_.table, role)) ? 0 : EFAULT;
+    word = or_nowhere(word);
+    return 0;
   }
 
-  if (word == 0) return role.nullable ? 0 : EFAULT;
-  if (!Host::in_guest(guest, layout.guest_size())) return EFAULT;
+  if (word == 0 && role.nullable) return 0;
+  if (word == 0 || !Host::in_guest(guest, layout.guest_size())) {
+    word = kNowhere;
+    return 0;
+  }
   std::byte* const native = scratch(layout.native_size());
   if (native == nullptr || converted_count_ == converted_.size())
     return EFAULT;  // the freezer keeps this from happening
@@ -203,7 +235,11 @@ int Marshaller::structure(const Role& role, Word& word) noexcept {
   } else {
     const std::size_t mark = used_;
     std::byte* const copy = scratch(layout.guest_size());
-    if (copy == nullptr || !call_.host.read(guest, copy, layout.guest_size())) return EFAULT;
+    if (copy == nullptr) return EFAULT;
+    if (!call_.host.read(guest, copy, layout.guest_size())) {
+      word = kNowhere;
+      return 0;
+    }
     const int error = struct_to_native(call_.table, layout, copy, native);
     used_ = mark;
     if (error != 0) return error;
@@ -253,7 +289,7 @@ int check_vector(Host& host, GuestAddr at, std::uint64_t count) noexcept {
     for (std::uint64_t i = 0; i < n; ++i) {
       // Sizes beyond SSIZE_MAX are EINVAL, which is the kernel's to say.
       if (chunk[i].size != 0 && static_cast<std::int64_t>(chunk[i].size) > 0 &&
-          !Host::in_guest(guest_addr(chunk[i].base), chunk[i].size))
+          !Host::in_guest(guest_addr(chunk[i].base), 1))
         return EFAULT;
     }
     done += n;

@@ -6,6 +6,7 @@
 #include "abi/dragonfly/dragonfly.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/linux/linux.hpp"
+#include "abi/netbsd/netbsd.hpp"
 
 namespace sudrun::abi {
 namespace {
@@ -36,6 +37,7 @@ std::unique_ptr<Personality> make() {
 constexpr Known kKnown[] = {
     {"dragonfly", make<dragonfly::DragonFly>, dragonfly::handlers},
     {"freebsd", make<freebsd::FreeBsd>, freebsd::handlers},
+    {"netbsd", make<netbsd::NetBsd>, netbsd::handlers},
     {"linux", make<linux_abi::Linux>, linux_abi::handlers},
 };
 

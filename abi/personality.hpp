@@ -78,6 +78,8 @@ class Personality {
   virtual void adjust_fault(SignalInfo& info) const noexcept { static_cast<void>(info); }
   /// A native signal that stands for none of the guest's; the runtime may take it for itself. 0: none.
   virtual int spare_signal() const noexcept { return 0; }
+  /// A buffer of a native row that is longer than SSIZE_MAX is EINVAL, whatever else is wrong with the call.
+  virtual bool refuses_long_buffers() const noexcept { return false; }
   /// A signal for the guest was caught on the host (for event queues). Async-signal-safe.
   virtual void signal_arrived(int native_signal) noexcept { static_cast<void>(native_signal); }
 

@@ -41,5 +41,8 @@ inline constexpr int kAtFdcwd = -100;
 /// TASK_SIZE/3 = 0x2aaaaaaaa000 (legacy layout, unlimited stack); position-independent programs and the
 /// usual top-down layout are higher still. See docs/memory.md.
 inline constexpr Word kGuestTop = 0x2a00'0000'0000;
+/// Nothing is mapped here, nor for hundreds of gigabytes behind it. The kernel is given this in place of an
+/// address that is not the guest's: it says EFAULT when it comes to it, and first what else is wrong.
+inline constexpr Word kNowhere = kGuestTop;
 
 }  // namespace sudrun::abi

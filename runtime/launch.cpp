@@ -25,6 +25,7 @@
 #include "runtime/process.hpp"
 #include "runtime/thread.hpp"
 #include "runtime/trace.hpp"
+#include "runtime/vector_state_unsafe.hpp"
 
 extern char** environ;
 
@@ -282,6 +283,7 @@ void launch(const LaunchOptions& options) {
   native(SYS_rt_sigprocmask, 0, 0, word(&inherited_mask), sizeof inherited_mask);
   auto* process = new Process(table, std::move(personality), trap);
   process->set_tracer(make_tracer(options, table, process->hidden()));
+  limit_vector_support(options.vector_save);
   if (options.stats) process->statistics().want();
   if (options.rewrite) process->allow_rewriting(options.rewrite_after);
   process->exec_policy().options = options_to_pass_on(options, trap, sysroot);

@@ -8,6 +8,7 @@
 
 #include "abi/table.hpp"
 #include "runtime/arm_unsafe.hpp"
+#include "runtime/thread_block_offsets.h"
 
 namespace sudrun::runtime {
 
@@ -33,6 +34,7 @@ struct LaunchOptions {
   /// Traps of the process before that begins. To begin takes time and a megabyte of memory, for Capstone's
   /// tables. Programs that end before never pay for it.
   std::uint64_t rewrite_after = 1000;
+  std::uint8_t vector_save = VECTOR_XINUSE;  ///< for tests: limit_vector_support()
   bool trace = false;
   bool summary = false;
   bool stats = false;

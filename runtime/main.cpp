@@ -77,6 +77,9 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
   app.add_flag("--list-abis", wanted.list, "List the ABIs that are built in");
   app.add_flag("--inspect", wanted.inspect, "Describe the program instead of running it");
   app.add_option("--rewrite-after", options.rewrite_after)->group("");
+  const std::map<std::string, std::uint8_t> saves{
+      {"fxsave", VECTOR_FXSAVE}, {"xsave", VECTOR_XSAVE}, {"xinuse", VECTOR_XINUSE}};
+  app.add_option("--vector-save", options.vector_save)->transform(CLI::CheckedTransformer(saves))->group("");
   app.add_flag("--trace-append", options.trace_append)->group("");
   app.add_flag_callback("--empty-argv0", [&options] { options.argv0 = ""; })->group("");
   app.add_option("--program-fd", options.program_fd)->group("");

@@ -5,6 +5,7 @@
 #include <sys/shm.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "runtime/gate.hpp"
@@ -12,13 +13,27 @@
 
 namespace sudrun::runtime {
 
+namespace {
+constexpr abi::Word kShortJump = 130;  // so far from its hop a site may begin
+}
+
 void MappingChange::add(abi::Word start, abi::Word size) noexcept {
   if (!allowed_) return;
-  const abi::Word end = start + size < start ? ~abi::Word{0} : start + size;
-  bool undone = false;
-  allowed_ = process_.rewriter().begin_change(start, end, undone);
+  constexpr abi::Word kPageMask = 4095;  // what changes is whole pages
+  const abi::Word rounded = (start + size + kPageMask) & ~kPageMask;
+  const abi::Word end = size == 0 ? start : rounded < start ? ~abi::Word{0} : rounded;
+  Rewriter& rewriter = process_.rewriter();
+  const Rewriter::Change change = rewriter.begin_change(start, end);
+  allowed_ = change != Rewriter::Change::refused;
   begun_ += allowed_ ? 1 : 0;
-  if (undone) process_.sites().forget(start, end);
+  if (change == Rewriter::Change::hops_left) {
+    // A thread may have executed the jump at the site and not yet the hop. Its catcher takes it back.
+    const int own_signal = process_.signals().own_signal();
+    if (own_signal != 0) process_.threads().interrupt_others(*this_block().thread, own_signal);
+    rewriter.remove_hops(start, end);
+  }
+  if (change == Rewriter::Change::undone || change == Rewriter::Change::hops_left)
+    process_.sites().forget(start - std::min(start, kShortJump), end + std::min(~end, kShortJump));
 }
 
 void MappingChange::begin(long number, const Arguments& args) noexcept {

@@ -33,10 +33,17 @@ class Rewriter {
   /// What the first site costs has been paid, by this process or by the one it was forked from.
   bool has_begun() const noexcept { return books_.load(std::memory_order_relaxed) != nullptr; }
 
+  enum class Change : std::uint8_t {
+    refused,    ///< nothing begun: it would hit stubs
+    untouched,  ///< no rewritten site or hop is there
+    undone,
+    hops_left,  ///< as `undone`, but a thread may still stand at a hop, and so the hops are still there
+  };
   /// Mappings in [start, end) are about to be made, changed or removed: puts the program's own bytes back
-  /// there, of which `undone` tells, and rewrites nothing until end_change(). False, and nothing begun, if
-  /// that would hit stubs.
-  bool begin_change(abi::Word start, abi::Word end, bool& undone) noexcept;
+  /// at the sites concerned, and rewrites nothing until end_change().
+  Change begin_change(abi::Word start, abi::Word end) noexcept;
+  /// After that, when each other thread has been interrupted since: puts the bytes of the hops back.
+  void remove_hops(abi::Word start, abi::Word end) noexcept;
   /// The lowest part of [start, end) that holds stubs; empty, at `end`, if there is none.
   std::pair<abi::Word, abi::Word> stubs_in(abi::Word start, abi::Word end) const noexcept;
   void end_change() noexcept { changes_.fetch_sub(1, std::memory_order_release); }
@@ -69,7 +76,7 @@ class Rewriter {
     abi::Word touched, touched_end;  ///< code at the site that has changed or moved
     loader::Rung rung;
     bool live;      ///< the bytes at the site are in place
-    bool hop_live;  ///< those of the hop are, and a thread may be there
+    bool hop_live;  ///< those of the hop are, and a thread may be there, or on its way
   };
   struct Area;
   struct Books;
@@ -84,7 +91,9 @@ class Rewriter {
   std::optional<loader::Rewrite> place(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
   Area* new_area(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
   bool apply(const Patch& patch) noexcept;
-  void undo(Patch& patch, bool hop_too) noexcept;
+  template <typename Do>
+  void for_patches_in(abi::Word start, abi::Word end, Do todo) noexcept;
+  void undo_site(Patch& patch) noexcept;
   const Patch* patch_of_stub(abi::Word address) const noexcept;
 
   SpinLock lock_;

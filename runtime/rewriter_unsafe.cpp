@@ -346,37 +346,48 @@ bool Rewriter::apply(const Patch& patch) noexcept {
   return true;
 }
 
-/// The site first: after that nobody new comes by its hop. Somebody may still be there, unless the program
-/// itself changes the code.
-void Rewriter::undo(Patch& patch, bool hop_too) noexcept {
+/// After that nobody new comes by its hop. Somebody may still be there.
+void Rewriter::undo_site(Patch& patch) noexcept {
   if (patch.live && stands(patch.rewrite.site))
     write_edit(patch.rewrite.site, patch.rewrite.site.before, false);
   patch.live = false;
-  if (!patch.hop_live || !hop_too) return;
-  synchronise_code();
-  if (stands(*patch.rewrite.hop)) write_edit(*patch.rewrite.hop, patch.rewrite.hop->before, true);
-  patch.hop_live = false;
 }
 
-bool Rewriter::begin_change(Word start, Word end, bool& undone) noexcept {
-  const std::scoped_lock hold(lock_);
-  if (Books* const books = books_.load(std::memory_order_relaxed)) {
-    const unsigned areas = books->area_count.load(std::memory_order_relaxed);
-    for (unsigned i = 0; i < areas; ++i)
-      if (overlap(start, end, books->areas[i].start, books->areas[i].start + kAreaSize)) return false;
-    const unsigned patches = books->patch_count.load(std::memory_order_relaxed);
-    for (Patch& patch : books->patches.first(patches)) {
-      if (!patch.live && !patch.hop_live) continue;
-      // The stub stands for more than the bytes edited: up to the end of the last instruction moved.
-      const bool site = overlap(start, end, patch.touched, patch.touched_end);
-      const auto& hop = patch.rewrite.hop;
-      if (!site && !(patch.hop_live && overlap(start, end, hop->address, hop->address + hop->size))) continue;
-      undo(patch, true);
-      undone = true;
-    }
+/// Those of which bytes in [start, end) belong to the site or the hop.
+template <typename Do>
+void Rewriter::for_patches_in(Word start, Word end, Do todo) noexcept {
+  Books* const books = books_.load(std::memory_order_relaxed);
+  if (books == nullptr) return;
+  const unsigned patches = books->patch_count.load(std::memory_order_relaxed);
+  for (Patch& patch : books->patches.first(patches)) {
+    if (!patch.live && !patch.hop_live) continue;
+    // The stub stands for more than the bytes edited: up to the end of the last instruction moved.
+    const bool site = overlap(start, end, patch.touched, patch.touched_end);
+    const auto& hop = patch.rewrite.hop;
+    if (site || (patch.hop_live && overlap(start, end, hop->address, hop->address + hop->size))) todo(patch);
   }
+}
+
+Rewriter::Change Rewriter::begin_change(Word start, Word end) noexcept {
+  const std::scoped_lock hold(lock_);
+  if (stubs_in(start, end).first != end) return Change::refused;
+  Change change = Change::untouched;
+  for_patches_in(start, end, [&](Patch& patch) {
+    undo_site(patch);
+    change = patch.hop_live || change == Change::hops_left ? Change::hops_left : Change::undone;
+  });
+  if (change == Change::hops_left) synchronise_code();
   changes_.fetch_add(1, std::memory_order_release);
-  return true;
+  return change;
+}
+
+void Rewriter::remove_hops(Word start, Word end) noexcept {
+  const std::scoped_lock hold(lock_);
+  for_patches_in(start, end, [](Patch& patch) {
+    if (patch.hop_live && stands(*patch.rewrite.hop))
+      write_edit(*patch.rewrite.hop, patch.rewrite.hop->before, true);
+    patch.hop_live = false;
+  });
 }
 
 std::pair<Word, Word> Rewriter::stubs_in(Word start, Word end) const noexcept {
@@ -429,7 +440,7 @@ void Rewriter::withdraw(Word rip) noexcept {
   const std::scoped_lock hold(lock_);
   const unsigned patches = books_.load()->patch_count.load(std::memory_order_relaxed);
   for (Patch& patch : books_.load()->patches.first(patches))
-    if (patch.live && patch.rewrite.resume == place->resume) undo(patch, false);
+    if (patch.live && patch.rewrite.resume == place->resume) undo_site(patch);
 }
 
 Word Rewriter::resume_address(Word continuation) const noexcept {

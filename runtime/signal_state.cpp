@@ -54,7 +54,7 @@ void SignalState::initialise(abi::NativeSigset ignored_by_default, int own) noex
     never_blocked_ |= sigbit(own);
     // Not inside itself: the next may come before the last has returned, again and again, until no stack is
     // left.
-    const KernelSigaction host = catcher(~abi::NativeSigset{0} & ~kSynchronous, SA_RESTART);
+    const KernelSigaction host = catcher(kCatcherMask, SA_RESTART);
     host_action(own, &host, nullptr);
   }
   for (int signal = 1; signal < kSignalCount; ++signal) {
@@ -72,7 +72,7 @@ void SignalState::install(int signal, const SignalAction& action) noexcept {
   std::uint64_t extra = 0;
   if (action.no_cld_stop) extra |= SA_NOCLDSTOP;
   if (action.no_cld_wait) extra |= SA_NOCLDWAIT;
-  KernelSigaction host = catcher(signal == SIGSYS ? 0 : host_mask(~abi::NativeSigset{0}), extra);
+  KernelSigaction host = catcher(signal == SIGSYS ? 0 : kCatcherMask, extra);
   if (((kSynchronous | watched_) & sigbit(signal)) == 0) {
     if (action.disposition == Disposition::ignore ||
         (action.disposition == Disposition::by_default && is_ignored_by_default(signal)))

@@ -14,6 +14,8 @@ inline constexpr int kSignalCount = 65;  // index by native number, 0 unused
 /// Raised by the processor, or by the trap itself: never blocked on the host, always caught.
 inline constexpr abi::NativeSigset kSynchronous =
     abi::sigbit(4) | abi::sigbit(5) | abi::sigbit(7) | abi::sigbit(8) | abi::sigbit(11) | abi::sigbit(31);
+/// Blocked in catchers, also the runtime's own signal: it finds the guest as it is, or not at all.
+inline constexpr abi::NativeSigset kCatcherMask = ~kSynchronous;
 inline constexpr abi::NativeSigset kUnblockable = abi::sigbit(9) | abi::sigbit(19);
 
 class SignalState {

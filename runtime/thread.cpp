@@ -146,11 +146,20 @@ bool GuestThread::should_restart(const Entry& entry) noexcept {
 // --- abi::Host
 // ----------------------------------------------------------------------------------------------
 
+NativeResult GuestThread::gate_call(long number, const std::array<Word, 6>& args) noexcept {
+  const Timed timed(timed_, time_spent_.in_kernel);
+  return sudrun_gate_call(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+}
+NativeResult GuestThread::gate_call_interruptible(long number, const std::array<Word, 6>& args) noexcept {
+  const Timed timed(timed_, time_spent_.in_kernel);
+  return sudrun_gate_call_interruptible(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+}
+
 NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, Word a4, Word a5) noexcept {
   const MappingChange change(process_, number, {a0, a1, a2, a3, a4});
   if (!change) return change_refused(number, a0, a1);
   for (;;) {
-    const NativeResult result = sudrun_gate_call(number, a0, a1, a2, a3, a4, a5);
+    const NativeResult result = gate_call(number, {a0, a1, a2, a3, a4, a5});
     // close() has closed the descriptor even when it says EINTR.
     if (result != -EINTR || number == SYS_close) return result;
   }
@@ -162,7 +171,7 @@ NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word
   if (!change) return -ENOMEM;
   for (;;) {
     block_.not_entered = false;
-    const NativeResult result = sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);
+    const NativeResult result = gate_call_interruptible(number, {a0, a1, a2, a3, a4, a5});
     if (result != -EINTR || number == SYS_close || !dismiss_pending()) return result;
   }
 }
@@ -178,7 +187,7 @@ NativeResult GuestThread::call_timed(long number, timespec& left, Word a0, Word 
   const timespec begun = now(), whole = left;
   for (;;) {
     block_.not_entered = false;
-    const NativeResult result = sudrun_gate_call_interruptible(number, a0, a1, a2, a3, a4, a5);
+    const NativeResult result = gate_call_interruptible(number, {a0, a1, a2, a3, a4, a5});
     if (result != -EINTR || !dismiss_pending()) return result;
     const timespec time = now();
     left = {whole.tv_sec - (time.tv_sec - begun.tv_sec), whole.tv_nsec - (time.tv_nsec - begun.tv_nsec)};

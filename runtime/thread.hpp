@@ -66,7 +66,12 @@ class GuestThread final : public abi::Host {
     std::uint64_t served, at_sites;
   };
   Calls calls() const noexcept { return {served_, block_.site_calls}; }
-  void forget_calls() noexcept { served_ = block_.site_calls = 0; }
+  const TimeSpent& time_spent() const noexcept { return time_spent_; }
+  void forget_calls() noexcept {
+    served_ = block_.site_calls = 0;
+    time_spent_ = {};
+    entered_ = timed_ ? ticks_now() : 0;
+  }
 
   // abi::Host
   abi::NativeResult call(long number, abi::Word a0, abi::Word a1, abi::Word a2, abi::Word a3, abi::Word a4,
@@ -135,6 +140,8 @@ class GuestThread final : public abi::Host {
   };
 
   // thread.cpp: the host loop.
+  abi::NativeResult gate_call(long number, const std::array<abi::Word, 6>& args) noexcept;
+  abi::NativeResult gate_call_interruptible(long number, const std::array<abi::Word, 6>& args) noexcept;
   CallSites::Seen look_at_site() noexcept;
   abi::NativeResult change_refused(long number, abi::Word start, abi::Word size) noexcept;
   void rewrite_site(abi::Word site, abi::Word number) noexcept;
@@ -219,6 +226,9 @@ class GuestThread final : public abi::Host {
   std::array<CallRecord, 16> recent_{};
   unsigned recent_count_ = 0;
   std::uint64_t served_ = 0;
+  const bool timed_;           ///< what follows is wanted
+  std::uint64_t entered_ = 0;  ///< when the host loop was, in ticks
+  TimeSpent time_spent_;
 };
 
 /// Decodes the kernel's siginfo. Pure.

@@ -1,9 +1,11 @@
-// Calls that must be made by every thread: Linux keeps credentials per thread, most other systems per
-// process.
+// What concerns every thread. Calls that each must make: Linux keeps credentials per thread, most other
+// systems per process. And to know that none is any more where it was.
 #include "runtime/thread_list.hpp"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+
+#include <limits>
 
 #include "runtime/gate.hpp"
 #include "runtime/report.hpp"
@@ -12,7 +14,9 @@
 namespace sudrun::runtime {
 
 void ThreadList::add(GuestThread& thread) noexcept {
+  const std::scoped_lock hold(links_);
   ThreadLink& link = thread.link();
+  link.asked = link.answered = round_.load();
   link.previous = nullptr;
   link.next = first_;
   if (first_ != nullptr) first_->link().previous = &thread;
@@ -20,18 +24,60 @@ void ThreadList::add(GuestThread& thread) noexcept {
 }
 
 void ThreadList::remove(GuestThread& thread) noexcept {
-  const ThreadLink& link = thread.link();
-  if (link.next != nullptr) link.next->link().previous = link.previous;
-  if (link.previous != nullptr)
-    link.previous->link().next = link.next;
-  else if (first_ == &thread)
-    first_ = link.next;
+  {
+    const std::scoped_lock hold(links_);
+    const ThreadLink& link = thread.link();
+    if (link.next != nullptr) link.next->link().previous = link.previous;
+    if (link.previous != nullptr)
+      link.previous->link().next = link.next;
+    else if (first_ == &thread)
+      first_ = link.next;
+  }
+  wake_askers();
 }
 
 void ThreadList::reset(GuestThread& survivor) noexcept {
+  links_.unlock();  // who may have had it is the parent's
   first_ = nullptr;
   survivor.link().shared_call = nullptr;
   add(survivor);
+}
+
+void ThreadList::interrupt_others(const GuestThread& self, int signal) noexcept {
+  const std::uint64_t round = round_.fetch_add(1) + 1;
+  for (;;) {
+    const std::uint32_t before = changes_.load();
+    if (!ask_others(self, signal, round)) return;
+    native(SYS_futex, word(&changes_), FUTEX_WAIT_PRIVATE, before, 0);
+  }
+}
+
+/// Sends the signal to who has not been asked for this round or a later one. True: some have not answered.
+bool ThreadList::ask_others(const GuestThread& self, int signal, std::uint64_t round) noexcept {
+  const std::scoped_lock hold(links_);
+  bool some = false;
+  for (GuestThread* thread = first_; thread != nullptr; thread = thread->link().next) {
+    ThreadLink& link = thread->link();
+    if (thread == &self || link.answered.load() >= round) continue;
+    some = true;
+    if (link.asked >= round) continue;
+    link.asked = round;
+    native(SYS_tgkill, static_cast<abi::Word>(thread->pid()), static_cast<abi::Word>(thread->tid()),
+           static_cast<abi::Word>(signal));
+  }
+  return some;
+}
+
+// Whatever rounds have begun by now: their askers had done before what this thread is to see from now on.
+void ThreadList::answer(ThreadLink& link) noexcept {
+  const std::uint64_t round = round_.load();
+  if (link.answered.exchange(round) != round) wake_askers();
+}
+
+void ThreadList::wake_askers() noexcept {
+  constexpr std::uint64_t kAll = std::numeric_limits<int>::max();
+  changes_.fetch_add(1);
+  native(SYS_futex, word(&changes_), FUTEX_WAKE_PRIVATE, kAll);
 }
 
 // The calling thread goes first: what is refused is refused before anything has changed. The others have the

@@ -3,9 +3,11 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <mutex>
 
 #include "abi/types.hpp"
+#include "runtime/spin_lock.hpp"
 
 namespace sudrun::runtime {
 
@@ -24,6 +26,8 @@ struct ThreadLink {
   GuestThread* next = nullptr;
   GuestThread* previous = nullptr;
   std::atomic<SharedCall*> shared_call{nullptr};  ///< taken by the catcher of the runtime's own signal
+  std::uint64_t asked = 0;                        ///< the last round of interrupt_others() it is sent,
+  std::atomic<std::uint64_t> answered{0};         ///< and the last it has been interrupted in
 };
 
 /// A thread is listed while its %gs is set, and so while it can catch signals. The lock is held from before a
@@ -39,9 +43,22 @@ class ThreadList {
   /// In a fork's child: only `survivor` is left.
   void reset(GuestThread& survivor) noexcept;
 
+  /// Returns when each thread but `self` has been in the catcher of `signal`, the runtime's own, since the
+  /// call began. In the host loop; the caller may hold what it likes but a lock that catchers take. Threads
+  /// that come meanwhile are not waited for.
+  void interrupt_others(const GuestThread& self, int signal) noexcept;
+  /// In that catcher, once the interrupted registers are as they are to be. Async-signal-safe.
+  void answer(ThreadLink& link) noexcept;
+
  private:
+  bool ask_others(const GuestThread& self, int signal, std::uint64_t round) noexcept;
+  void wake_askers() noexcept;
+
   std::mutex lock_;
+  SpinLock links_;  ///< for a look at the list without the other, which may be held for long
   GuestThread* first_ = nullptr;
+  std::atomic<std::uint64_t> round_{0};
+  std::atomic<std::uint32_t> changes_{0};  ///< of who has answered or is gone; a futex
 };
 
 }  // namespace sudrun::runtime

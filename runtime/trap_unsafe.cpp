@@ -89,7 +89,7 @@ abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) no
 }
 
 GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
-    : process_(process), mask_(mask & ~kUnblockable) {
+    : process_(process), mask_(mask & ~kUnblockable), timed_(process.statistics().wanted()) {
   const VectorSupport& vectors = vector_support();
   const std::size_t image_room = (vectors.image_size + kImageTail + kPage - 1) / kPage * kPage;
   region_size_ = kGuard + kHostStack + kTrapStack + image_room;
@@ -166,7 +166,9 @@ void GuestThread::host_loop() noexcept {
       resume_stepping();
     else
       sudrun_run_guest();
+    if (timed_) entered_ = ticks_now();
     if (block_.entry != ENTRY_AGAIN) serve_call();
+    if (timed_) time_spent_.in_runtime += ticks_now() - entered_;
   }
 }
 
@@ -174,6 +176,7 @@ void GuestThread::leave_process() noexcept {
   const std::scoped_lock hold(process_.threads().lock());
   process_.statistics().add(*this);
   process_.threads().remove(*this);
+  set_kernel_mask(kCatcherMask);  // the runtime's own signal may have been sent, and is for nobody
   native(SYS_arch_prctl, ARCH_SET_GS, 0);
 }
 
@@ -253,15 +256,17 @@ void GuestThread::leave_stub() noexcept {
 
 Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs,
                            std::uint64_t selector, std::uint64_t side) noexcept {
-  if (signal == process_.signals().own_signal()) {
-    make_shared_call();
-    return resume_with(fs, static_cast<Selector>(selector), static_cast<Side>(side));
-  }
   const auto rip = static_cast<std::uint64_t>(frame->uc_mcontext.gregs[REG_RIP]);
   const bool at_entry =
       between(rip, reinterpret_cast<const char*>(&sudrun_trap_entry), sudrun_entry_window_end);
   const bool guest_ran = selector == static_cast<std::uint64_t>(Selector::block) &&
                          !between(rip, sudrun_gate_begin, sudrun_gate_end);
+  if (signal == process_.signals().own_signal()) {
+    if (guest_ran) stopped_in_stub(signal, *frame);
+    make_shared_call();
+    process_.threads().answer(link_);
+    return resume_with(fs, static_cast<Selector>(selector), static_cast<Side>(side));
+  }
   if (guest_ran) return caught_in_guest(signal, info, frame, fs);
 
   if (selector == static_cast<std::uint64_t>(Selector::block) &&
@@ -404,7 +409,7 @@ Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* fram
   use_image(own_image_);
   block_.entry = ENTRY_RESULT;
   keep_pending(*info, *frame);
-  kernel_mask_ = process_.signals().host_mask(~abi::NativeSigset{0});  // as it is in a catcher
+  kernel_mask_ = kCatcherMask;
   return to_host_loop();
 }
 

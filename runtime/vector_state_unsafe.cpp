@@ -44,8 +44,11 @@ void set_initial(std::span<std::byte> image) noexcept {
   if (image.size() >= kFxsaveSize + kHeaderSize) std::memset(image.data() + kFxsaveSize, 0, kHeaderSize);
 }
 
+std::uint8_t best_save = VECTOR_XINUSE;
+
 VectorSupport find_support() noexcept {
   VectorSupport found;
+  if (best_save == VECTOR_FXSAVE) return found;
   std::uint32_t a = 0, b = 0, c = 0, d = 0;
   constexpr std::uint32_t kOsxsave = 1U << 27, kStateLeaf = 0xd, kXgetbv1 = 1U << 2;
   if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kOsxsave) == 0) return found;
@@ -61,7 +64,7 @@ VectorSupport find_support() noexcept {
   found.save = VECTOR_XSAVE;
   constexpr std::uint64_t kByHand = COMPONENT_SSE | COMPONENT_AVX;
   if ((found.components & kByHand) == kByHand && __get_cpuid_count(kStateLeaf, 1, &a, &b, &c, &d) != 0 &&
-      (a & kXgetbv1) != 0)
+      (a & kXgetbv1) != 0 && best_save == VECTOR_XINUSE)
     found.save = VECTOR_XINUSE;
   return found;
 }
@@ -73,6 +76,8 @@ const VectorSupport& vector_support() noexcept {
   static const VectorSupport found = find_support();
   return found;
 }
+
+void limit_vector_support(std::uint8_t save) noexcept { best_save = save; }
 
 std::uint64_t components_of(std::span<const std::byte> image) noexcept {
   SoftwareWords words;

@@ -17,6 +17,8 @@ struct VectorSupport {
   std::uint64_t components = 3;       ///< what the system has enabled, without AMX (see COMPONENT_AMX)
 };
 const VectorSupport& vector_support() noexcept;
+/// For tests: from now on the processor offers no more than `save`, a VECTOR_*. Before vector_support().
+void limit_vector_support(std::uint8_t save) noexcept;
 
 /// Alignment XSAVE wants.
 inline constexpr std::size_t kImageAlignment = 64;

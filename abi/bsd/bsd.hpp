@@ -48,9 +48,10 @@ struct Forms {
 
 /// Small things the systems do each in their own way.
 struct Manners {
-  int thread_id_bias = 0;    ///< guest thread ids are native ones plus this
-  int continued_status = 0;  ///< the wait status of a continued child
-  int nofollow_error = 0;    ///< native errno of an open that O_NOFOLLOW kept from a symbolic link
+  int thread_id_bias = 0;          ///< guest thread ids are native ones plus this
+  int continued_status = 0;        ///< the wait status of a continued child
+  int nofollow_error = 0;          ///< native errno of an open that O_NOFOLLOW kept from a symbolic link
+  std::uint8_t inet6_family = 28;  ///< AF_INET6; in the shared code it is FreeBSD's
   std::uint64_t min_signal_stack = 0;
   bool moves_used_stack = false;  ///< sigaltstack(2) may replace the stack it is called on
 };

@@ -27,6 +27,9 @@ class FreeBsd final : public bsd::Bsd {
                          NativeSigset old_mask) noexcept override;
   void adjust_fault(SignalInfo& info) const noexcept override;
   int bad_stack_signal() const noexcept override { return 4; }  // sendsig(): SIGILL
+  // FreeBSD 14.0 sys/kern/sys_generic.c, sys_read(), sys_write(), …: IOSIZE_MAX is looked at first, and is
+  // SSIZE_MAX unless debug.iosize_max_clamp has been set.
+  bool refuses_long_buffers() const noexcept override { return true; }
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;
   void after_fork_in_child(Host& host) noexcept override;

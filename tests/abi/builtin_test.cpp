@@ -15,7 +15,7 @@ using namespace sudrun::abi;
 
 namespace {
 
-const char* const kAbis[] = {"dragonfly-amd64", "freebsd-amd64", "linux-amd64"};
+const char* const kAbis[] = {"dragonfly-amd64", "freebsd-amd64", "linux-amd64", "netbsd-amd64"};
 
 Table builtin(std::string_view abi) {
   const auto table = builtin_table(abi);

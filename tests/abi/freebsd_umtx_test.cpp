@@ -38,7 +38,7 @@ FlagSet clocks() {
       {~0ULL, kMonotonic, CLOCK_MONOTONIC, ~0ULL, 0, FlagValue::Map::exact, {}},
       {~0ULL, kProcessTime, CLOCK_PROCESS_CPUTIME_ID, ~0ULL, 0, FlagValue::Map::exact, {}},
   };
-  return {"clock_id", values, true, FlagSet::Unknown::refuse, ""};
+  return {0, values, true, FlagSet::Unknown::refuse, "clock_id"};
 }
 
 Result request(RealHost& host, Op op, const void* object, Word value = 0, const void* addr1 = nullptr,

@@ -15,6 +15,8 @@ namespace {
 
 class NoPersonality final : public Personality {
  public:
+  bool long_buffers = true;
+  bool refuses_long_buffers() const noexcept override { return !long_buffers; }
   std::string_view name() const noexcept override { return "guest"; }
   void bind(const Table&) override {}
   StackImage stack_image(const ImageInfo&, std::string_view) const override { return {}; }
@@ -123,24 +125,46 @@ TEST_CASE_METHOD(Fixture, "AT_FDCWD is not a descriptor") {
   CHECK(static_cast<std::int64_t>(arg(0)) == -100);
 }
 
-TEST_CASE_METHOD(Fixture, "pointers outside the guest's memory are EFAULT and reach nothing") {
-  CHECK(make(3, {1, kHostMemory, 8}).is_native_error(EFAULT));
-  CHECK(make(5, {kHostMemory, 0, 0}).is_native_error(EFAULT));
-  CHECK(make(240, {kHostMemory, 0}).is_native_error(EFAULT));
-  CHECK(make(240, {host.base(), kGuestTop - 8}).is_native_error(EFAULT));
-  CHECK(make(118, {kHostMemory}).is_native_error(EFAULT));
+TEST_CASE_METHOD(Fixture,
+                 "of pointers outside the guest's memory none reaches the kernel, which judges the rest") {
+  const auto reaches = [&](Word number, std::initializer_list<Word> args, unsigned index) {
+    host.returns(-EFAULT);
+    CHECK(make(number, args).is_native_error(EFAULT));
+    CHECK(arg(index) == kNowhere);
+    host.returns(-EINVAL);
+    CHECK(make(number, args).is_native_error(EINVAL));
+  };
+  reaches(3, {1, kHostMemory, 8}, 1);
+  reaches(5, {kHostMemory, 0, 0}, 0);
+  reaches(240, {kHostMemory, 0}, 0);
+  reaches(118, {kHostMemory}, 0);
+  reaches(118, {kGuestTop - 8}, 0);
+  const std::size_t made = host.calls.size();
   CHECK(make(121, {1, kHostMemory, 1}).is_native_error(EFAULT));
-  CHECK(host.calls.empty());
+  CHECK(host.calls.size() == made);
 }
 
-TEST_CASE_METHOD(Fixture, "a buffer that begins in the guest's memory and ends in the host's is EFAULT") {
-  CHECK(make(3, {1, kGuestTop - 16, 17}).is_native_error(EFAULT));
-  CHECK(make(3, {1, host.base(), ~Word{0}}).is_native_error(EFAULT));
-  CHECK(make(4, {1, host.base(), kGuestTop}).is_native_error(EFAULT));
+TEST_CASE_METHOD(Fixture, "where a buffer ends is the kernel's to find out") {
+  host.returns(3);
+  CHECK(make(3, {1, kGuestTop - 16, 0x8000'0000}).is_ok());
+  CHECK(arg(1) == kGuestTop - 16);
+  CHECK(arg(2) == 0x8000'0000);
+  host.returns(0);
+  CHECK(make(240, {host.base(), kGuestTop - 8}).is_ok());
   CHECK(make(121, {1, kGuestTop - 16, 2}).is_native_error(EFAULT));
-  CHECK(host.calls.empty());
-  host.returns(16);
-  CHECK(make(3, {1, kGuestTop - 16, 16}).is_ok());
+}
+
+TEST_CASE_METHOD(Fixture, "a buffer beyond SSIZE_MAX is EINVAL first of all where the system says so") {
+  host.returns(-EBADF);
+  CHECK(make(3, {1, host.base(), ~Word{0}}).is_native_error(EBADF));
+  personality.long_buffers = false;
+  host.hidden.insert(900);
+  CHECK(make(3, {900, kHostMemory, Word{1} << 63}).is_native_error(EINVAL));
+  CHECK(make(4, {1, 0, ~Word{0}}).is_native_error(EINVAL));
+  CHECK(host.calls.size() == 1);
+  host.returns(3);
+  CHECK(make(3, {1, host.base(), ~Word{0} >> 1}).is_ok());
+  CHECK(arg(2) == 0x7fff'f000);
 }
 
 TEST_CASE_METHOD(Fixture, "empty ranges and null pointers are left to the kernel") {
@@ -214,8 +238,9 @@ TEST_CASE_METHOD(Fixture, "an input structure is converted before the call") {
 }
 
 TEST_CASE_METHOD(Fixture, "a structure that cannot be read or written is EFAULT") {
+  host.returns(-EFAULT);
   CHECK(make(118, {host.end() - 4}).is_native_error(EFAULT));
-  CHECK(host.calls.empty());
+  CHECK(arg(0) == kNowhere);
   host.returns(0);
   CHECK(make(117, {host.end() - 4, 5}).is_native_error(EFAULT));
 }
@@ -224,8 +249,9 @@ TEST_CASE_METHOD(Fixture, "null stands for a converted structure only where the 
   host.returns(0);
   CHECK(make(118, {0}).is_ok());
   CHECK(arg(0) == 0);
+  host.returns(-EFAULT);
   CHECK(make(117, {0, 5}).is_native_error(EFAULT));
-  CHECK(host.calls.size() == 1);
+  CHECK(arg(1) == kNowhere);
 }
 
 TEST_CASE_METHOD(Fixture, "constants of the row reach the kernel") {

@@ -64,6 +64,25 @@ TEST_CASE("a container's default rules keep nothing from working", "[restricted]
   }
 }
 
+TEST_CASE("the state of the processor is kept in every way that processors offer", "[restricted]") {
+  constexpr std::pair<const char*, const char*> kStates[] = {{"rewrite", "state_at_dense_sites"},
+                                                             {"rewrite", "state_at_padded_sites"},
+                                                             {"rewrite", "state_at_sites_over_pages"},
+                                                             {"rewrite", "one_site_for_every_call"},
+                                                             {"rewrite_signals", "storm_on_the_stack"},
+                                                             {"rewrite_signals", "storm_on_alternate_stacks"},
+                                                             {"rewrite_signals", "storm_of_nested_handlers"}};
+  for (const char* save : {"fxsave", "xsave", "xinuse"}) {
+    for (const auto& [name, test_case] : kStates) {
+      Command command = sudrun_command({std::string("--vector-save=") + save, guest(name), test_case});
+      if (save == std::string_view("fxsave")) command.set_env["GUEST_FXSAVE"] = "1";
+      const Outcome outcome = run(command);
+      INFO(save << " " << outcome);
+      CHECK(outcome.exited(0));
+    }
+  }
+}
+
 TEST_CASE("a kernel without FSGSBASE is asked for each change of the thread pointer", "[restricted]") {
   constexpr std::pair<const char*, const char*> kMore[] = {{"rewrite", "state_at_padded_sites"},
                                                            {"rewrite", "single_steps_stay_in_the_program"},

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 
 #include "tests/support/run.hpp"
@@ -166,14 +167,24 @@ TEST_CASE("--stats says how calls were made", "[trace]") {
   const auto first_line = [](const std::vector<std::string>& options) {
     std::vector<std::string> arguments = options;
     arguments.insert(arguments.end(), {"--stats", guest("rewrite_masks"), "sa_mask"});
+    const auto begun = std::chrono::steady_clock::now();
     const Outcome outcome = run_sudrun(arguments);
+    const std::chrono::duration<double, std::milli> passed = std::chrono::steady_clock::now() - begun;
     INFO(outcome);
     CHECK(outcome.exited(0));
     auto lines = lines_of(outcome.err);
     std::erase_if(lines, [](const std::string& line) {
-      return !line.starts_with("sudrun: calls: ") && !line.starts_with("sudrun: sites: ");
+      return !line.starts_with("sudrun: calls: ") && !line.starts_with("sudrun: sites: ") &&
+             !line.starts_with("sudrun: time ");
     });
-    REQUIRE(lines.size() == 2);
+    REQUIRE(lines.size() == 3);
+    double itself = 0, native = 0;
+    REQUIRE(std::sscanf(lines[2].c_str(),
+                        "sudrun: time in the host loop: %lf ms by itself, %lf ms in native calls", &itself,
+                        &native) == 2);
+    CHECK(itself > 0);
+    CHECK(native > 0);
+    CHECK(itself + native < passed.count());
     CHECK_THAT(lines[1], Catch::StartsWith("sudrun: sites: "));
     unsigned long trapped = 0, served = 0, direct = 0;
     REQUIRE(std::sscanf(
@@ -187,6 +198,19 @@ TEST_CASE("--stats says how calls were made", "[trace]") {
   CHECK(trapping[1] + trapping[2] == 0);
   CHECK(rewritten[0] < trapping[0]);
   CHECK(rewritten[1] + rewritten[2] > 1000);
+}
+
+TEST_CASE("--stats tells waiting in the kernel from work of the runtime", "[trace]") {
+  const Outcome outcome = run_sudrun({"--stats", guest("timers"), "nanosleep_says_what_is_left"});
+  INFO(outcome);
+  CHECK(outcome.exited(0));
+  double itself = 0, native = 0;
+  const auto at = outcome.err.find("sudrun: time ");
+  REQUIRE(at != std::string::npos);
+  REQUIRE(std::sscanf(outcome.err.c_str() + at,
+                      "sudrun: time in the host loop: %lf ms by itself, %lf ms in native calls", &itself,
+                      &native) == 2);
+  CHECK(native > itself);
 }
 
 // The planner takes a site only where it is sure of the code around it: what the guests put there must be

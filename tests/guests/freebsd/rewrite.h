@@ -13,12 +13,15 @@ static inline unsigned long random_word(void) {
 }
 
 // GUEST_ROUNDS=N in the environment makes the long cases N times as long.
-static inline unsigned rounds(unsigned usual) {
-  static const char kName[] = "GUEST_ROUNDS=";
-  for (char** e = guest_envp; *e != 0; ++e)
-    if (memcmp(*e, kName, sizeof kName - 1) == 0) return usual * (unsigned)parse(*e + sizeof kName - 1);
-  return usual;
+static inline unsigned number_in_environment(const char* name, unsigned otherwise) {
+  for (char** e = guest_envp; *e != 0; ++e) {
+    const char *at = *e, *n = name;
+    while (*n != 0 && *at == *n) ++at, ++n;
+    if (*n == 0 && *at == '=') return (unsigned)parse(at + 1);
+  }
+  return otherwise;
 }
+static inline unsigned rounds(unsigned usual) { return usual * number_in_environment("GUEST_ROUNDS", 1); }
 
 // --- pages of code -------------------------------------------------------------------------------------------
 // As in a text of very small functions: one begins at each multiple of 16, and int3 pads it. Whatever is put anywhere
@@ -225,6 +228,7 @@ struct layout { unsigned offset[8], size[8]; unsigned long parts; };
 static inline struct layout find_layout(void) {
   struct layout l = {{0}, {0}, 0};
   unsigned r[4], low = 0, high = 0;
+  if (number_in_environment("GUEST_FXSAVE", 0)) return l;         // as if the processor had no more
   cpuid(1, 0, r);
   if ((r[2] & (1U << 27)) == 0) return l;                          // OSXSAVE
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));

@@ -387,12 +387,18 @@ CASE(bad_pointers_and_lengths) {
       // More than there is memory. INT_MAX is no limit where words have 64 bits (FreeBSD 14.0 sys/kern/sys_generic.c,
       // IOSIZE_MAX).
       CHECK_EQ(call_with(writing, fds[1], gone, 0x80000000UL), EFAULT);
+      // That limit comes first of all.
+      CHECK_EQ(call_with(reading, fds[0], buffer, -1L), EINVAL);
+      CHECK_EQ(call_with(reading, -1, gone, 1UL << 63), EINVAL);
+      CHECK_EQ(call_with(writing, fds[1], 0, -1L), EINVAL);
+      CHECK_EQ(call_with(writing, 999, bad[3], 1UL << 63), EINVAL);
       CHECK_EQ(call_with(reading, 999, buffer, 3), EBADF);
       CHECK_EQ(call_with(writing, 999, bad[2], 3), EBADF);
       CHECK_EQ(call_with(reading, fds[1], buffer, 3), EBADF);
       CHECK_EQ(call_with(reading, -1, buffer, 3), EBADF);
       // Nothing of that has read or written a byte.
-      CHECK_EQ(call_with(reading, fds[0], buffer, i % 2 ? kRoom : 0x80000000UL), 3);
+      // Nor does it matter what lies behind what is read.
+      CHECK_EQ(call_with(reading, fds[0], buffer, i % 2 ? kRoom : i % 4 ? 0x7fffffffffffffff : 0x80000000UL), 3);
       CHECK_EQ(memcmp(buffer, "abc", 3), 0);
       CHECK_EQ(call_with(reading, fds[0], buffer, kRoom), EAGAIN);
       CHECK_EQ(call_with(reading, fds[0], gone, 0), 0);

@@ -240,6 +240,8 @@ CASE(bad_clocks_and_pointers) {
       struct timespec t;
       CHECK_EQ(read_clock(at, 0x700000004, &t), 0);
       CHECK_EQ(read_clock(at, 3, &t), EINVAL);
+      // The id is looked at before anything is copied out (FreeBSD 14.0 sys/kern/kern_time.c, sys_clock_gettime()).
+      for (unsigned b = 0; b < sizeof bad / sizeof *bad; ++b) CHECK_EQ(read_clock(at, 77, bad[b]), EINVAL);
       CHECK_EQ(read_clock(at, 0x7fffffff, &t), EINVAL);
       CHECK_EQ(read_clock(at, CLOCK_MONOTONIC, pages + kPage), 0);
       CHECK_EQ(read_clock(at, CLOCK_MONOTONIC, pages + kPage + 3), 0);

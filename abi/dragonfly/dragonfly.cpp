@@ -79,8 +79,9 @@ Result DragonFly::missing_call(Call& call) noexcept {
 }
 
 std::vector<std::span<const HandlerEntry>> handlers() {
-  std::vector<std::span<const HandlerEntry>> all{thread_handlers(), umtx_handlers(),   file_handlers(),
-                                                 event_handlers(),  memory_handlers(), mount_handlers()};
+  std::vector<std::span<const HandlerEntry>> all{thread_handlers(), scheduling_handlers(), umtx_handlers(),
+                                                 file_handlers(),   event_handlers(),      memory_handlers(),
+                                                 mount_handlers()};
   for (const auto area : shared_handlers()) all.push_back(area);
   return all;
 }

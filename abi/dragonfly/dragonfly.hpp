@@ -36,12 +36,13 @@ class DragonFly final : public bsd::Bsd {
 };
 
 // One array per area; each file keeps its array next to its handlers.
-std::span<const HandlerEntry> thread_handlers() noexcept;  // threads.cpp: lwp_*, TLS
-std::span<const HandlerEntry> umtx_handlers() noexcept;    // umtx.cpp
-std::span<const HandlerEntry> file_handlers() noexcept;    // files.cpp
-std::span<const HandlerEntry> mount_handlers() noexcept;   // mounts.cpp: statfs, statvfs
-std::span<const HandlerEntry> event_handlers() noexcept;   // events.cpp: kevent
-std::span<const HandlerEntry> memory_handlers() noexcept;  // memory.cpp
+std::span<const HandlerEntry> thread_handlers() noexcept;      // threads.cpp: lwp_*, TLS
+std::span<const HandlerEntry> scheduling_handlers() noexcept;  // scheduling.cpp
+std::span<const HandlerEntry> umtx_handlers() noexcept;        // umtx.cpp
+std::span<const HandlerEntry> file_handlers() noexcept;        // files.cpp
+std::span<const HandlerEntry> mount_handlers() noexcept;       // mounts.cpp: statfs, statvfs
+std::span<const HandlerEntry> event_handlers() noexcept;       // events.cpp: kevent
+std::span<const HandlerEntry> memory_handlers() noexcept;      // memory.cpp
 
 /// Every handler of this system, its own first, those it shares included.
 std::vector<std::span<const HandlerEntry>> handlers();

@@ -16,8 +16,9 @@ enum {
   SYS_sigreturn = 344, SYS_sigtimedwait = 345, SYS_kqueue = 362, SYS_kevent = 363, SYS_umtx_sleep = 469,
   SYS_umtx_wakeup = 470, SYS_set_tls_area = 472, SYS_get_tls_area = 473, SYS_stat = 475, SYS_fstat = 476,
   SYS_lstat = 477, SYS_getdirentries = 479, SYS_getdents = 480, SYS_extexit = 494, SYS_lwp_create = 495,
-  SYS_lwp_gettid = 496, SYS_lwp_kill = 497, SYS_statvfs = 500, SYS_openat = 504, SYS_fstatat = 505, SYS_unlinkat = 508,
-  SYS_mkdirat = 524, SYS_pipe2 = 538, SYS_lwp_setname = 542, SYS_lwp_create2 = 546, SYS_lwp_getname = 549,
+  SYS_lwp_gettid = 496, SYS_lwp_kill = 497, SYS_lwp_rtprio = 498, SYS_statvfs = 500, SYS_openat = 504, SYS_fstatat = 505, SYS_unlinkat = 508,
+  SYS_mkdirat = 524, SYS_pipe2 = 538, SYS_lwp_setname = 542, SYS_lwp_setaffinity = 544,
+  SYS_lwp_getaffinity = 545, SYS_lwp_create2 = 546, SYS_getcpuclockid = 547, SYS_lwp_getname = 549,
   SYS___realpath = 551,
 };
 

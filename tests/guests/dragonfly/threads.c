@@ -102,6 +102,35 @@ CASE(local_storage) {
   info.size = -2;
   CHECK_EQ(sys(SYS_set_tls_area, 0, &info, sizeof info), -EINVAL);
 }
+CASE(processors) {
+  uint64_t all[4] = {0}, one[4] = {0}, now[4] = {0};
+  const long tid = sys(SYS_lwp_gettid);
+  CHECK_EQ(sys(SYS_lwp_getaffinity, 0, -1, all), 0);
+  CHECK(all[0] != 0);
+  one[0] = all[0] & -all[0];
+  CHECK_EQ(sys(SYS_lwp_setaffinity, 0, tid, one), 0);
+  CHECK_EQ(sys(SYS_lwp_getaffinity, 0, tid, now), 0);
+  CHECK_EQ(now[0], one[0]);
+  CHECK_EQ(sys(SYS_lwp_setaffinity, 0, tid, all), 0);
+  uint64_t none[4] = {0};
+  CHECK_EQ(sys(SYS_lwp_setaffinity, 0, tid, none), -EPERM);
+  CHECK_EQ(sys(SYS_lwp_setaffinity, 1, -1, all), -EPERM);
+  CHECK_EQ(sys(SYS_lwp_getaffinity, 0, 0x3ffffff0, now), -ESRCH);
+}
+CASE(priorities_and_clocks) {
+  uint16_t priority[2] = {9, 9};
+  CHECK_EQ(sys(SYS_lwp_rtprio, 0, 0, -1, priority), 0);
+  CHECK_EQ(priority[0], 1);  // RTP_PRIO_NORMAL
+  CHECK_EQ(priority[1], 0);
+  priority[0] = 3;  // RTP_PRIO_THREAD
+  CHECK_EQ(sys(SYS_lwp_rtprio, 1, 0, -1, priority), -EINVAL);
+  uint64_t clock = 0;
+  struct timespec spent = {-1, -1};
+  CHECK_EQ(sys(SYS_getcpuclockid, 0, sys(SYS_lwp_gettid), &clock), 0);
+  CHECK_EQ(sys(SYS_clock_gettime, clock, &spent), 0);
+  CHECK(spent.tv_sec >= 0 && spent.tv_nsec > 0);
+  CHECK_EQ(sys(SYS_getcpuclockid, 0, 0x3ffffff0, &clock), -ESRCH);
+}
 CASE(names) {
   char name[32] = "";
   CHECK_EQ(sys(SYS_lwp_setname, sys(SYS_lwp_gettid), "worker"), 0);

@@ -51,7 +51,7 @@ Tables load_tables(const LaunchOptions& options) {
     if (!abi::make_personality(model.personality))
       throw abi::TableError(
           model.file, model.personality_where,
-          "the personality `" + model.personality + "` is not built in; expected `freebsd` or `linux`");
+          "the personality `" + model.personality + "` is not built in; expected `dragonfly`, `freebsd`, `linux` or `netbsd`");
     tables.block = abi::freeze(model, abi::native_model(*native), abi::handler_names(model.personality));
   } catch (const std::exception& e) {
     throw LaunchError(kExitOwnFailure, e.what());

@@ -14,8 +14,7 @@ namespace fs {
 using namespace bsd::fs;  // NOLINT(google-build-using-namespace): as dragonfly.hpp
 namespace {
 
-// --- reading and writing at a place
-// --------------------------------------------------------------------------
+// --- reading and writing at a place --------------------------------------------------------------
 
 enum class Way : std::uint8_t { read, write };
 
@@ -61,8 +60,7 @@ Result do_extpwrite(Call& call) noexcept { return one_buffer(call, Way::write); 
 Result do_extpreadv(Call& call) noexcept { return vector_of_buffers(call, Way::read); }
 Result do_extpwritev(Call& call) noexcept { return vector_of_buffers(call, Way::write); }
 
-// --- pipes
-// ---------------------------------------------------------------------------------------------------
+// --- pipes ---------------------------------------------------------------------------------------
 
 /// The ends are the call's two results; the pointer is not looked at.
 Result do_pipe2(Call& call) noexcept {
@@ -73,8 +71,7 @@ Result do_pipe2(Call& call) noexcept {
   return Result::ok2(static_cast<Word>(ends[0]), static_cast<Word>(ends[1]));
 }
 
-// --- paths
-// ---------------------------------------------------------------------------------------------------
+// --- paths ---------------------------------------------------------------------------------------
 
 Result do_realpath(Call& call) noexcept {
   Host& host = call.host;
@@ -95,9 +92,34 @@ Result do_realpath(Call& call) noexcept {
              : Result::fail(EFAULT);
 }
 
+/// The path a descriptor was opened by, as far as it has one still.
+Result path_of(Call& call, int fd) noexcept {
+  constexpr std::size_t kRoom = 1024;  // MAXPATHLEN, which the caller has room for
+  std::array<char, kMaxPath> path;
+  const NativeResult length = call.host.call(SYS_readlinkat, word(kCwd), DescriptorPath(fd).word(),
+                                             word(path.data()), path.size() - 1);
+  if (is_error(length)) return Result::fail(EBADF);
+  const std::string_view seen = call.host.guest_path({path.data(), static_cast<std::size_t>(length)});
+  if (!seen.starts_with('/')) return Result::fail(EINVAL);  // a socket, a pipe
+  if (seen.size() >= kRoom) return Result::fail(ENAMETOOLONG);
+  const char end = '\0';
+  return call.host.write(call.addr(2), seen.data(), seen.size()) &&
+                 call.host.put(call.addr(2) + seen.size(), end)
+             ? Result::ok(0)
+             : Result::fail(EFAULT);
+}
+
+Result do_own_fcntl(Call& call) noexcept {
+  constexpr unsigned kGetPath = 19;  // F_GETPATH
+  if (call.u32(1) != kGetPath) return do_fcntl(call);
+  const int fd = call.i32(0);
+  return fd < 0 || call.host.is_hidden(fd) ? Result::fail(EBADF) : path_of(call, fd);
+}
+
 constexpr HandlerEntry kHandlers[] = {
-    {"__realpath", do_realpath}, {"extpread", do_extpread},     {"extpreadv", do_extpreadv},
-    {"extpwrite", do_extpwrite}, {"extpwritev", do_extpwritev}, {"pipe2", do_pipe2},
+    {"fcntl", do_own_fcntl},     {"__realpath", do_realpath}, {"extpread", do_extpread},
+    {"extpreadv", do_extpreadv}, {"extpwrite", do_extpwrite}, {"extpwritev", do_extpwritev},
+    {"pipe2", do_pipe2},
 };
 
 }  // namespace

@@ -21,8 +21,7 @@ bool is_thread_of(Host& host, int pid, int tid) noexcept {
   return tid > 0 && host.call(SYS_tgkill, word(pid), word(tid), 0) == 0;
 }
 
-// --- urgency
-// -------------------------------------------------------------------------------------------------
+// --- urgency -------------------------------------------------------------------------------------
 
 /// RTP_PRIO_REALTIME and so on, in common numbers. RTP_PRIO_THREAD is the kernel's own.
 constexpr std::array<std::uint16_t, 5> kTypes{RtPrio::kRealtime, RtPrio::kNormal, RtPrio::kIdle, 0,
@@ -56,8 +55,7 @@ Result lwp_rtprio(Call& call) noexcept {
   return rtprio_of(call, tid, call.addr(3));
 }
 
-// --- processors
-// ----------------------------------------------------------------------------------------------
+// --- processors ----------------------------------------------------------------------------------
 
 using CpuMask = std::array<std::uint64_t, 4>;  // cpumask_t
 
@@ -89,8 +87,36 @@ Result lwp_setaffinity(Call& call) noexcept {
   return r == -EINVAL ? Result::fail(EPERM) : Result::of(r);
 }
 
-// --- clocks
-// --------------------------------------------------------------------------------------------------
+/// A process may look where it runs, and bind itself to fewer processors; the rest is the superuser's.
+Result usched_set(Call& call) noexcept {
+  constexpr int kDelCpu = 3, kGetCpu = 4, kGetMask = 5;  // USCHED_*
+  const int pid = call.i32(0), size = call.i32(3);
+  if (pid != 0 && pid != call.host.pid()) return Result::fail(EINVAL);
+  CpuMask mask{};
+  call.host.call(SYS_sched_getaffinity, 0, sizeof mask, word(mask.data()));
+  std::int32_t cpu = 0;
+  switch (call.i32(1)) {
+    case kGetCpu:
+      if (size != sizeof cpu) return Result::fail(EINVAL);
+      call.host.call(SYS_getcpu, word(&cpu), 0, 0);
+      return call.host.put(call.addr(2), cpu) ? Result::ok() : Result::fail(EFAULT);
+    case kGetMask:
+      if (size != sizeof mask) return Result::fail(EINVAL);
+      return call.host.put(call.addr(2), mask) ? Result::ok() : Result::fail(EFAULT);
+    case kDelCpu:
+      if (size != sizeof cpu) return Result::fail(EINVAL);
+      if (!call.host.get(call.addr(2), cpu)) return Result::fail(EFAULT);
+      if (cpu < 0 || cpu >= 256) return Result::fail(EFBIG);
+      mask[static_cast<std::size_t>(cpu) / 64] &= ~(std::uint64_t{1} << (cpu % 64));
+      return is_error(call.host.call(SYS_sched_setaffinity, 0, sizeof mask, word(mask.data())))
+                 ? Result::fail(EPERM)
+                 : Result::ok();
+    default:
+      return Result::fail(EPERM);
+  }
+}
+
+// --- clocks --------------------------------------------------------------------------------------
 
 /// The clock is the host's own number for it: the table hands those on. Clocks of single threads can be asked
 /// for by the process they are of.
@@ -112,6 +138,7 @@ constexpr std::array kHandlers{
     HandlerEntry{"lwp_rtprio", lwp_rtprio},
     HandlerEntry{"lwp_setaffinity", lwp_setaffinity},
     HandlerEntry{"rtprio", rtprio},
+    HandlerEntry{"usched_set", usched_set},
 };
 
 }  // namespace

@@ -18,7 +18,7 @@
 namespace sudrun::abi::dragonfly {
 namespace {
 
-// --- starting and ending -----------------------------------------------------------------------------------
+// --- starting and ending -------------------------------------------------------------------------
 
 /// Whether a thread's number can be stored there, or is not wanted.
 bool takes_tid(Host& host, GuestAddr at) noexcept {
@@ -80,7 +80,7 @@ Result extexit(Call& call) noexcept {
   return Result::thread_exit();
 }
 
-// --- names and signals -------------------------------------------------------------------------------------
+// --- names and signals ---------------------------------------------------------------------------
 
 bool is_own_thread(Host& host, int tid) noexcept {
   return tid > 0 && host.call(SYS_tgkill, static_cast<Word>(host.pid()), static_cast<Word>(tid), 0) == 0;
@@ -122,7 +122,7 @@ Result lwp_getname(Call& call) noexcept {
   return call.host.write(call.addr(1), name.data(), size) ? Result::ok(0) : Result::fail(EFAULT);
 }
 
-// --- local storage -----------------------------------------------------------------------------------------
+// --- local storage -------------------------------------------------------------------------------
 
 // What is kept of it beside the base of %fs.
 enum ThreadWord { kFsSize, kGsBase, kGsSize };

@@ -125,6 +125,11 @@ CASE(reading_and_writing_at_a_place) {
   CHECK_EQ(memcmp(text, "hello world!", 12), 0);
   CHECK_EQ(sys(SYS_extpread, fd, text, 5, 0, -2), -EINVAL);
   CHECK_EQ(sys(SYS_extpread, fd, (void*)0x7fffffffffff0000, 5, 0, 0), -EFAULT);
+  char path[1024];
+  CHECK_EQ(sys(SYS_fcntl, fd, F_GETPATH, path), 0);
+  CHECK_EQ(path[0], '/');
+  CHECK_EQ(strcmp(path + strlen(path) - 2, "/f"), 0);
+  CHECK_EQ(sys(SYS_fcntl, 1000, F_GETPATH, path), -EBADF);
   struct flock lock = {0, 5, 0, F_WRLCK, 0};
   CHECK_EQ(sys(SYS_fcntl, fd, F_SETLK, &lock), 0);
   const long pid = start_process();

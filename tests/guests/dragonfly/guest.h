@@ -14,7 +14,7 @@ enum {
   SYS_extpwrite = 174, SYS_mmap = 197, SYS_lseek = 199, SYS___sysctl = 202, SYS_clock_gettime = 232, SYS_nanosleep = 240,
   SYS_clock_nanosleep = 241, SYS_extpreadv = 289, SYS_sched_yield = 331, SYS_sigprocmask = 340, SYS_sigaction = 342,
   SYS_sigreturn = 344, SYS_sigtimedwait = 345, SYS_kqueue = 362, SYS_kevent = 363, SYS_umtx_sleep = 469,
-  SYS_umtx_wakeup = 470, SYS_set_tls_area = 472, SYS_get_tls_area = 473, SYS_stat = 475, SYS_fstat = 476,
+  SYS_umtx_wakeup = 470, SYS_usched_set = 481, SYS_set_tls_area = 472, SYS_get_tls_area = 473, SYS_stat = 475, SYS_fstat = 476,
   SYS_lstat = 477, SYS_getdirentries = 479, SYS_getdents = 480, SYS_extexit = 494, SYS_lwp_create = 495,
   SYS_lwp_gettid = 496, SYS_lwp_kill = 497, SYS_lwp_rtprio = 498, SYS_statvfs = 500, SYS_openat = 504, SYS_fstatat = 505, SYS_unlinkat = 508,
   SYS_mkdirat = 524, SYS_pipe2 = 538, SYS_lwp_setname = 542, SYS_lwp_setaffinity = 544,
@@ -140,7 +140,7 @@ enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_STACK = 0x400, MAP
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_NONBLOCK = 4, O_APPEND = 8, O_CREAT = 0x200, O_TRUNC = 0x400, O_CLOEXEC = 0x20000, O_FAPPEND = 0x100000, O_DIRECTORY = 0x8000000 };
 enum { AT_SYMLINK_NOFOLLOW = 1, AT_REMOVEDIR = 2 };
 #define AT_FDCWD 0xfffafdcd
-enum { F_GETFD = 1, F_GETFL = 3, F_GETLK = 7, F_SETLK = 8, FD_CLOEXEC = 1, F_RDLCK = 1, F_UNLCK = 2, F_WRLCK = 3 };
+enum { F_GETFD = 1, F_GETFL = 3, F_GETPATH = 19, F_GETLK = 7, F_SETLK = 8, FD_CLOEXEC = 1, F_RDLCK = 1, F_UNLCK = 2, F_WRLCK = 3 };
 struct flock { long l_start, l_len; int l_pid; short l_type, l_whence; };
 
 struct stat {

@@ -112,6 +112,12 @@ CASE(processors) {
   CHECK_EQ(sys(SYS_lwp_getaffinity, 0, tid, now), 0);
   CHECK_EQ(now[0], one[0]);
   CHECK_EQ(sys(SYS_lwp_setaffinity, 0, tid, all), 0);
+  int cpu = -1;
+  CHECK_EQ(sys(SYS_usched_set, 0, 4 /* USCHED_GET_CPU */, &cpu, sizeof cpu), 0);
+  CHECK(cpu >= 0);
+  CHECK_EQ(sys(SYS_usched_set, 0, 5 /* USCHED_GET_CPUMASK */, now, sizeof now), 0);
+  CHECK_EQ(now[0], all[0]);
+  CHECK_EQ(sys(SYS_usched_set, 0, 1 /* USCHED_SET_CPU */, &cpu, sizeof cpu), -EPERM);
   uint64_t none[4] = {0};
   CHECK_EQ(sys(SYS_lwp_setaffinity, 0, tid, none), -EPERM);
   CHECK_EQ(sys(SYS_lwp_setaffinity, 1, -1, all), -EPERM);

@@ -55,6 +55,17 @@ std::optional<Frame> frame_of(const Convention& convention, const Registers& reg
   return frame;
 }
 
+void translate_directories(const Table& table, const Entry& entry, Frame& frame) noexcept {
+  for (unsigned i = 0; i < entry.argc; ++i) {
+    if (entry.args[i].kind != RoleKind::dirfd) continue;
+    const int fd = static_cast<int>(frame.args[i]);
+    if (fd == table.convention().at_fdcwd)
+      frame.args[i] = static_cast<Word>(std::int64_t{kAtFdcwd});
+    else if (fd == kAtFdcwd)
+      frame.args[i] = ~Word{0};
+  }
+}
+
 int guest_errno(const Table& table, const Result& result) noexcept {
   switch (result.kind()) {
     case Result::Kind::native_error:

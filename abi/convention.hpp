@@ -16,6 +16,10 @@ std::optional<Frame> frame_of(const Table& table, const Registers& regs, Host& h
 std::optional<Frame> frame_of(const Convention& convention, const Registers& regs, Host& host,
                               unsigned argc = kMaxArgs) noexcept;
 
+/// Where a directory is named by a descriptor (role `dirfd`), the guest's number for the working directory
+/// becomes Linux's, and Linux's, which is none of the guest's, no descriptor at all.
+void translate_directories(const Table& table, const Entry& entry, Frame& frame) noexcept;
+
 /// Shows `result` to the guest as its ABI does: value or translated errno, second value, carry flag.
 /// Kinds `untouched` and `thread_exit` change nothing.
 void write_result(const Table& table, Registers& regs, const Result& result) noexcept;

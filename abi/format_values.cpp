@@ -107,7 +107,7 @@ void ValueFormatter::number(const Role& role, Word raw) noexcept {
   const Word word = narrow(role, raw);
   switch (role.kind) {
     case RoleKind::dirfd:
-      if (static_cast<int>(word) == -100) return out_.text("AT_FDCWD");
+      if (static_cast<int>(word) == table_.convention().at_fdcwd) return out_.text("AT_FDCWD");
       return out_.decimal(static_cast<std::int64_t>(word));
     case RoleKind::uid:
     case RoleKind::gid:

@@ -89,7 +89,7 @@ class Reader {
     }
     if (oid.size() == kMaxDepth) key.fail("`" + name + "` has too many parts; expected at most 5");
     int& next = next_auto_.try_emplace(oid, kFirstAuto).first->second;
-    oid.push_back(last.text() == "auto" ? next++ : static_cast<int>(last.integer(0, kFirstAuto - 1)));
+    oid.push_back(last.text() == "auto" ? next++ : static_cast<int>(last.integer(0, INT16_MAX)));
     if (!numbers_.try_emplace(name, oid).second) key.fail("`" + name + "` is there twice");
     if (!taken_.insert(oid).second) key.fail("`" + name + "` has the number of another row");
     return oid;

@@ -112,6 +112,8 @@ class GuestStructs {
       if (form.index == role.param) return &form.fields;
     return nullptr;
   }
+  /// The one form there is; null if there are more, or none.
+  const GuestStruct<N>* only() const noexcept { return forms_.size() == 1 ? &forms_.front().fields : nullptr; }
 
  private:
   struct Form {

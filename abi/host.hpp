@@ -32,9 +32,9 @@ struct ThreadStart {
 
 /// A program to run in place of this one.
 struct ExecRequest {
-  int dirfd = -100;  ///< AT_FDCWD or a descriptor `path` is relative to
-  GuestAddr path{};  ///< guest string
-  GuestAddr argv{};  ///< guest vector of strings
+  int dirfd = kAtFdcwd;  ///< AT_FDCWD or a descriptor `path` is relative to
+  GuestAddr path{};      ///< guest string
+  GuestAddr argv{};      ///< guest vector of strings
   GuestAddr envp{};
   bool by_descriptor = false;        ///< fexecve: run the file `dirfd` itself
   std::uint64_t argument_limit = 0;  ///< bytes of all strings, their NULs included; 0: the host's limit

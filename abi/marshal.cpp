@@ -11,8 +11,6 @@ namespace sudrun::abi {
 
 namespace {
 
-/// Linux's, and the value of every system so far that has the *at calls.
-constexpr int kAtFdcwd = -100;
 /// The structure whose elements point to memory the kernel reads or writes (readv(2)).
 constexpr std::string_view kVectorStruct = "iovec";
 constexpr Word kMostAtOnce = 0x7fff'f000;   // Linux' MAX_RW_COUNT

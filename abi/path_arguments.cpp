@@ -3,11 +3,6 @@
 #include <string_view>
 
 namespace sudrun::abi {
-namespace {
-
-constexpr int kAtFdcwd = -100;  // Linux's, and the value of every system so far that has the *at calls
-
-}  // namespace
 
 PathRules::PathRules(const Table& table) noexcept {
   for (unsigned i = 0; i < table.flag_set_count(); ++i) {

@@ -1,9 +1,12 @@
 #include "abi/personality.hpp"
 
 #include <array>
+#include <cerrno>
 
+#include "abi/dragonfly/dragonfly.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/linux/linux.hpp"
+#include "abi/netbsd/netbsd.hpp"
 
 namespace sudrun::abi {
 namespace {
@@ -32,11 +35,18 @@ std::unique_ptr<Personality> make() {
 }
 
 constexpr Known kKnown[] = {
+    {"dragonfly", make<dragonfly::DragonFly>, dragonfly::handlers},
     {"freebsd", make<freebsd::FreeBsd>, freebsd::handlers},
+    {"netbsd", make<netbsd::NetBsd>, netbsd::handlers},
     {"linux", make<linux_abi::Linux>, linux_abi::handlers},
 };
 
 }  // namespace
+
+Result Personality::missing_call(Call& call) noexcept {
+  static_cast<void>(call);
+  return Result::fail(ENOSYS);
+}
 
 std::unique_ptr<Personality> make_personality(std::string_view name) {
   for (const Known& known : kKnown)

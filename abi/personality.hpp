@@ -61,7 +61,8 @@ class Personality {
   virtual void bind(const Table& table) = 0;
 
   virtual StackImage stack_image(const ImageInfo& image, std::string_view program_path) const = 0;
-  virtual Registers initial_registers(Word entry, Word stack_pointer) const noexcept = 0;
+  /// `ps_strings`: where that structure is, 0 without one.
+  virtual Registers initial_registers(Word entry, Word stack_pointer, Word ps_strings) const noexcept = 0;
   /// Machine code the guest returns through from signal handlers; mapped read-execute. May be empty.
   virtual std::span<const std::byte> trampoline() const noexcept = 0;
   virtual void set_trampoline(GuestAddr address) noexcept = 0;
@@ -92,6 +93,9 @@ class Personality {
     static_cast<void>(path);
     return {};
   }
+
+  /// What the guest's kernel does about a call it has not.
+  virtual Result missing_call(Call& call) noexcept;
 
   /// A call failed with the native EPIPE, and the SIGPIPE that came with it has not been delivered yet.
   virtual void pipe_broke(Call& call) noexcept { static_cast<void>(call); }

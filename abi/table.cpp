@@ -246,6 +246,7 @@ const Convention& Table::convention() const noexcept { return header().conventio
 
 int Table::osabi() const noexcept { return header().osabi; }
 std::span<const NoteId> Table::notes() const noexcept { return view<NoteId>(base_, header().notes); }
+std::string_view Table::entry_code() const noexcept { return string(header().entry_code); }
 std::span<const std::uint32_t> Table::interpreters() const noexcept {
   return view<std::uint32_t>(base_, header().interpreters);
 }

@@ -228,6 +228,7 @@ struct Convention {
   bool carry_error;                      ///< else: negative errno
   std::uint8_t stack_args;               ///< byte offset of argument 7 from rsp; 0: none
   std::array<std::int16_t, 4> indirect;  ///< -1: unused
+  std::int32_t at_fdcwd;                 ///< what stands for the working directory where a `dirfd` is wanted
 };
 
 /// What a signal does when the guest has not said otherwise.
@@ -270,6 +271,8 @@ class Table {
   int osabi() const noexcept;  ///< -1: not identified by e_ident[EI_OSABI]
   std::span<const NoteId> notes() const noexcept;
   std::span<const std::uint32_t> interpreters() const noexcept;
+  /// What static programs without any mark begin with, in hexadecimal digits; empty: not identified by that.
+  std::string_view entry_code() const noexcept;
 
   /// The row of `number`; numbers without one share a row `unsupported`. Never fails.
   const Entry& entry(Word number) const noexcept;

@@ -78,7 +78,8 @@ struct BlockHeader {
   Area releases;                ///< ReleaseId
   std::uint32_t sysroot_hint;   ///< string offset
   std::uint32_t reserved;
-  Area strings;  ///< bytes; the first is NUL, the last is NUL
+  std::uint32_t entry_code;  ///< string offset
+  Area strings;              ///< bytes; the first is NUL, the last is NUL
 };
 
 /// True if `number` is the C int `value`, however its register was extended.

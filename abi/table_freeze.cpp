@@ -124,6 +124,7 @@ void Freezer::identification() {
   std::vector<std::uint32_t> interpreters;
   for (const std::string& path : guest_.interpreters) interpreters.push_back(block_.string(path));
   header_.interpreters = block_.area(interpreters);
+  header_.entry_code = guest_.entry_code.empty() ? 0 : block_.string(guest_.entry_code);
   header_.sysroot_hint = guest_.sysroot_hint.empty() ? 0 : block_.string(guest_.sysroot_hint);
   std::vector<ReleaseId> releases;
   for (const ReleaseModel& row : guest_.releases) releases.push_back({block_.string(row.name), row.number});

@@ -175,6 +175,7 @@ struct TableModel {
   std::optional<int> osabi;
   std::vector<NoteModel> notes;
   std::vector<std::string> interpreters;
+  std::string entry_code;  ///< hexadecimal digits
   std::string sysroot_hint;
   std::vector<ReleaseModel> releases;
   Convention convention{};

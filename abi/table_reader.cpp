@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <set>
 #include <sstream>
 
@@ -114,7 +115,7 @@ void Reader::source(const YamlMap& map) {
 }
 
 void Reader::identify(const YamlMap& map) {
-  map.allow_only({"osabi", "notes", "interpreters"});
+  map.allow_only({"osabi", "notes", "interpreters", "entry_code"});
   if (const YamlValue* const osabi = map.find("osabi"))
     model_.osabi = static_cast<int>(osabi->integer(0, 255));
   if (const YamlValue* const notes = map.find("notes")) {
@@ -131,6 +132,13 @@ void Reader::identify(const YamlMap& map) {
         value.fail("`" + value.text() + "` is not an interpreter's path; expected an absolute path");
       model_.interpreters.push_back(value.text());
     }
+  }
+  if (const YamlValue* const code = map.find("entry_code")) {
+    const std::string text = code->text();
+    const bool is_hex = text.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (!is_hex || text.size() % 2 != 0 || text.size() < 8 || text.size() > 32)
+      code->fail("`" + text + "` is not code; expected 4 to 16 bytes, each as two of the digits 0-9 and a-f");
+    model_.entry_code = text;
   }
 }
 
@@ -150,8 +158,8 @@ std::uint8_t register_index(const YamlValue& value) {
 }
 
 void Reader::convention(const YamlMap& map) {
-  map.allow_only(
-      {"number", "args", "stack_args", "result", "result2", "error", "indirect", "thread_pointer"});
+  map.allow_only({"number", "args", "stack_args", "result", "result2", "error", "indirect", "thread_pointer",
+                  "at_fdcwd"});
   Convention& convention = model_.convention;
   convention.number = register_index(map.require("number"));
   convention.result = register_index(map.require("result"));
@@ -184,6 +192,10 @@ void Reader::convention(const YamlMap& map) {
       convention.indirect[i] = static_cast<std::int16_t>(numbers[i].integer(0, 0x7fff));
   }
   if (const YamlValue* const pointer = map.find("thread_pointer")) pointer->choice({"fs"});
+  const YamlValue* const directory = map.find("at_fdcwd");
+  convention.at_fdcwd = directory == nullptr ? kAtFdcwd
+                                             : static_cast<std::int32_t>(directory->integer(
+                                                   std::numeric_limits<std::int32_t>::min(), 0xffff'ffff));
 }
 
 void Reader::errnos(const YamlMap& map) {

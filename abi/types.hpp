@@ -33,6 +33,9 @@ constexpr NativeErrno errno_of(NativeResult result) noexcept { return static_cas
 using NativeSigset = std::uint64_t;
 constexpr NativeSigset sigbit(int native_signal) noexcept { return NativeSigset{1} << (native_signal - 1); }
 
+/// Linux's AT_FDCWD, and that of all systems whose table says no other.
+inline constexpr int kAtFdcwd = -100;
+
 /// End of the guest's part of the address space. Everything the guest maps lies below, everything of the
 /// host (its program, libraries, stacks, heap) above: the lowest address Linux gives a host mapping is
 /// TASK_SIZE/3 = 0x2aaaaaaaa000 (legacy layout, unlimited stack); position-independent programs and the

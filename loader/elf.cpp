@@ -312,7 +312,11 @@ class Parser {
 
   bool check_entry() {
     for (const Segment& s : image_.segments) {
-      if ((s.prot & kExec) != 0 && image_.entry >= s.vaddr && image_.entry < s.end()) return true;
+      if ((s.prot & kExec) == 0 || image_.entry < s.vaddr || image_.entry >= s.end()) continue;
+      const Word at = image_.entry - s.vaddr;
+      if (at >= s.filesz) return true;  // zeros
+      image_.entry_code.resize(static_cast<std::size_t>(std::min<Word>(s.filesz - at, kMaxEntryCode)));
+      return read(s.offset + at, image_.entry_code, "code at the entry point");
     }
     return fail(Kind::bad_entry, "the entry point " + hex(image_.entry) + " is in no executable segment");
   }

@@ -55,14 +55,17 @@ struct Note {
 };
 inline constexpr std::size_t kMaxNoteDesc = 256;
 
+inline constexpr std::size_t kMaxEntryCode = 16;
+
 struct Image {
   enum class Type : std::uint8_t { exec, pie };
   Type type = Type::exec;
-  unsigned osabi = 0;             ///< e_ident[EI_OSABI]
-  Word flags = 0;                 ///< e_flags
-  Word entry = 0;                 ///< link-time address, as all addresses here: add the load bias
-  std::vector<Segment> segments;  ///< ascending, no byte in two of them
-  Word phdr = 0;                  ///< address of the program headers in memory; 0: not loaded
+  unsigned osabi = 0;                 ///< e_ident[EI_OSABI]
+  Word flags = 0;                     ///< e_flags
+  Word entry = 0;                     ///< link-time address, as all addresses here: add the load bias
+  std::vector<std::byte> entry_code;  ///< what stands there in the file, at most kMaxEntryCode bytes
+  std::vector<Segment> segments;      ///< ascending, no byte in two of them
+  Word phdr = 0;                      ///< address of the program headers in memory; 0: not loaded
   unsigned phnum = 0;
   unsigned phent = 0;
   std::string interpreter;   ///< PT_INTERP; empty: none

@@ -59,6 +59,24 @@ bool marks_another_system(const Note& note) noexcept {
   return note.type == 1 && note.name != "GNU" && note.name != "Android";
 }
 
+/// Build identifiers and the like apart.
+bool has_no_mark(const Image& image) noexcept {
+  return image.osabi == ELFOSABI_NONE && image.interpreter.empty() &&
+         std::none_of(image.notes.begin(), image.notes.end(), [](const Note& note) {
+           return gnu_abi_tag(note).has_value() || marks_another_system(note);
+         });
+}
+
+std::string hex_digits(std::span<const std::byte> bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const std::byte b : bytes) {
+    text += digits[std::to_integer<std::size_t>(b >> 4)];
+    text += digits[std::to_integer<std::size_t>(b & std::byte{15})];
+  }
+  return text;
+}
+
 bool is_linux_interpreter(std::string_view path) noexcept {
   const std::string_view base = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
   constexpr std::array<std::string_view, 5> prefixes = {"ld-linux", "ld-musl", "ld64.so", "ld64-uClibc",
@@ -100,6 +118,12 @@ Identification identify(const Image& image, std::span<const AbiSignature> known)
     for (const std::string_view path : table.interpreters) {
       if (image.interpreter == path) return {std::string(table.abi), "interpreter " + std::string(path)};
     }
+  }
+  if (has_no_mark(image)) {
+    const std::string code = hex_digits(image.entry_code);
+    for (const AbiSignature& table : known)
+      if (!table.entry_code.empty() && code.starts_with(table.entry_code))
+        return {std::string(table.abi), "code at the entry point " + std::string(table.entry_code)};
   }
   const std::string native(kNativeAbi);
   if (image.osabi == ELFOSABI_GNU) return {native, osabi_text(image.osabi)};

@@ -22,11 +22,12 @@ struct AbiSignature {
   int osabi = -1;                                                 ///< e_ident[EI_OSABI]; -1: not used
   std::vector<std::pair<std::string_view, std::uint32_t>> notes;  ///< name and type
   std::vector<std::string_view> interpreters;
+  std::string_view entry_code = {};  ///< hexadecimal digits; empty: not used
 };
 
 /// Refers to the table's block, which must outlive the result.
 inline AbiSignature signature_of(const abi::Table& table) {
-  AbiSignature signature{table.abi(), table.osabi(), {}, {}};
+  AbiSignature signature{table.abi(), table.osabi(), {}, {}, table.entry_code()};
   for (const abi::NoteId& note : table.notes())
     signature.notes.emplace_back(table.string(note.name), note.type);
   for (const std::uint32_t path : table.interpreters()) signature.interpreters.push_back(table.string(path));
@@ -40,8 +41,9 @@ struct Identification {
   explicit operator bool() const noexcept { return !abi.empty(); }
 };
 
-/// The OS/ABI byte decides if it is not 0 and a table claims it, then notes, then the interpreter. A program
-/// without any mark of another system is a Linux one, whether or not a table for Linux is known.
+/// The OS/ABI byte decides if it is not 0 and a table claims it, then notes, then the interpreter, and where
+/// a program has none of these the code it begins with. A program without any mark of another system is a
+/// Linux one, whether or not a table for Linux is known.
 Identification identify(const Image& image, std::span<const AbiSignature> known);
 Identification identify(const Image& image, std::span<const abi::Table> known);
 

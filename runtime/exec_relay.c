@@ -5,7 +5,7 @@
  * static, that make the system call themselves, or that run set-user-ID are out of its reach.
  *
  * What it is to know stands in one environment variable, written by exec_relay.cpp: fields separated by tabs: the path
- * of sudrun; marks of foreign programs (`osabi:N`, `note:NAME`); options for sudrun. It is read once, when the library
+ * of sudrun; marks of foreign programs (`osabi:N`, `note:NAME`, `code:HEX`); options for sudrun. It is read once, when the library
  * is loaded. exec may happen in a child of vfork: everything is on the stack, nothing is allocated, no lock is taken.
  *
  * Linked without libraries of its own, so that it fits the program's C library, whichever that is. */
@@ -27,7 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAX_FIELDS = 64, MAX_HEADERS = 64, MAX_NOTES = 4096, MAX_LINE = 256 };
+enum { MAX_FIELDS = 64, MAX_HEADERS = 64, MAX_NOTES = 4096, MAX_LINE = 256, MAX_CODE = 16 };
 
 typedef char* const* vector_t;
 static struct {
@@ -67,7 +67,7 @@ __attribute__((constructor)) static void learn(void) {
   for (bool first = true; field != NULL; first = false) {
     char* end = strchr(field, '\t');
     if (end != NULL) *end++ = '\0';
-    const bool mark = strncmp(field, "osabi:", 6) == 0 || strncmp(field, "note:", 5) == 0;
+    const bool mark = strncmp(field, "osabi:", 6) == 0 || strncmp(field, "note:", 5) == 0 || strncmp(field, "code:", 5) == 0;
     if (first) relay.sudrun = field;
     else if (mark && relay.mark_count < MAX_FIELDS) relay.marks[relay.mark_count++] = field;
     else if (!mark && relay.option_count < MAX_FIELDS) relay.options[relay.option_count++] = field;
@@ -112,6 +112,21 @@ static bool marked_by_note(int fd, const Elf64_Phdr* header) {
   return false;
 }
 
+/* What static programs begin with that have no other mark. */
+static bool marked_by_code(int fd, const Elf64_Ehdr* elf, const Elf64_Phdr* load) {
+  unsigned char code[MAX_CODE];
+  char digits[2 * MAX_CODE];
+  const Elf64_Addr inside = elf->e_entry - load->p_vaddr;
+  const size_t left = load->p_filesz - inside;
+  const ssize_t size = pread(fd, code, left < MAX_CODE ? left : MAX_CODE, (off_t)(load->p_offset + inside));
+  for (ssize_t i = 0; i < size; ++i) {
+    digits[2 * i] = "0123456789abcdef"[code[i] >> 4];
+    digits[2 * i + 1] = "0123456789abcdef"[code[i] & 15];
+    if (marked("code:", digits, 2 * (size_t)i + 2)) return true;
+  }
+  return false;
+}
+
 static bool is_foreign_elf(int fd) {
   Elf64_Ehdr elf;
   if (pread(fd, &elf, sizeof elf, 0) != (ssize_t)sizeof elf) return false;
@@ -119,13 +134,17 @@ static bool is_foreign_elf(int fd) {
     return false;
   if (elf.e_ident[EI_OSABI] != 0) return marked_by_osabi(elf.e_ident[EI_OSABI]);
   if (elf.e_phentsize != sizeof(Elf64_Phdr) || elf.e_phnum > MAX_HEADERS) return false;
+  bool dynamic = false, code = false;
   for (unsigned i = 0; i < elf.e_phnum; ++i) {
     Elf64_Phdr header;
     const off_t at = (off_t)(elf.e_phoff + i * sizeof header);
     if (pread(fd, &header, sizeof header, at) != (ssize_t)sizeof header) return false;
     if (header.p_type == PT_NOTE && marked_by_note(fd, &header)) return true;
+    dynamic = dynamic || header.p_type == PT_INTERP;
+    if (header.p_type == PT_LOAD && elf.e_entry >= header.p_vaddr && elf.e_entry - header.p_vaddr < header.p_filesz)
+      code = code || marked_by_code(fd, &elf, &header);
   }
-  return false;
+  return code && !dynamic;
 }
 
 /* A foreign program, or a script whose interpreter is one; then `line` holds the script's first line, in which

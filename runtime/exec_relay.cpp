@@ -40,6 +40,7 @@ std::string variable(const std::string& sudrun, const std::vector<std::string>& 
     if (signature.osabi > 0) text += "\tosabi:" + std::to_string(signature.osabi);
     for (const auto& [name, type] : signature.notes)
       if (type == 1) text += "\tnote:" + std::string(name);
+    if (!signature.entry_code.empty()) text += "\tcode:" + std::string(signature.entry_code);
   }
   for (const std::string& option : options) text += "\t" + option;
   return text;

@@ -51,7 +51,7 @@ Tables load_tables(const LaunchOptions& options) {
     if (!abi::make_personality(model.personality))
       throw abi::TableError(
           model.file, model.personality_where,
-          "the personality `" + model.personality + "` is not built in; expected `freebsd` or `linux`");
+          "the personality `" + model.personality + "` is not built in; expected `dragonfly`, `freebsd`, `linux` or `netbsd`");
     tables.block = abi::freeze(model, abi::native_model(*native), abi::handler_names(model.personality));
   } catch (const std::exception& e) {
     throw LaunchError(kExitOwnFailure, e.what());
@@ -351,7 +351,8 @@ void launch(const LaunchOptions& options) {
     if (process->tracer() != nullptr) process->signals().catch_deaths();
     return true;
   });
-  if (const auto r = thread.run(guest.initial_registers(first, built.stack_pointer), 0, {}); r != 0)
+  if (const auto r = thread.run(guest.initial_registers(first, built.stack_pointer, built.ps_strings), 0, {});
+      r != 0)
     throw LaunchError(kExitOwnFailure, "cannot arm the trap: " + error_text(static_cast<int>(-r)));
   thread.clear_tid();
   // The first thread has ended before the process. Its host thread stays: without it /proc/self would be

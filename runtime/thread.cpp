@@ -104,8 +104,11 @@ Result GuestThread::finish_site_call(const Entry& entry, const Frame& frame) noe
 }
 
 Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
-  if (process_.sysroot() == nullptr) return act(entry, frame);
+  const bool own_cwd = process_.table().convention().at_fdcwd != abi::kAtFdcwd;
+  if (process_.sysroot() == nullptr && !own_cwd) return act(entry, frame);
   Frame resolved = frame;
+  if (own_cwd) abi::translate_directories(process_.table(), entry, resolved);
+  if (process_.sysroot() == nullptr) return act(entry, resolved);
   const NativeResult error = resolve_arguments(entry, resolved);
   return abi::is_error(error) ? Result::of(error) : act(entry, resolved);
 }
@@ -123,7 +126,7 @@ Result GuestThread::act(const Entry& entry, const Frame& frame) noexcept {
       break;
   }
   if (process_.first_report(frame.number)) report_unsupported(*this, frame.number);
-  return Result::fail(ENOSYS);
+  return process_.personality().missing_call(call);
 }
 
 // Of a call that a handler has interrupted (dismiss_pending() sees to all else): it is made again unless a

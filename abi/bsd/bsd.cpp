@@ -2,6 +2,7 @@
 
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "abi/bsd/aio.hpp"
@@ -10,8 +11,8 @@
 
 namespace sudrun::abi::bsd {
 
-Bsd::Bsd(int thread_id_bias)
-    : thread_id_bias_(thread_id_bias),
+Bsd::Bsd(const Manners& manners)
+    : manners_(manners),
       kqueues_(std::make_unique<KqueueRegistry>()),
       aio_(std::make_unique<AioRegistry>()) {}
 Bsd::~Bsd() = default;
@@ -52,6 +53,7 @@ void Bsd::bind(const Table& table) {
   vocabulary_.inotify_mask = table.flag_set("inotify_mask");
   vocabulary_.kcmp_type = table.flag_set("kcmp_type");
   forms_.stat = {table, "st_ino", fs::kStatFields};
+  forms_.flock_size = std::min<std::size_t>(table.struct_layout("flock").guest_size(), sizeof(fs::Flock));
   forms_.dirent = {table, "d_fileno", fs::kDirentFields};
   vocabulary_.open = {vocabulary_.open_flags, fs::kOpenNames};
   vocabulary_.at = {vocabulary_.at_flags, fs::kAtNames};

@@ -43,12 +43,22 @@ struct Vocabulary {
 struct Forms {
   GuestStructs<fs::kStatFields.size()> stat;
   GuestStructs<fs::kDirentFields.size()> dirent;
+  std::size_t flock_size = 0;  ///< begins alike everywhere
+};
+
+/// Small things the systems do each in their own way.
+struct Manners {
+  int thread_id_bias = 0;          ///< guest thread ids are native ones plus this
+  int continued_status = 0;        ///< the wait status of a continued child
+  int nofollow_error = 0;          ///< native errno of an open that O_NOFOLLOW kept from a symbolic link
+  std::uint8_t inet6_family = 28;  ///< AF_INET6; in the shared code it is FreeBSD's
+  std::uint64_t min_signal_stack = 0;
+  bool moves_used_stack = false;  ///< sigaltstack(2) may replace the stack it is called on
 };
 
 class Bsd : public Personality {
  public:
-  /// `thread_id_bias`: guest thread ids are native ones plus this.
-  explicit Bsd(int thread_id_bias);
+  explicit Bsd(const Manners& manners);
   ~Bsd() override;
 
   void bind(const Table& table) override;
@@ -71,10 +81,13 @@ class Bsd : public Personality {
   /// Makes the ucontext at `at` the thread's state: registers, extended state, mask (sigreturn(2),
   /// setcontext(2)).
   virtual Result restore_context(Host& host, GuestAddr at) noexcept = 0;
+  /// In the child of a fork: what the call returns there.
+  virtual Result child_of_fork(Host& host) noexcept = 0;
   virtual const SysctlTree& sysctl_tree() const noexcept = 0;
   /// The calling thread is about to end: what it holds is let go.
   virtual void thread_ends(Host& host) noexcept { static_cast<void>(host); }
 
+  const Manners& manners() const noexcept { return manners_; }
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
   const Forms& forms() const noexcept { return forms_; }
   const Table& table() const noexcept { return *table_; }
@@ -90,11 +103,12 @@ class Bsd : public Personality {
   bool exchange_all_signals_watched() noexcept { return all_signals_watched_.exchange(true); }
   AioRegistry& aio() noexcept { return *aio_; }
 
-  int guest_tid(int native_tid) const noexcept { return native_tid + thread_id_bias_; }
+  int guest_tid(int native_tid) const noexcept { return native_tid + manners_.thread_id_bias; }
   int own_tid(Host& host) const noexcept { return guest_tid(host.tid()); }
   /// Native tid of a guest id; 0 for an id no thread can have.
   int native_tid(std::int64_t guest) const noexcept {
-    return guest > thread_id_bias_ && guest <= 0x7fff'ffff ? static_cast<int>(guest - thread_id_bias_) : 0;
+    const int bias = manners_.thread_id_bias;
+    return guest > bias && guest <= 0x7fff'ffff ? static_cast<int>(guest - bias) : 0;
   }
 
   /// Must be called before the guest's descriptor `fd` is closed or replaced (close, dup2, closefrom…).
@@ -106,7 +120,7 @@ class Bsd : public Personality {
   const Table* table_ = nullptr;
   Vocabulary vocabulary_;
   Forms forms_;
-  const int thread_id_bias_;
+  const Manners manners_;
   std::unique_ptr<KqueueRegistry> kqueues_;
   ProcessDescriptors process_descriptors_;
   ProtectionLimits protection_limits_;

@@ -65,15 +65,22 @@ Word size_argument(const Call& call, unsigned index) noexcept {
   return call.entry.args[index].kind == RoleKind::uint_ ? call.u32(index) : call.word(index);
 }
 
+/// Records that do not say how long they are cannot be shown as such: their row has a buffer only.
+const DirentForm* record_form(Call& call) noexcept {
+  const auto& forms = self(call).forms().dirent;
+  const Role& role = call.entry.args[1];
+  return role.kind == RoleKind::out_buf ? forms.only() : forms.of(role);
+}
+
 }  // namespace
 
 Result do_getdirentries(Call& call) noexcept {
   return read_directory(call, call.i32(0), call.addr(1), size_argument(call, 2), call.addr(3),
-                        self(call).forms().dirent.of(call.entry.args[1]));
+                        record_form(call));
 }
 Result do_getdents(Call& call) noexcept {
   return read_directory(call, call.i32(0), call.addr(1), size_argument(call, 2), GuestAddr{},
-                        self(call).forms().dirent.of(call.entry.args[1]));
+                        record_form(call));
 }
 
 namespace {

@@ -77,7 +77,7 @@ Result record_lock(Call& call, int fd, FcntlCommand command) noexcept {
   using enum FcntlCommand;
   Host& host = call.host;
   const bool old = command == old_getlk || command == old_setlk || command == old_setlkw;
-  const std::size_t size = old ? sizeof(OldFlock) : sizeof(Flock);
+  const std::size_t size = old ? sizeof(OldFlock) : self(call).forms().flock_size;
   Flock guest{};
   if (!host.read(call.addr(2), &guest, size)) return Result::fail(EFAULT);
   const auto type = native_lock_type(guest.base.l_type);

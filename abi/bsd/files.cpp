@@ -90,12 +90,12 @@ NativeResult native_open(Host& host, const OpenRequest& request) noexcept {
   return host.call(SYS_openat, dirfd, request.path, flags, mode);
 }
 
-Result open_error(Host& host, const OpenRequest& request, NativeResult native) noexcept {
+Result open_error(Host& host, const OpenRequest& request, NativeResult native, int nofollow_error) noexcept {
   switch (-native) {
     case ELOOP:
     case ENOTDIR:  // with O_DIRECTORY
       if ((request.flags & kOpenNofollow) != 0 && is_type(host, request, S_IFLNK))
-        return Result::fail(EMLINK);
+        return Result::fail(nofollow_error);
       break;
     case ENXIO:
       if (is_type(host, request, S_IFSOCK)) return Result::fail(EOPNOTSUPP);
@@ -110,11 +110,11 @@ Result open_error(Host& host, const OpenRequest& request, NativeResult native) n
 }
 
 /// O_EXEC and O_SEARCH: the native O_PATH gives the descriptor, but not the check of permission.
-NativeResult check_exec(Host& host, int fd) noexcept {
+NativeResult check_exec(Host& host, int fd, int nofollow_error) noexcept {
   struct statx info {};
   const NativeResult result = stat_descriptor(host, fd, info, STATX_TYPE);
   if (is_error(result)) return result;
-  if (S_ISLNK(info.stx_mode)) return -EMLINK;
+  if (S_ISLNK(info.stx_mode)) return -nofollow_error;
   const NativeResult access =
       host.call(SYS_faccessat2, word(fd), word(""), X_OK, word(AT_EMPTY_PATH | AT_EACCESS));
   return access == -EACCES ? access : 0;  // older kernels cannot say
@@ -171,11 +171,12 @@ Result open_file(Call& call, int dirfd, GuestAddr path, unsigned flags, unsigned
     request.native &= ~O_CREAT;
     result = native_open(host, request);
   }
-  if (is_error(result)) return open_error(host, request, result);
+  if (is_error(result)) return open_error(host, request, result, self(call).manners().nofollow_error);
 
   const int fd = static_cast<int>(result);
   NativeResult checked = 0;
-  if ((request.native & O_PATH) != 0 && exec) checked = check_exec(host, fd);
+  if ((request.native & O_PATH) != 0 && exec)
+    checked = check_exec(host, fd, self(call).manners().nofollow_error);
   if (!is_error(checked) && lock) checked = lock_opened(host, fd, flags);
   if (!is_error(checked)) return Result::of(result);
   host.call(SYS_close, word(fd));

@@ -29,6 +29,7 @@
 
 #include "abi/bsd/kqueue_layout.hpp"
 #include "abi/bsd/process_events.hpp"
+#include "abi/handler.hpp"
 #include "abi/host.hpp"
 #include "abi/table.hpp"
 
@@ -49,7 +50,7 @@ struct Event {
 
 /// A guest's form of Event.
 struct EventCodec {
-  static constexpr std::size_t kMaxSize = 64;
+  static constexpr std::size_t kMaxSize = 72;
   std::size_t size;
   Event (*decode)(const std::byte* from) noexcept;
   void (*encode)(const Event& event, std::byte* to) noexcept;
@@ -68,6 +69,9 @@ struct KeventRequest {
   int event_count = 0;
   const KeventTimeout* timeout = nullptr;  ///< host memory; null: none
 };
+
+/// kevent(2) of the call's arguments.
+Result kevent_call(Call& call, const EventCodec& codec) noexcept;
 
 class KqueueRegistry {
  public:

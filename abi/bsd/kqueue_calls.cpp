@@ -49,7 +49,9 @@ Result kqueuex(Call& call) noexcept {
   return kqueue(call);
 }
 
-Result run(Call& call, const EventCodec& codec) noexcept {
+}  // namespace
+
+Result kevent_call(Call& call, const EventCodec& codec) noexcept {
   KeventTimeout timeout;
   const bool timed = !is_null(call.addr(5));
   if (timed && !call.host.get(call.addr(5), timeout)) return Result::fail(EFAULT);
@@ -63,8 +65,10 @@ Result run(Call& call, const EventCodec& codec) noexcept {
   return result;
 }
 
-Result kevent(Call& call) noexcept { return run(call, kKeventCodec); }
-Result freebsd11_kevent(Call& call) noexcept { return run(call, kKevent11Codec); }
+namespace {
+
+Result kevent(Call& call) noexcept { return kevent_call(call, kKeventCodec); }
+Result freebsd11_kevent(Call& call) noexcept { return kevent_call(call, kKevent11Codec); }
 
 constexpr std::array kHandlers{
     HandlerEntry{"freebsd11_kevent", freebsd11_kevent},

@@ -16,9 +16,10 @@ namespace sudrun::abi::bsd {
 namespace {
 
 // Flags of mmap(2) that decide where and what, and so are not translated by the table.
-constexpr unsigned kShared = 0x1, kPrivate = 0x2, kFixed = 0x10, kStack = 0x400, kAnonymous = 0x1000,
-                   kGuard = 0x2000, kExclusive = 0x4000, k32Bit = 0x80000, kAlignmentShift = 24,
-                   kAlignment = 0xffU << kAlignmentShift;
+constexpr unsigned kShared = map_flags::kShared, kPrivate = map_flags::kPrivate, kFixed = map_flags::kFixed,
+                   kStack = 0x400, kAnonymous = map_flags::kAnonymous, kGuard = 0x2000, kExclusive = 0x4000,
+                   k32Bit = 0x80000, kAlignment = map_flags::kAlignment,
+                   kAlignmentShift = map_flags::kAlignmentShift;
 constexpr unsigned kWhere = kFixed | kStack | kGuard | kExclusive | k32Bit | kAlignment;
 constexpr unsigned kNoEffect = 0x20 | 0x40;  // MAP_RESERVED0020, MAP_RESERVED0040
 constexpr unsigned kSuperPage = 1, kSuperShift = 21;
@@ -27,10 +28,12 @@ constexpr Word kStackGuard = kPage;        // security.bsd.stack_guard_page, in 
 
 /// Takes the argument of mmap(2) and mprotect(2) apart: what to allow now, and PROT_MAX(), 0 if it was not
 /// given. 0 or an errno.
-int take_protection(unsigned argument, unsigned& prot, unsigned& maximum) noexcept {
+int take_protection(Call& call, unsigned argument, unsigned& prot, unsigned& maximum) noexcept {
   constexpr unsigned kAll = ProtectionLimits::kEverything, kMaximumShift = 16;
-  if ((argument & ~(kAll | kAll << kMaximumShift)) != 0) return EINVAL;
+  maximum = 0;
   prot = argument & kAll;
+  if (self(call).vocabulary().mmap_prot.unknown() != FlagSet::Unknown::refuse) return 0;  // has no PROT_MAX()
+  if ((argument & ~(kAll | kAll << kMaximumShift)) != 0) return EINVAL;
   maximum = argument >> kMaximumShift;
   return maximum != 0 && (prot & ~maximum) != 0 ? EOPNOTSUPP : 0;
 }
@@ -107,19 +110,20 @@ int check_flags(unsigned flags, unsigned prot, Word size, int fd, Word offset) n
   return 0;
 }
 
-Result map(Call& call, Word offset) noexcept {
+}  // namespace
+
+Result map_memory(Call& call, unsigned flags, std::optional<std::uint64_t> native_flags,
+                  Word offset) noexcept {
   const Vocabulary& words = self(call).vocabulary();
   const Word hint = call.word(0), asked = call.word(1);
-  const unsigned flags = call.u32(3) & ~kNoEffect;
   const int fd = call.i32(4);
 
   unsigned guest_prot = 0, maximum = 0;
-  if (const int error = take_protection(call.u32(2), guest_prot, maximum); error != 0)
+  if (const int error = take_protection(call, call.u32(2), guest_prot, maximum); error != 0)
     return Result::fail(error);
   if (const int error = check_flags(flags, guest_prot, asked, fd, offset); error != 0)
     return Result::fail(error);
   const auto prot = words.mmap_prot.to_native(guest_prot);
-  const auto native_flags = words.mmap_flags.to_native(flags & ~kWhere);
   if (!prot || !native_flags) return Result::fail(EINVAL);
 
   // The mapping covers whole pages of the file; the result keeps the offset's position inside its page.
@@ -182,6 +186,13 @@ Result map(Call& call, Word offset) noexcept {
   return Result::ok(start + inside);
 }
 
+namespace {
+
+Result map(Call& call, Word offset) noexcept {
+  const unsigned flags = call.u32(3) & ~kNoEffect;
+  return map_memory(call, flags, self(call).vocabulary().mmap_flags.to_native(flags & ~kWhere), offset);
+}
+
 Result mmap_call(Call& call) noexcept { return map(call, call.word(5)); }
 // The form before FreeBSD 7 has padding before the offset.
 Result freebsd6_mmap(Call& call) noexcept { return map(call, call.word(6)); }
@@ -206,7 +217,7 @@ NativeResult protect(Host& host, PageRange range, Word prot) noexcept {
 
 Result mprotect_call(Call& call) noexcept {
   unsigned guest_prot = 0, maximum = 0;
-  const int bad = take_protection(call.u32(2), guest_prot, maximum);
+  const int bad = take_protection(call, call.u32(2), guest_prot, maximum);
   if (bad == EINVAL) return Result::fail(EINVAL);
   PageRange range;
   if (!whole_pages(call.word(0), call.word(1), range)) return Result::fail(EINVAL);

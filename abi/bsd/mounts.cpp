@@ -6,28 +6,11 @@
 #include <array>
 #include <utility>
 
-#include "abi/bsd/file_calls.hpp"
-#include "abi/bsd/mountinfo.hpp"
+#include "abi/bsd/mounts.hpp"
 #include "abi/bsd/stat_convert.hpp"
 
 namespace sudrun::abi::bsd::fs {
 namespace {
-
-/// The native mount table, line by line.
-class MountTable {
- public:
-  explicit MountTable(Host& host) noexcept : lines_(host, "/proc/self/mountinfo") {}
-
-  /// The next line that can be understood; valid until the next call.
-  std::optional<MountLine> next() noexcept {
-    while (const auto line = lines_.next())
-      if (const auto mount = parse_mount_line(*line)) return mount;
-    return std::nullopt;
-  }
-
- private:
-  HostLines<4096> lines_;
-};
 
 Statfs describe(Call& call, const struct statfs& native, const std::optional<MountLine>& mount) noexcept {
   const auto known = static_cast<Word>(native.f_flags);
@@ -70,35 +53,25 @@ constexpr std::size_t size_of(Format format) noexcept {
 }
 
 /// `located` tells which mount the file is on, where the kernel can say (5.8).
-Result store_statfs(Call& call, const struct statfs& native, const struct statx& located, GuestAddr to,
-                    Format format) noexcept {
+Statfs describe_located(Call& call, const struct statfs& native, const struct statx& located) noexcept {
   std::optional<MountLine> mount;
   MountTable table(call.host);
   if ((located.stx_mask & STATX_MNT_ID) != 0)
     while ((mount = table.next()) && mount->id != located.stx_mnt_id) {
     }
-  return store(call.host, describe(call, native, mount), to, format);
+  return describe(call, native, mount);
 }
 
 Result statfs_path(Call& call, Format format) noexcept {
-  const GuestAddr path = call.addr(0);
-  if (!is_path(path)) return Result::fail(EFAULT);
-  struct statfs native {};
-  struct statx located {};
-  const NativeResult result = call.host.call(SYS_statfs, word(path), word(&native));
-  if (is_error(result)) return Result::of(result);
-  stat_native(call.host, kCwd, word(path), 0, located, STATX_MNT_ID);
-  return store_statfs(call, native, located, call.addr(1), format);
+  Statfs found;
+  const NativeResult result = path_statfs(call, found);
+  return is_error(result) ? Result::of(result) : store(call.host, found, call.addr(1), format);
 }
 
 Result statfs_descriptor(Call& call, Format format) noexcept {
-  const int fd = call.i32(0);
-  struct statfs native {};
-  struct statx located {};
-  const NativeResult result = call.host.call(SYS_fstatfs, word(fd), word(&native));
-  if (is_error(result)) return Result::of(result);
-  stat_descriptor(call.host, fd, located, STATX_MNT_ID);
-  return store_statfs(call, native, located, call.addr(1), format);
+  Statfs found;
+  const NativeResult result = descriptor_statfs(call, found);
+  return is_error(result) ? Result::of(result) : store(call.host, found, call.addr(1), format);
 }
 
 Result all_statfs(Call& call, Format format) noexcept {
@@ -115,12 +88,7 @@ Result all_statfs(Call& call, Format format) noexcept {
     const auto mount = table.next();
     if (!mount) break;
     if (!is_null(to)) {
-      // A mount that cannot be asked is still listed, with its names.
-      std::array<char, 4096> point;
-      unescape_mount(mount->mount_point, point);
-      struct statfs native {};
-      if (is_error(host.call(SYS_statfs, word(point.data()), word(&native)))) native = {};
-      const Result stored = store(host, describe(call, native, mount), to + count * record, format);
+      const Result stored = store(host, mount_statfs(call, *mount), to + count * record, format);
       if (!stored.is_ok()) return stored;
     }
     ++count;
@@ -129,6 +97,37 @@ Result all_statfs(Call& call, Format format) noexcept {
 }
 
 }  // namespace
+
+NativeResult path_statfs(Call& call, Statfs& found) noexcept {
+  const GuestAddr path = call.addr(0);
+  if (!is_path(path)) return -EFAULT;
+  struct statfs native {};
+  struct statx located {};
+  const NativeResult result = call.host.call(SYS_statfs, word(path), word(&native));
+  if (is_error(result)) return result;
+  stat_native(call.host, kCwd, word(path), 0, located, STATX_MNT_ID);
+  found = describe_located(call, native, located);
+  return 0;
+}
+
+NativeResult descriptor_statfs(Call& call, Statfs& found) noexcept {
+  const int fd = call.i32(0);
+  struct statfs native {};
+  struct statx located {};
+  const NativeResult result = call.host.call(SYS_fstatfs, word(fd), word(&native));
+  if (is_error(result)) return result;
+  stat_descriptor(call.host, fd, located, STATX_MNT_ID);
+  found = describe_located(call, native, located);
+  return 0;
+}
+
+Statfs mount_statfs(Call& call, const MountLine& mount) noexcept {
+  std::array<char, 4096> point;
+  unescape_mount(mount.mount_point, point);
+  struct statfs native {};
+  if (is_error(call.host.call(SYS_statfs, word(point.data()), word(&native)))) native = {};
+  return describe(call, native, mount);
+}
 
 Result do_statfs(Call& call) noexcept { return statfs_path(call, Format::current); }
 Result do_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::current); }

@@ -21,10 +21,10 @@ namespace {
 
 Word pointer(const void* p) noexcept { return reinterpret_cast<Word>(p); }
 
-// fork(2) returns two values: the pid and 0 in the parent, 0 and 1 in the child (cpu_fork()).
-Result forked(NativeResult r) noexcept {
+// fork(2) returns two values: the pid and 0 in the parent.
+Result forked(Call& call, NativeResult r) noexcept {
   if (is_error(r)) return Result::of(r);
-  return r == 0 ? Result::ok2(0, 1) : Result::ok2(static_cast<Word>(r), 0);
+  return r == 0 ? self(call).child_of_fork(call.host) : Result::ok2(static_cast<Word>(r), 0);
 }
 
 /// Forks, and tells those who watch this process. `wait_for_exec`: vfork.
@@ -41,21 +41,21 @@ NativeResult fork_process(Call& call, bool wait_for_exec) noexcept {
   return child;
 }
 
-Result fork_call(Call& call) noexcept { return forked(fork_process(call, false)); }
-Result vfork_call(Call& call) noexcept { return forked(fork_process(call, true)); }
+Result fork_call(Call& call) noexcept { return forked(call, fork_process(call, false)); }
+Result vfork_call(Call& call) noexcept { return forked(call, fork_process(call, true)); }
 
 Result rfork(Call& call) noexcept {
   constexpr unsigned kFdCopy = 1U << 2, kProcess = 1U << 4, kShareMemory = 1U << 5, kNoWait = 1U << 6,
                      kFdClean = 1U << 12, kShareSignals = 1U << 14, kLinuxThread = 1U << 16,
                      kSpawn = 1U << 31;
   const unsigned flags = call.u32(0);
-  if (flags == kSpawn) return forked(fork_process(call, true));
+  if (flags == kSpawn) return forked(call, fork_process(call, true));
   if ((flags & (kFdCopy | kFdClean)) == (kFdCopy | kFdClean)) return Result::fail(EINVAL);
   if ((flags & kProcess) == 0) return flags == kFdCopy ? Result::ok(0) : Result::fail(EINVAL);
   // A child with its own memory and a copy of the descriptors is a fork; sharing either is not offered.
   if ((flags & (kNoWait | kFdClean | kShareSignals | kLinuxThread)) != 0) return Result::fail(EINVAL);
   if ((flags & kFdCopy) == 0) return Result::fail(EINVAL);
-  return forked(fork_process(call, (flags & kShareMemory) != 0));
+  return forked(call, fork_process(call, (flags & kShareMemory) != 0));
 }
 
 Result pdfork(Call& call) noexcept {
@@ -63,7 +63,7 @@ Result pdfork(Call& call) noexcept {
   const unsigned flags = call.u32(1);
   if ((flags & ~(kDaemon | kCloseOnExec)) != 0) return Result::fail(EINVAL);
   const NativeResult child = fork_process(call, false);
-  if (child <= 0) return forked(child);
+  if (child <= 0) return forked(call, child);
   const NativeResult fd = call.host.call(SYS_pidfd_open, static_cast<Word>(child), 0);
   if (is_error(fd) || ((flags & kDaemon) == 0 && !self(call).process_descriptors().add(
                                                      static_cast<int>(fd), static_cast<int>(child)))) {
@@ -155,13 +155,7 @@ Result fexecve_call(Call& call) noexcept {
   return Result::of(call.host.execute(request));
 }
 
-Result exit_call(Call& call) noexcept {
-  self(call).thread_ends(call.host);
-  self(call).process_descriptors().close_all(call.host);
-  self(call).kqueues().process_events().ending(call.host, (call.i32(0) & 0xff) << 8);
-  call.host.exit_process(call.i32(0) & 0xff);
-  __builtin_unreachable();
-}
+Result exit_call(Call& call) noexcept { end_process(call, call.i32(0)); }
 
 /// The status word wait(2) would give for what waitid() reported.
 int status_of(const siginfo_t& info) noexcept {
@@ -206,7 +200,7 @@ Result wait4_call(Call& call) noexcept {
                                          pointer(&status), *options & kOfWait4, pointer(&usage));
   if (is_error(pid)) return Result::of(pid);
   if (pid != 0) {
-    const std::int32_t guest_status = guest_wait_status(call.table, status);
+    const std::int32_t guest_status = guest_wait_status(self(call), status);
     if (!is_null(call.addr(1)) && !call.host.put(call.addr(1), guest_status)) return Result::fail(EFAULT);
     if (!is_null(call.addr(3)) && !call.host.put(call.addr(3), usage)) return Result::fail(EFAULT);
   }
@@ -256,7 +250,7 @@ Result wait6_call(Call& call) noexcept {
                                                       pointer(&info), *options, pointer(&usage.self));
   if (is_error(r)) return Result::of(r);
   if (info.si_pid != 0) {
-    const std::int32_t status = guest_wait_status(call.table, status_of(info));
+    const std::int32_t status = guest_wait_status(self(call), status_of(info));
     if (!is_null(call.addr(2)) && !call.host.put(call.addr(2), status)) return Result::fail(EFAULT);
     if (!is_null(call.addr(4)) && !call.host.put(call.addr(4), usage)) return Result::fail(EFAULT);
   }
@@ -284,11 +278,19 @@ constexpr std::array kHandlers{
 
 }  // namespace
 
-int guest_wait_status(const Table& table, int status) noexcept {
-  constexpr int kStopped = 0x7f, kCore = 0x80,
-                kContinued = 0x13;  // FreeBSD's WCOREFLAG, and SIGCONT for "continued"
+void end_process(Call& call, int status) noexcept {
+  self(call).thread_ends(call.host);
+  self(call).process_descriptors().close_all(call.host);
+  self(call).kqueues().process_events().ending(call.host, (status & 0xff) << 8);
+  call.host.exit_process(status & 0xff);
+  __builtin_unreachable();
+}
+
+int guest_wait_status(const Bsd& system, int status) noexcept {
+  constexpr int kStopped = 0x7f, kCore = 0x80;  // WCOREFLAG
+  const Table& table = system.table();
   if (WIFEXITED(status)) return status;
-  if (WIFCONTINUED(status)) return kContinued;
+  if (WIFCONTINUED(status)) return system.manners().continued_status;
   if (WIFSTOPPED(status)) return (table.signal_to_guest(WSTOPSIG(status)) << 8) | kStopped;
   return table.signal_to_guest(WTERMSIG(status)) | (WCOREDUMP(status) ? kCore : 0);
 }

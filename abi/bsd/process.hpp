@@ -1,10 +1,13 @@
 #pragma once
 
-#include "abi/table.hpp"
+#include "abi/bsd/bsd.hpp"
 
 namespace sudrun::abi::bsd {
 
-/// A native wait status as FreeBSD's wait(2) gives it: signals renumbered, `continued` is 0x13.
-int guest_wait_status(const Table& table, int status) noexcept;
+/// A native wait status as the system's wait(2) gives it: signals renumbered, `continued` by its own number.
+int guest_wait_status(const Bsd& system, int status) noexcept;
+
+/// exit(2).
+[[noreturn]] void end_process(Call& call, int status) noexcept;
 
 }  // namespace sudrun::abi::bsd

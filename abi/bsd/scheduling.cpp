@@ -22,7 +22,8 @@ constexpr int kGuestFifo = 1, kGuestOther = 2, kGuestRoundRobin = 3;
 constexpr int kRealtimeMax = 31;    // RTP_PRIO_MAX
 constexpr int kTimeshareMax = 167;  // PRI_MAX_TIMESHARE - PRI_MIN_TIMESHARE: 223 - 56
 
-constexpr std::uint16_t kTypeRealtime = 2, kTypeNormal = 3, kTypeIdle = 4, kTypeFifo = 10;
+constexpr std::uint16_t kTypeRealtime = RtPrio::kRealtime, kTypeNormal = RtPrio::kNormal,
+                        kTypeIdle = RtPrio::kIdle, kTypeFifo = RtPrio::kFifo;
 
 constexpr int native_policy(int guest) noexcept {
   switch (guest) {
@@ -79,37 +80,45 @@ Result set_policy(Host& host, int id, int policy, int priority) noexcept {
 }
 
 Result rtprio_of(Call& call, int id) noexcept {
-  Host& host = call.host;
-  const GuestAddr at = call.addr(2);
+  RtPrio value{};
   if (call.i32(0) == 0) {  // RTP_LOOKUP
-    const NativeResult policy = policy_of(host, id);
-    if (is_error(policy)) return Result::of(policy);
-    RtPrio value{kTypeNormal, 0};
-    const int native = static_cast<int>(policy) & ~SCHED_RESET_ON_FORK;
-    if (native == SCHED_IDLE) value = {kTypeIdle, kRealtimeMax};
-    if (is_realtime(native))
-      value = {native == SCHED_FIFO ? kTypeFifo : kTypeRealtime,
-               static_cast<std::uint16_t>(kRealtimeMax - realtime_priority(host, id))};
-    return host.put(at, value) ? Result::ok() : Result::fail(EFAULT);
+    const Result got = get_priority(call.host, id, value);
+    if (!got.is_ok()) return got;
+    return call.host.put(call.addr(2), value) ? Result::ok() : Result::fail(EFAULT);
   }
   if (call.i32(0) != 1) return Result::fail(EINVAL);  // RTP_SET
-  RtPrio wanted{};
-  if (!host.get(at, wanted)) return Result::fail(EFAULT);
+  return call.host.get(call.addr(2), value) ? set_priority(call.host, id, value) : Result::fail(EFAULT);
+}
+
+}  // namespace
+
+Result get_priority(Host& host, int native_tid, RtPrio& value) noexcept {
+  const NativeResult policy = policy_of(host, native_tid);
+  if (is_error(policy)) return Result::of(policy);
+  value = {kTypeNormal, 0};
+  const int native = static_cast<int>(policy) & ~SCHED_RESET_ON_FORK;
+  if (native == SCHED_IDLE) value = {kTypeIdle, kRealtimeMax};
+  if (is_realtime(native))
+    value = {native == SCHED_FIFO ? kTypeFifo : kTypeRealtime,
+             static_cast<std::uint16_t>(kRealtimeMax - realtime_priority(host, native_tid))};
+  return Result::ok();
+}
+
+Result set_priority(Host& host, int native_tid, const RtPrio& wanted) noexcept {
   switch (wanted.type) {
     case kTypeNormal:
-      return set_native(host, id, SCHED_OTHER, 0);
+      return set_native(host, native_tid, SCHED_OTHER, 0);
     case kTypeIdle:
-      return wanted.priority > kRealtimeMax ? Result::fail(EINVAL) : set_native(host, id, SCHED_IDLE, 0);
+      return wanted.priority > kRealtimeMax ? Result::fail(EINVAL)
+                                            : set_native(host, native_tid, SCHED_IDLE, 0);
     case kTypeRealtime:
     case kTypeFifo:
-      return set_policy(host, id, wanted.type == kTypeFifo ? SCHED_FIFO : SCHED_RR,
+      return set_policy(host, native_tid, wanted.type == kTypeFifo ? SCHED_FIFO : SCHED_RR,
                         kRealtimeMax - wanted.priority);
     default:
       return Result::fail(EINVAL);
   }
 }
-
-}  // namespace
 
 int check_new_priority(Host& host, const RtPrio& wanted) noexcept {
   if (wanted.type == kTypeNormal) return 0;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "abi/bsd/bsd.hpp"
+#include "abi/bsd/signal_calls.hpp"
 #include "abi/bsd/signals_layout.hpp"
 #include "abi/bsd/sigset.hpp"
 #include "abi/siginfo.hpp"
@@ -61,25 +62,12 @@ guest::Sigaction guest_action(const Table& table, const SignalAction& from) noex
 }
 
 Result sigaction(Call& call) noexcept {
-  const auto signal = signal_argument(call, call.i32(0));
-  if (!signal) return Result::fail(EINVAL);
   const GuestAddr set_at = call.addr(1), old_at = call.addr(2);
-  guest::Sigaction set{};
+  guest::Sigaction set{}, old{};
   if (!is_null(set_at) && !call.host.get(set_at, set)) return Result::fail(EFAULT);
-  if (set.handler > kIgnoreHandler && (set.flags & ~kActionFlags) != 0) return Result::fail(EINVAL);
-  if (!is_null(set_at) && (*signal == SIGKILL || *signal == SIGSTOP) && set.handler != kDefaultHandler)
-    return Result::fail(EINVAL);
-
-  SignalAction old;
-  // A signal Linux has no number for can never arrive; its disposition is not kept.
-  if (*signal != 0) {
-    const SignalAction wanted = native_action(call.table, set);
-    const bool change = !is_null(set_at) && *signal != SIGKILL && *signal != SIGSTOP;
-    const NativeResult r = call.host.signal_action(*signal, change ? &wanted : nullptr, &old);
-    if (is_error(r)) return Result::of(r);
-  }
-  if (!is_null(old_at) && !call.host.put(old_at, guest_action(call.table, old))) return Result::fail(EFAULT);
-  return Result::ok(0);
+  const int error = change_action(call, call.i32(0), is_null(set_at) ? nullptr : &set, {}, old);
+  if (error != 0) return Result::fail(error);
+  return is_null(old_at) || call.host.put(old_at, old) ? Result::ok(0) : Result::fail(EFAULT);
 }
 
 Result sigprocmask(Call& call) noexcept {
@@ -205,12 +193,15 @@ Result sigaltstack(Call& call) noexcept {
   if (!is_null(call.addr(0))) {
     guest::Stack wanted{};
     if (!call.host.get(call.addr(0), wanted)) return Result::fail(EFAULT);
-    if (in_use) return Result::fail(EPERM);
+    const Manners& manners = self(call).manners();
+    const bool disable = (wanted.flags & guest::kStackDisable) != 0;
+    if (in_use && !manners.moves_used_stack) return Result::fail(EPERM);
+    if (in_use && disable) return Result::fail(EINVAL);
     if ((wanted.flags & ~guest::kStackDisable) != 0) return Result::fail(EINVAL);
-    if ((wanted.flags & guest::kStackDisable) != 0) {
+    if (disable) {
       stack.enabled = false;
     } else {
-      if (wanted.size < guest::kMinSignalStack) return Result::fail(ENOMEM);
+      if (wanted.size < manners.min_signal_stack) return Result::fail(ENOMEM);
       stack = {guest_addr(wanted.sp), wanted.size, true};
     }
   }
@@ -297,6 +288,29 @@ constexpr std::array kHandlers{
 };
 
 }  // namespace
+
+int change_action(Call& call, int guest_signal, const guest::Sigaction* set, GuestAddr restorer,
+                  guest::Sigaction& old) noexcept {
+  const auto signal = signal_argument(call, guest_signal);
+  if (!signal) return EINVAL;
+  const bool fixed = *signal == SIGKILL || *signal == SIGSTOP;
+  if (set != nullptr) {
+    if (set->handler > kIgnoreHandler && (set->flags & ~kActionFlags) != 0) return EINVAL;
+    if (fixed && set->handler != kDefaultHandler) return EINVAL;
+  }
+  SignalAction former;
+  // A signal Linux has no number for can never arrive; its disposition is not kept.
+  if (*signal != 0) {
+    SignalAction wanted;
+    if (set != nullptr) wanted = native_action(call.table, *set);
+    wanted.restorer = restorer;
+    const bool change = set != nullptr && !fixed;
+    const NativeResult r = call.host.signal_action(*signal, change ? &wanted : nullptr, &former);
+    if (is_error(r)) return static_cast<int>(-r);
+  }
+  old = guest_action(call.table, former);
+  return 0;
+}
 
 std::span<const HandlerEntry> signal_handlers() noexcept { return kHandlers; }
 

@@ -18,7 +18,6 @@ struct Stack {
 };
 static_assert(sizeof(Stack) == 24);
 inline constexpr std::int32_t kStackOnStack = 1, kStackDisable = 4;  // SS_ONSTACK, SS_DISABLE
-inline constexpr std::uint64_t kMinSignalStack = 2048;               // MINSIGSTKSZ
 
 struct Sigaction {
   std::uint64_t handler;

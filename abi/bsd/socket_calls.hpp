@@ -16,6 +16,9 @@ Result sendto_call(Call& call) noexcept;
 Result sendmsg_call(Call& call) noexcept;
 Result recvfrom_call(Call& call) noexcept;
 Result recvmsg_call(Call& call) noexcept;
+// sockets.cpp
+/// accept(2) of the call's first three arguments; the new socket has the flags given.
+Result accept_with(Call& call, int native_flags) noexcept;
 // socket_options.cpp
 Result setsockopt_call(Call& call) noexcept;
 Result getsockopt_call(Call& call) noexcept;

@@ -39,6 +39,10 @@ NativeResult read_address(Call& call, GuestAddr from, std::uint32_t length, Nati
   if (length < offsetof(guest::Sockaddr, sa_data)) return -EINVAL;
   std::array<std::byte, guest::kMaxAddressLength> bytes;
   if (!call.host.read(from, bytes.data(), length)) return -EFAULT;
+  constexpr std::byte kInet6{guest::kAfInet6}, kNone{0xff};
+  const std::byte inet6{self(call).manners().inet6_family};
+  std::byte& family = bytes[offsetof(guest::Sockaddr, sa_family)];
+  if (inet6 != kInet6) family = family == inet6 ? kInet6 : family == kInet6 ? kNone : family;
   const NativeResult error = sockaddr_to_native({bytes.data(), length}, native);
   const std::string_view path = is_error(error) ? std::string_view() : local_path(native);
   if (path.empty()) return error;
@@ -58,7 +62,10 @@ GuestAddress shown_address(Call& call, NativeAddress& native) noexcept {
 bool write_address(Call& call, GuestAddr to, std::uint32_t room, const GuestAddress& address,
                    std::uint32_t& written) noexcept {
   written = std::min(room, address.size);
-  return written == 0 || call.host.write(to, address.bytes.data(), written);
+  GuestAddress shown = address;
+  std::byte& family = shown.bytes[offsetof(guest::Sockaddr, sa_family)];
+  if (family == std::byte{guest::kAfInet6}) family = std::byte{self(call).manners().inet6_family};
+  return written == 0 || call.host.write(to, shown.bytes.data(), written);
 }
 
 namespace {
@@ -248,6 +255,8 @@ Result listen_call(Call& call) noexcept {
 
 // --- accepting ------------------------------------------------------------------------------------------
 
+}  // namespace
+
 Result accept_with(Call& call, int native_flags) noexcept {
   NameArgument argument(call, call.addr(1), call.addr(2));
   const bool wants_name = !is_null(call.addr(1));
@@ -264,6 +273,8 @@ Result accept_with(Call& call, int native_flags) noexcept {
   call.host.call(SYS_close, static_cast<Word>(fd));
   return Result::fail(EFAULT);
 }
+
+namespace {
 
 /// accept: the new socket has the listener's O_NONBLOCK, which Linux does not pass on.
 Result accept_call(Call& call) noexcept {

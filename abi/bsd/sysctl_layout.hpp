@@ -178,6 +178,54 @@ struct IfmaMsghdr {  // struct ifma_msghdr
 };
 static_assert(sizeof(IfmaMsghdr) == 16);
 
+// NetBSD's (NetBSD 10.1 sys/net/{if,route}.h, sys/compat/net/{if,route_70}.h).
+struct NetBsdIfData {  // struct if_data
+  std::uint8_t type, addrlen, hdrlen, pad;
+  std::int32_t link_state;
+  std::uint64_t mtu, metric, baudrate;
+  std::uint64_t ipackets, ierrors, opackets, oerrors, collisions, ibytes, obytes, imcasts, omcasts, iqdrops,
+      noproto;
+  std::int64_t lastchange[2];
+};
+static_assert(sizeof(NetBsdIfData) == 136);
+
+struct NetBsdIfMsghdr {  // struct if_msghdr
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::int32_t addrs, flags;
+  std::uint16_t index, pad;
+  NetBsdIfData data;
+};
+static_assert(sizeof(NetBsdIfMsghdr) == 152);
+
+struct NetBsdIfaMsghdr70 {  // struct ifa_msghdr70, of NetBSD 7 and before
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::int32_t addrs, flags, metric;
+  std::uint16_t index, pad0;
+  std::uint32_t pad1;
+};
+static_assert(sizeof(NetBsdIfaMsghdr70) == 24);
+
+struct NetBsdIfaMsghdr {  // struct ifa_msghdr
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::uint16_t index, pad0;
+  std::int32_t flags, addrs;
+  std::int32_t pid, address_flags, metric;
+  std::uint32_t pad1;
+};
+static_assert(sizeof(NetBsdIfaMsghdr) == 32 && offsetof(NetBsdIfaMsghdr, metric) == 24);
+
+struct NetBsdRtMsghdr {  // struct rt_msghdr
+  std::uint16_t length;
+  std::uint8_t version, type;
+  std::uint16_t index, pad0;
+  std::int32_t flags, addrs, pid, seq, error, use, inits, pad1;
+  std::uint64_t metrics[10];
+};
+static_assert(sizeof(NetBsdRtMsghdr) == 120 && offsetof(NetBsdRtMsghdr, metrics) == 40);
+
 struct RtMsghdr {  // struct rt_msghdr
   std::uint16_t length;
   std::uint8_t version, type;

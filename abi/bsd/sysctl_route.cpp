@@ -19,6 +19,7 @@
 
 #include "abi/bsd/host_file.hpp"
 #include "abi/bsd/interfaces.hpp"
+#include "abi/bsd/route_dragonfly.hpp"
 #include "abi/bsd/sysctl_layout.hpp"
 #include "abi/bsd/sysctl_tree.hpp"
 
@@ -107,6 +108,26 @@ std::uint32_t u32_of(const rtattr* a) noexcept {
   return value;
 }
 
+/// Numbers of a system's messages, by the structures they begin with.
+template <typename Header>
+struct Protocol {
+  static constexpr std::uint8_t version = kRtVersion, inet6 = kAfInet6, interface = kRtmIfInfo,
+                                address = kRtmNewAddr;
+};
+struct NetBsdProtocol {
+  static constexpr std::uint8_t version = 4, inet6 = 24, interface = 0x14, address = 0x16;
+};
+template <>
+struct Protocol<NetBsdIfMsghdr> : NetBsdProtocol {};
+template <>
+struct Protocol<NetBsdIfaMsghdr> : NetBsdProtocol {};
+template <>
+struct Protocol<NetBsdRtMsghdr> : NetBsdProtocol {};
+template <>
+struct Protocol<NetBsdIfaMsghdr70> : NetBsdProtocol {
+  static constexpr std::uint8_t address = 0xc;  // RTM_ONEWADDR
+};
+
 /// One message with its addresses, built in place and appended as a whole.
 template <typename Header>
 struct Message {
@@ -118,12 +139,14 @@ struct Message {
   void add(std::int32_t which, const Sockaddr& address) noexcept {
     header.addrs |= which;
     std::memcpy(addresses + used, &address, sizeof address);
+    if constexpr (std::is_same_v<Sockaddr, GuestSockaddrIn6>)
+      addresses[used + 1] = static_cast<char>(Protocol<Header>::inet6);
     used += (sizeof address + 7) & ~std::size_t{7};
   }
   int send(SysctlOutput& out, std::uint8_t type) noexcept {
     const std::size_t length = (sizeof header + used + 7) & ~std::size_t{7};
     header.length = static_cast<std::uint16_t>(length);
-    header.version = kRtVersion;
+    header.version = Protocol<Header>::version;
     header.type = type;
     const int error = out.append(&header, sizeof header);
     return error != 0 && error != ENOMEM ? error : out.append(addresses, length - sizeof header);
@@ -213,7 +236,7 @@ int put_interface(SysctlOutput& out, const nlmsghdr* m) noexcept {
   h.data.addrlen = static_cast<std::uint8_t>(info->ifi_type == ARPHRD_ETHER ? hardware.size() : 0);
   h.data.hdrlen = info->ifi_type == ARPHRD_ETHER ? 14 : 0;
   h.data.link_state = (info->ifi_flags & IFF_RUNNING) != 0 ? 2 : 1;  // LINK_STATE_UP, LINK_STATE_DOWN
-  h.data.datalen = sizeof(IfData);
+  if constexpr (requires { h.data.datalen; }) h.data.datalen = sizeof(IfData);
   h.data.mtu = u32_of(attribute[IFLA_MTU]);
   if (const auto raw = data_of(attribute[IFLA_STATS64]);
       raw.size() >= offsetof(rtnl_link_stats64, rx_length_errors)) {
@@ -228,15 +251,15 @@ int put_interface(SysctlOutput& out, const nlmsghdr* m) noexcept {
     h.data.obytes = stats.tx_bytes;
     h.data.imcasts = stats.multicast;
     h.data.iqdrops = stats.rx_dropped;
-    h.data.oqdrops = stats.tx_dropped;
+    if constexpr (requires { h.data.oqdrops; }) h.data.oqdrops = stats.tx_dropped;
   }
-  if constexpr (sizeof(Header) == sizeof(IfMsghdrl)) {
+  if constexpr (requires { h.header_length; }) {
     h.header_length = sizeof h;
     h.data_offset = offsetof(IfMsghdrl, data);
   }
   message.add(kRtaIfp, link_address(info->ifi_index, h.data.type, data_of(attribute[IFLA_IFNAME]),
                                     info->ifi_type == ARPHRD_ETHER ? hardware : std::span<const char>()));
-  return message.send(out, kRtmIfInfo);
+  return message.send(out, Protocol<Header>::interface);
 }
 
 template <typename Header>
@@ -251,7 +274,7 @@ int put_address(SysctlOutput& out, const nlmsghdr* m) noexcept {
   const auto index = static_cast<int>(info->ifa_index);
   Message<Header> message;
   message.header.index = static_cast<std::uint16_t>(info->ifa_index);
-  if constexpr (sizeof(Header) == sizeof(IfaMsghdrl)) {
+  if constexpr (requires { message.header.header_length; }) {
     message.header.header_length = sizeof(Header);
     message.header.data_offset = offsetof(IfaMsghdrl, data);
     message.header.data.datalen = sizeof(IfData);
@@ -269,8 +292,17 @@ int put_address(SysctlOutput& out, const nlmsghdr* m) noexcept {
   } else if (has_peer) {
     add_address(message, kRtaBrd, info->ifa_family, other, index);
   }
-  return message.send(out, kRtmNewAddr);
+  return message.send(out, Protocol<Header>::address);
 }
+
+template <>
+struct Protocol<DragonFlyIfMsghdr> : Protocol<IfMsghdr> {
+  static constexpr std::uint8_t version = kDragonFlyRtVersion;
+};
+template <>
+struct Protocol<DragonFlyIfaMsghdr> : Protocol<DragonFlyIfMsghdr> {};
+template <>
+struct Protocol<DragonFlyRtMsghdr> : Protocol<DragonFlyIfMsghdr> {};
 
 bool family_wanted(int guest_family, int native_family) noexcept {
   switch (guest_family) {
@@ -311,6 +343,7 @@ int put_interfaces(SysctlQuery& q, int family, int only_index) noexcept {
 }
 
 /// The main table's unicast routes.
+template <typename Header>
 int put_routes(SysctlQuery& q, int family) noexcept {
   NetlinkDump routes(q.host);
   int full = 0;
@@ -323,7 +356,7 @@ int put_routes(SysctlQuery& q, int family) noexcept {
     const auto index = static_cast<int>(u32_of(attribute[RTA_OIF]));
     const bool by_gateway = attribute[RTA_GATEWAY] != nullptr;
     const bool host_route = info->rtm_dst_len == (info->rtm_family == AF_INET ? 32 : 128);
-    Message<RtMsghdr> message;
+    Message<Header> message;
     message.header.index = static_cast<std::uint16_t>(index);
     message.header.flags = kRtfUp | kRtfStatic | (by_gateway ? kRtfGateway : 0) | (host_route ? kRtfHost : 0);
     add_address(message, kRtaDst, info->rtm_family, data_of(attribute[RTA_DST]), index);
@@ -412,6 +445,20 @@ int put_groups(SysctlQuery& q, int family, int only_index) noexcept {
 
 }  // namespace
 
+// Protocol, family, operation, argument; a processor may follow. There are fewer lists than FreeBSD has.
+int sysctl_dragonfly_route(SysctlQuery& q) noexcept {
+  if (q.args.size() != 4 && q.args.size() != 5) return q.args.size() < 4 ? EISDIR : ENOTDIR;
+  switch (q.args[2]) {
+    case kNetRtDump:
+    case kNetRtFlags:
+      return put_routes<DragonFlyRtMsghdr>(q, q.args[1]);
+    case kNetRtIfList:
+      return put_interfaces<DragonFlyIfMsghdr, DragonFlyIfaMsghdr>(q, q.args[1], q.args[3]);
+    default:
+      return EINVAL;
+  }
+}
+
 int sysctl_route(SysctlQuery& q) noexcept {
   // protocol, family, operation, argument; a routing table number may follow.
   if (q.args.size() != 4 && q.args.size() != 5) return q.args.size() < 4 ? EISDIR : ENOTDIR;
@@ -419,13 +466,31 @@ int sysctl_route(SysctlQuery& q) noexcept {
   switch (q.args[2]) {
     case kNetRtDump:
     case kNetRtFlags:
-      return put_routes(q, family);
+      return put_routes<RtMsghdr>(q, family);
     case kNetRtIfList:
       return put_interfaces<IfMsghdr, IfaMsghdr>(q, family, q.args[3]);
     case kNetRtIfListl:
       return put_interfaces<IfMsghdrl, IfaMsghdrl>(q, family, q.args[3]);
     case kNetRtIfmaList:
       return put_groups(q, family, q.args[3]);
+    default:
+      return EINVAL;
+  }
+}
+
+// family, operation, argument.
+int sysctl_netbsd_route(SysctlQuery& q) noexcept {
+  enum : int { kDump = 1, kFlags = 2, kOldIfList = 5, kIfList = 6 };  // NET_RT_*; 5: as NetBSD 7 has it
+  if (q.args.size() != 3) return EINVAL;
+  const int family = q.args[0] == Protocol<NetBsdIfMsghdr>::inet6 ? kAfInet6 : q.args[0];
+  switch (q.args[1]) {
+    case kDump:
+    case kFlags:
+      return put_routes<NetBsdRtMsghdr>(q, family);
+    case kOldIfList:
+      return put_interfaces<NetBsdIfMsghdr, NetBsdIfaMsghdr70>(q, family, q.args[2]);
+    case kIfList:
+      return put_interfaces<NetBsdIfMsghdr, NetBsdIfaMsghdr>(q, family, q.args[2]);
     default:
       return EINVAL;
   }

@@ -7,10 +7,14 @@ namespace sudrun::abi::bsd {
 
 // scheduling.cpp
 
-struct RtPrio {  // struct rtprio
+struct RtPrio {                                                                      // struct rtprio
+  static constexpr std::uint16_t kRealtime = 2, kNormal = 3, kIdle = 4, kFifo = 10;  // in common numbers
   std::uint16_t type, priority;
 };
 static_assert(sizeof(RtPrio) == 4);
+/// A thread's, in common numbers.
+Result get_priority(Host& host, int native_tid, RtPrio& value) noexcept;
+Result set_priority(Host& host, int native_tid, const RtPrio& wanted) noexcept;
 /// What thr_new(2) refuses to start a thread with. 0 or an errno.
 int check_new_priority(Host& host, const RtPrio& wanted) noexcept;
 /// Gives a thread a realtime priority that has been checked, as far as the host grants it.

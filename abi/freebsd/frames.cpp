@@ -4,6 +4,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "abi/bsd/general_registers.hpp"
+#include "abi/bsd/xstate.hpp"
 #include "abi/freebsd/frames.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/machine_layout.hpp"
@@ -11,55 +13,10 @@
 namespace sudrun::abi::freebsd {
 namespace {
 
-constexpr Word kRedZone = 128;
 constexpr int kPageFault = 14;  // x86 vector
-constexpr Word kTrapFlag = 1U << 8, kDirectionFlag = 1U << 10;
-// PSL_USERCHANGE: what a program may set in its flags.
-constexpr Word kUserFlags = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x40000 | 0x200000;
-
-constexpr std::size_t kXsaveHeader = 64;
-constexpr std::size_t kReservedWords =
-    464;  // bytes of FXSAVE that belong to the host's kernel (asm/sigcontext.h)
-constexpr std::size_t kFeaturesOffset = 472;  // its copy of the features the frame holds
-constexpr std::size_t kMxcsrOffset = 24, kMxcsrMaskOffset = 28;
-constexpr std::uint32_t kDefaultMxcsrMask = 0xffbf;
-
-// x86 exception vectors as FreeBSD numbers its traps (sys/x86/include/trap.h).
-constexpr std::array<std::uint8_t, 20> kTrapNumbers{18, 10, 19, 3, 20, 21, 1, 22, 23, 24,
-                                                    25, 26, 27, 9, 12, 30, 6, 14, 28, 29};
-
-std::uint32_t trap_number(int vector) noexcept {
-  const auto v = static_cast<unsigned>(vector);
-  return v < kTrapNumbers.size() ? kTrapNumbers[v] : 30;
-}
-
-template <typename T>
-T load_at(std::span<const std::byte> bytes, std::size_t offset) noexcept {
-  T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof value);
-  return value;
-}
 
 void fill_registers(guest::Mcontext& mc, const Context& context) noexcept {
-  const Registers& r = context.regs;
-  mc.rdi = r.rdi;
-  mc.rsi = r.rsi;
-  mc.rdx = r.rdx;
-  mc.rcx = r.rcx;
-  mc.r8 = r.r8;
-  mc.r9 = r.r9;
-  mc.rax = r.rax;
-  mc.rbx = r.rbx;
-  mc.rbp = r.rbp;
-  mc.r10 = r.r10;
-  mc.r11 = r.r11;
-  mc.r12 = r.r12;
-  mc.r13 = r.r13;
-  mc.r14 = r.r14;
-  mc.r15 = r.r15;
-  mc.rip = r.rip;
-  mc.rflags = r.rflags;
-  mc.rsp = r.rsp;
+  store_registers(context.regs, mc);
   mc.cs = guest::kUserCode;
   mc.ss = guest::kUserData;
   mc.ds = mc.es = static_cast<std::uint16_t>(guest::kUserData);
@@ -76,66 +33,19 @@ bool fill_vector_state(guest::Mcontext& mc, const Context& context) noexcept {
   const bool there = context.xstate.size() >= guest::kFxsaveSize;
   mc.fpformat = there ? guest::kFpFormatXmm : guest::kFpFormatNone;
   mc.ownedfp = there ? guest::kFpOwnedFpu : guest::kFpOwnedNone;
-  if (there) std::memcpy(mc.fpstate, context.xstate.data(), kReservedWords);
+  if (there) std::memcpy(mc.fpstate, context.xstate.data(), kFxsaveOwn);
   return there;
 }
 
-void take_registers(const guest::Mcontext& mc, Context& context) noexcept {
-  Registers& r = context.regs;
-  r.rdi = mc.rdi;
-  r.rsi = mc.rsi;
-  r.rdx = mc.rdx;
-  r.rcx = mc.rcx;
-  r.r8 = mc.r8;
-  r.r9 = mc.r9;
-  r.rax = mc.rax;
-  r.rbx = mc.rbx;
-  r.rbp = mc.rbp;
-  r.r10 = mc.r10;
-  r.r11 = mc.r11;
-  r.r12 = mc.r12;
-  r.r13 = mc.r13;
-  r.r14 = mc.r14;
-  r.r15 = mc.r15;
-  r.rip = mc.rip;
-  r.rsp = mc.rsp;
-  r.rflags = (mc.rflags & kUserFlags) | 0x202;
-  context.fs_base = mc.fsbase;
-}
-
-/// Writes the guest's extended state over the live frame's. Returns 0 or EINVAL; on EINVAL nothing changed.
-int restore_xstate(const guest::Mcontext& mc, std::span<const std::byte> extended,
-                   std::span<std::byte> live) noexcept {
+/// Takes the vector state of a context, and what `extended` adds to it. 0 or EINVAL; nothing has changed
+/// then.
+int take_vector_state(const guest::Mcontext& mc, std::span<const std::byte> extended,
+                      std::span<std::byte> live) noexcept {
   if (mc.fpformat == guest::kFpFormatNone) return 0;
   if (mc.fpformat != guest::kFpFormatXmm) return EINVAL;
   if (mc.ownedfp == guest::kFpOwnedNone) return 0;
   if (mc.ownedfp != guest::kFpOwnedFpu && mc.ownedfp != guest::kFpOwnedPcb) return EINVAL;
-  if (live.size() < guest::kFxsaveSize) return 0;
-
-  const bool has_header = live.size() >= guest::kFxsaveSize + kXsaveHeader;
-  const auto features = has_header ? load_at<std::uint64_t>(live, kFeaturesOffset) : 0;
-  std::uint64_t present = 3;  // x87 and SSE are in the FXSAVE part
-  if (!extended.empty()) {
-    if (extended.size() < kXsaveHeader) return EINVAL;
-    present = load_at<std::uint64_t>(extended, 0);
-    for (std::size_t i = 8; i < kXsaveHeader; ++i)
-      if (extended[i] != std::byte{0}) return EINVAL;  // compacted format and reserved bits
-    if ((present & ~features) != 0) return EINVAL;
-  } else if (has_header) {
-    present |= load_at<std::uint64_t>(live, guest::kFxsaveSize) & features;
-  }
-  auto valid = load_at<std::uint32_t>(live, kMxcsrMaskOffset);
-  if (valid == 0) valid = kDefaultMxcsrMask;
-  const auto mxcsr = load_at<std::uint32_t>(std::span<const std::byte>(mc.fpstate), kMxcsrOffset) & valid;
-
-  std::memcpy(live.data(), mc.fpstate, kReservedWords);
-  std::memcpy(live.data() + kMxcsrOffset, &mxcsr, sizeof mxcsr);
-  std::memcpy(live.data() + kMxcsrMaskOffset, &valid, sizeof valid);
-  if (has_header) std::memcpy(live.data() + guest::kFxsaveSize, &present, sizeof present);
-  if (extended.size() > kXsaveHeader)
-    std::memcpy(live.data() + guest::kFxsaveSize + kXsaveHeader, extended.data() + kXsaveHeader,
-                extended.size() - kXsaveHeader);
-  return 0;
+  return restore_xstate(mc.fpstate, extended, live);
 }
 
 }  // namespace
@@ -305,8 +215,10 @@ int load_machine_context(Host& host, GuestAddr at, guest::Ucontext& saved) noexc
     size = mc.xfpustate_len;
     if (!host.read(guest_addr(mc.xfpustate), extended.data(), size)) return EFAULT;
   }
-  if (const int error = restore_xstate(mc, {extended.data(), size}, context.xstate); error != 0) return error;
-  take_registers(mc, context);
+  if (const int error = take_vector_state(mc, {extended.data(), size}, context.xstate); error != 0)
+    return error;
+  load_registers(mc, context.regs);
+  context.fs_base = mc.fsbase;
   return 0;
 }
 

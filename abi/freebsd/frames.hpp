@@ -1,11 +1,14 @@
 // Conversions between signal state and FreeBSD's forms of it.
 #pragma once
 
+#include "abi/bsd/xstate.hpp"
 #include "abi/freebsd/machine_layout.hpp"
 #include "abi/host.hpp"
 #include "abi/table.hpp"
 
 namespace sudrun::abi::freebsd {
+
+using bsd::kMaxXstate;
 
 /// The kernel's siginfo as a FreeBSD program sees it. Async-signal-safe.
 guest::Siginfo guest_siginfo(const Table& table, const SignalInfo& info) noexcept;
@@ -20,8 +23,5 @@ Result restore_context(Host& host, const Table& table, GuestAddr at) noexcept;
 /// Makes the registers and the extended state of the ucontext at `at` the thread's (set_mcontext()); not the
 /// mask, which `saved` has. Nothing has changed on failure. 0 or an errno.
 int load_machine_context(Host& host, GuestAddr at, guest::Ucontext& saved) noexcept;
-
-/// Room for the extended state of any processor this is run on.
-inline constexpr std::size_t kMaxXstate = 16 * 1024;
 
 }  // namespace sudrun::abi::freebsd

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstring>
@@ -55,7 +56,11 @@ std::vector<std::byte> blob_of(const void* data, std::size_t size) {
 
 }  // namespace
 
-FreeBsd::FreeBsd() : Bsd(kThreadIdBias) {}
+FreeBsd::FreeBsd()
+    : Bsd({.thread_id_bias = kThreadIdBias,
+           .continued_status = 0x13,  // SIGCONT
+           .nofollow_error = EMLINK,
+           .min_signal_stack = 2048}) {}
 
 StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program_path) const {
   StackImage stack;
@@ -96,7 +101,7 @@ StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program
   return stack;
 }
 
-Registers FreeBsd::initial_registers(Word entry, Word stack_pointer) const noexcept {
+Registers FreeBsd::initial_registers(Word entry, Word stack_pointer, Word) const noexcept {
   Registers regs;
   regs.rip = entry;
   regs.rsp = stack_pointer;
@@ -135,6 +140,8 @@ bool FreeBsd::save_context(Host& host, GuestAddr at) noexcept {
 Result FreeBsd::restore_context(Host& host, GuestAddr at) noexcept {
   return freebsd::restore_context(host, table(), at);
 }
+// Two values: 0 and 1 (cpu_fork()).
+Result FreeBsd::child_of_fork(Host&) noexcept { return Result::ok2(0, 1); }
 void FreeBsd::thread_ends(Host& host) noexcept { umtx_thread_ends(host); }
 
 std::vector<std::span<const HandlerEntry>> handlers() {

@@ -20,7 +20,7 @@ class FreeBsd final : public bsd::Bsd {
 
   std::string_view name() const noexcept override { return "freebsd"; }
   StackImage stack_image(const ImageInfo& image, std::string_view program_path) const override;
-  Registers initial_registers(Word entry, Word stack_pointer) const noexcept override;
+  Registers initial_registers(Word entry, Word stack_pointer, Word ps_strings) const noexcept override;
   std::span<const std::byte> trampoline() const noexcept override;
   void set_trampoline(GuestAddr address) noexcept override { trampoline_ = address; }
   bool push_signal_frame(Host& host, const SignalInfo& info, const SignalAction& action,
@@ -37,6 +37,7 @@ class FreeBsd final : public bsd::Bsd {
   bool put_siginfo(Host& host, GuestAddr at, const SignalInfo* info) noexcept override;
   bool save_context(Host& host, GuestAddr at) noexcept override;
   Result restore_context(Host& host, GuestAddr at) noexcept override;
+  Result child_of_fork(Host& host) noexcept override;
   const SysctlTree& sysctl_tree() const noexcept override;  // written by freeze-sysctl
   void thread_ends(Host& host) noexcept override;
 

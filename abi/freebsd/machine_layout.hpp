@@ -12,7 +12,6 @@
 namespace sudrun::abi::freebsd::guest {
 
 using bsd::GuestSigset;
-using bsd::guest::kMinSignalStack;
 using bsd::guest::kStackDisable;
 using bsd::guest::kStackOnStack;
 using bsd::guest::Stack;

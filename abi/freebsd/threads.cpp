@@ -1,6 +1,5 @@
 // Threads. Sources: FreeBSD 14.0, sys/kern/kern_thr.c, sys/sys/thr.h, thr_new(2), thr_exit(2), thr_kill(2).
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <string_view>
 
 #include "abi/bsd/system_calls.hpp"
+#include "abi/bsd/thread_names.hpp"
 #include "abi/freebsd/frames.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/machine_layout.hpp"
@@ -177,23 +177,8 @@ Result thr_set_name(Call& call) noexcept {
     name.back() = '\0';
   }
   const int tid = native_tid(call.i64(0));
-  if (tid == call.host.tid()) {
-    call.host.call(SYS_prctl, PR_SET_NAME, reinterpret_cast<Word>(name.data()));
-    return Result::ok(0);
-  }
-  if (!is_own_thread(call.host, tid)) return Result::fail(ESRCH);
-  constexpr std::string_view kPrefix = "/proc/self/task/", kSuffix = "/comm";
-  std::array<char, 48> path{};
-  char* end = std::copy(kPrefix.begin(), kPrefix.end(), path.data());
-  end = std::to_chars(end, path.data() + path.size(), tid).ptr;
-  std::copy(kSuffix.begin(), kSuffix.end(), end);
-  const NativeResult fd = call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD),
-                                         reinterpret_cast<Word>(path.data()), O_WRONLY | O_CLOEXEC);
-  if (is_error(fd)) return Result::fail(ESRCH);
-  call.host.call(SYS_write, static_cast<Word>(fd), reinterpret_cast<Word>(name.data()),
-                 std::max<Word>(std::strlen(name.data()), 1));
-  call.host.call(SYS_close, static_cast<Word>(fd));
-  return Result::ok(0);
+  if (tid != call.host.tid() && !is_own_thread(call.host, tid)) return Result::fail(ESRCH);
+  return Result::of(set_thread_name(call.host, tid, name));
 }
 
 constexpr std::array kHandlers{

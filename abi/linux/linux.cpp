@@ -45,7 +45,7 @@ StackImage Linux::stack_image(const ImageInfo& image, std::string_view program_p
 }
 
 // Everything else is zero; rdx above all, which programs take for a function to call at exit.
-Registers Linux::initial_registers(Word entry, Word stack_pointer) const noexcept {
+Registers Linux::initial_registers(Word entry, Word stack_pointer, Word) const noexcept {
   Registers regs;
   regs.rip = entry;
   regs.rsp = stack_pointer;

@@ -15,7 +15,7 @@ class Linux final : public Personality {
   std::string_view name() const noexcept override { return "linux"; }
   void bind(const Table& table) override { static_cast<void>(table); }
   StackImage stack_image(const ImageInfo& image, std::string_view program_path) const override;
-  Registers initial_registers(Word entry, Word stack_pointer) const noexcept override;
+  Registers initial_registers(Word entry, Word stack_pointer, Word ps_strings) const noexcept override;
   /// None: x86-64 programs bring their own restorer (SA_RESTORER).
   std::span<const std::byte> trampoline() const noexcept override { return {}; }
   void set_trampoline(GuestAddr address) noexcept override { static_cast<void>(address); }

@@ -110,6 +110,30 @@ TEST_CASE("failure shows the guest's own errno and the carry flag") {
   CHECK((regs.rflags & kCarryFlag) != 0);
 }
 
+TEST_CASE("a system's own number for the working directory becomes Linux's where a directory is wanted") {
+  const SmallTable usual;
+  const SmallTable own(sudrun::test::replaced(sudrun::test::kGuestYaml, "  thread_pointer: fs\n",
+                                              "  thread_pointer: fs\n  at_fdcwd: 0xfffafdcd\n"));
+  CHECK(usual->convention().at_fdcwd == -100);
+  CHECK(own->convention().at_fdcwd == static_cast<std::int32_t>(0xfffafdcd));
+  const auto directory = [](const SmallTable& table, Word number, Word fd) {
+    Frame frame;
+    frame.number = number;
+    frame.args = {fd, fd, fd};
+    translate_directories(*table, table->entry(number), frame);
+    CHECK(frame.args[1] == fd);  // a path is no directory
+    return frame.args[0];
+  };
+  constexpr Word kOpenat = 499, kRead = 3;
+  constexpr auto kCwd = static_cast<Word>(std::int64_t{-100});
+  CHECK(directory(own, kOpenat, 0xfffafdcd) == kCwd);
+  CHECK(directory(own, kOpenat, 0xffff'ffff'fffa'fdcd) == kCwd);
+  CHECK(directory(own, kOpenat, 7) == 7);
+  CHECK(static_cast<int>(directory(own, kOpenat, kCwd)) == -1);
+  CHECK(directory(own, kRead, 0xfffafdcd) == 0xfffafdcd);
+  CHECK(directory(usual, kOpenat, kCwd) == kCwd);
+}
+
 TEST_CASE("a negative convention shows errors as negative values and leaves the flags alone") {
   const TableModel native = parse_table(kNativeYaml, "host.yaml");
   const auto block = freeze(native, native, {});

@@ -20,7 +20,7 @@ class NoPersonality final : public Personality {
   std::string_view name() const noexcept override { return "guest"; }
   void bind(const Table&) override {}
   StackImage stack_image(const ImageInfo&, std::string_view) const override { return {}; }
-  Registers initial_registers(Word, Word) const noexcept override { return {}; }
+  Registers initial_registers(Word, Word, Word) const noexcept override { return {}; }
   std::span<const std::byte> trampoline() const noexcept override { return {}; }
   void set_trampoline(GuestAddr) noexcept override {}
   bool push_signal_frame(Host&, const SignalInfo&, const SignalAction&, NativeSigset) noexcept override {

@@ -46,6 +46,7 @@ TEST_CASE("a frozen table says what the file said") {
   CHECK(table->osabi() == 9);
   REQUIRE(table->notes().size() == 1);
   CHECK(table->string(table->notes()[0].name) == "Guest");
+  CHECK(table->entry_code().empty());
   REQUIRE(table->interpreters().size() == 1);
   CHECK(table->string(table->interpreters()[0]) == "/libexec/ld.so");
 

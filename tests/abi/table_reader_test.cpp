@@ -134,8 +134,21 @@ TEST_CASE("numbers are checked for form and range") {
   CHECK_THAT(error_of("  SIGINT: 2\n", "  SIGINT: 129\n"), Contains("expected 1 to 128"));
   CHECK_THAT(error_of("O_SYNC: 0x80", "O_SYNC: 0200"), Contains("`0200` is not a number"));
   CHECK_THAT(error_of("stack_args: 8", "stack_args: 12"), Contains("multiple of 8"));
+  CHECK_THAT(error_of("thread_pointer: fs", "at_fdcwd: 0x1fffafdcd"), Contains("out of range"));
+  CHECK(parse_table(replaced(kGuestYaml, "thread_pointer: fs", "at_fdcwd: -5"), "g").convention.at_fdcwd ==
+        -5);
   CHECK(parse_table(replaced(kGuestYaml, "O_SYNC: 0x80", "O_SYNC: 0o200"), "g").flags[0].values[5].value ==
         0x80);
+}
+
+TEST_CASE("the code programs begin with is given as hexadecimal digits") {
+  const auto with = [](std::string_view code) {
+    return "osabi: 9\n  entry_code: \"" + std::string(code) + "\"";
+  };
+  CHECK(parse_table(replaced(kGuestYaml, "osabi: 9", with("488d7708")), "g").entry_code == "488d7708");
+  for (const std::string_view bad :
+       {"488d77", "488d770", "488d77g8", "488D7708", "", "00112233445566778899aabbccddeeff00"})
+    CHECK_THAT(error_of("osabi: 9", with(bad)), Contains("is not code; expected 4 to 16 bytes"));
 }
 
 TEST_CASE("values of the wrong type are refused") {

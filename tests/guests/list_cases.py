@@ -4,7 +4,10 @@ import pathlib
 import re
 import sys
 
+SYSTEMS = {"freebsd": ("FreeBSD", ""), "dragonfly": ("DragonFly", "dragonfly-")}  # by folder: title, prefix of programs
+
 for path in map(pathlib.Path, sys.argv[1:]):
+    system, prefix = SYSTEMS[path.parent.name]
     for case in re.findall(r"^CASE\((\w+)\)", path.read_text(), re.MULTILINE):
         title = f"{path.stem}: {case.replace('_', ' ')}"
-        print(f'TEST_CASE("FreeBSD {title}", "[{path.stem}]") {{ run_case("{path.stem}", "{case}"); }}')
+        print(f'TEST_CASE("{system} {title}", "[{prefix}{path.stem}]") {{ run_case("{prefix}{path.stem}", "{case}"); }}')

@@ -34,6 +34,8 @@ TEST_CASE("a small program parses into its segments, headers and permissions") {
   REQUIRE(image);
   CHECK(image->type == Image::Type::exec);
   CHECK(image->entry == 0x400800);
+  CHECK(image->entry_code ==
+        bytes_of(std::string_view("\xb8\x01\x00\x00\x00\x0f\x05\xc3\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc", 16)));
   REQUIRE(image->segments.size() == 2);
   CHECK(image->segments[0].prot == (kRead | kExec));
   CHECK(image->segments[1].prot == (kRead | kWrite));
@@ -47,6 +49,19 @@ TEST_CASE("a small program parses into its segments, headers and permissions") {
   CHECK_FALSE(image->tls);
   CHECK(image->interpreter.empty());
   CHECK(image->warnings.empty());
+}
+
+TEST_CASE("code at the entry point is looked at as far as the file has it") {
+  ElfWriter elf = small_program();
+  elf.header.e_entry = 0x40080d;
+  CHECK(parse(elf)->entry_code == bytes_of("\xcc\xcc\xcc"));
+  elf = ElfWriter();
+  elf.header.e_entry = 0x400c00;
+  elf.add(PT_LOAD, PF_R | PF_X, 0x400000, 0, 0x810, 0x1000);
+  elf.put(0x800, bytes_of("0123456789abcdef"));
+  const auto zeros = parse(elf);
+  REQUIRE(zeros);
+  CHECK(zeros->entry_code.empty());
 }
 
 TEST_CASE("a file cut at any byte is reported as cut, never loaded") {

@@ -12,6 +12,7 @@ namespace {
 const AbiSignature kKnown[] = {
     {"freebsd-amd64", 9, {{"FreeBSD", 1}}, {"/libexec/ld-elf.so.1"}},
     {"netbsd-amd64", 2, {{"NetBSD", 1}}, {"/libexec/ld.elf_so"}},
+    {"dragonfly-amd64", -1, {{"DragonFly", 1}}, {"/usr/libexec/ld-elf.so.2"}, "488d7708488b3f"},
     {"linux-amd64", 3, {{"GNU", 1}}, {"/lib64/ld-linux-x86-64.so.2"}},
 };
 
@@ -51,6 +52,27 @@ TEST_CASE("the OS/ABI byte decides before notes, notes before the interpreter") 
 
 TEST_CASE("a note of another type under a system's name does not identify it") {
   CHECK(abi_of(marked(0, {note("FreeBSD", 2)})) == "linux-amd64");
+}
+
+TEST_CASE("the code a program begins with identifies it where nothing else does") {
+  const auto beginning = [](Image image, std::string_view code) {
+    image.entry_code = bytes_of(code);
+    return image;
+  };
+  constexpr std::string_view kCode("\x48\x8d\x77\x08\x48\x8b\x3f\xe9\0", 9);
+  CHECK(abi_of(beginning(marked(0), kCode)) == "dragonfly-amd64");
+  CHECK(abi_of(beginning(marked(0, {note("Go", 4)}), kCode)) == "dragonfly-amd64");
+  CHECK(identify(beginning(marked(0), kCode), std::span(kKnown)).how ==
+        "code at the entry point 488d7708488b3f");
+  CHECK(abi_of(beginning(marked(0), kCode.substr(0, 7))) == "dragonfly-amd64");
+  CHECK(abi_of(beginning(marked(0), kCode.substr(0, 6))) == "linux-amd64");
+  CHECK(abi_of(beginning(marked(0), kCode.substr(1))) == "linux-amd64");
+  CHECK(abi_of(beginning(marked(9), kCode)) == "freebsd-amd64");
+  CHECK(abi_of(beginning(marked(3), kCode)) == "linux-amd64");
+  CHECK(abi_of(beginning(marked(0, {note("NetBSD", 1)}), kCode)) == "netbsd-amd64");
+  CHECK(abi_of(beginning(marked(0, {note("OpenBSD", 1)}), kCode)).empty());
+  CHECK(abi_of(beginning(marked(0, {note("GNU", 1, kLinuxTag)}), kCode)) == "linux-amd64");
+  CHECK(abi_of(beginning(marked(0, {}, "/lib64/ld-linux-x86-64.so.2"), kCode)) == "linux-amd64");
 }
 
 TEST_CASE("programs without a mark of another system are Linux programs") {

@@ -1,0 +1,7 @@
+// What the file that freeze-sysctl writes from tables/dragonfly-sysctl.yaml needs: the personality, and the
+// providers its rows name.
+#pragma once
+
+#include "abi/bsd/sysctl_tree.hpp"
+#include "abi/bsd/sysctl_values.hpp"
+#include "abi/dragonfly/dragonfly.hpp"

@@ -72,10 +72,10 @@ TEST_CASE("the state of the processor is kept in every way that processors offer
                                                              {"rewrite_signals", "storm_on_the_stack"},
                                                              {"rewrite_signals", "storm_on_alternate_stacks"},
                                                              {"rewrite_signals", "storm_of_nested_handlers"}};
-  for (const char* save : {"fxsave", "xsave", "xinuse"}) {
+  for (const char* save : {"--vector-save=fxsave", "--vector-save=xsave", "--vector-save=xinuse"}) {
     for (const auto& [name, test_case] : kStates) {
-      Command command = sudrun_command({std::string("--vector-save=") + save, guest(name), test_case});
-      if (save == std::string_view("fxsave")) command.set_env["GUEST_FXSAVE"] = "1";
+      Command command = sudrun_command({save, guest(name), test_case});
+      if (save == std::string_view("--vector-save=fxsave")) command.set_env["GUEST_FXSAVE"] = "1";
       const Outcome outcome = run(command);
       INFO(save << " " << outcome);
       CHECK(outcome.exited(0));

@@ -4,6 +4,7 @@
 #include "abi/bsd/file_calls.hpp"
 #include "abi/bsd/stat_convert.hpp"
 #include "abi/bsd/stat_layout.hpp"
+#include "abi/bsd/timeval.hpp"
 
 namespace sudrun::abi::bsd::fs {
 namespace {
@@ -18,21 +19,22 @@ struct NewTimes {
 };
 
 /// 0, or a negative errno.
-NativeResult read_timespecs(Host& host, GuestAddr from, NewTimes& times) noexcept {
-  times.now = is_null(from);
+NativeResult read_timespecs(Call& call, unsigned index, NewTimes& times) noexcept {
+  times.now = is_null(call.addr(index));
   if (times.now) return 0;
   Timespec guest[2];
-  if (!host.get(from, guest)) return -EFAULT;
+  if (!call.host.get(call.addr(index), guest)) return -EFAULT;
   for (int i = 0; i < 2; ++i) times.values[i] = to_native_time(guest[i]);
   return 0;
 }
 
-NativeResult read_timevals(Host& host, GuestAddr from, NewTimes& times) noexcept {
-  times.now = is_null(from);
+NativeResult read_timevals(Call& call, unsigned index, NewTimes& times) noexcept {
+  times.now = is_null(call.addr(index));
   if (times.now) return 0;
   Timeval guest[2];
-  if (!host.get(from, guest)) return -EFAULT;
+  if (!call.host.get(call.addr(index), guest)) return -EFAULT;
   for (int i = 0; i < 2; ++i) {
+    guest[i].tv_usec = microseconds_of(call, index, guest[i].tv_usec);
     const auto time = to_native_time(guest[i]);
     if (!time) return -EINVAL;
     times.values[i] = *time;
@@ -40,20 +42,21 @@ NativeResult read_timevals(Host& host, GuestAddr from, NewTimes& times) noexcept
   return 0;
 }
 
-using TimeReader = NativeResult (*)(Host&, GuestAddr, NewTimes&) noexcept;
+/// Reads the two times an argument points to. 0, or a negative errno.
+using TimeReader = NativeResult (*)(Call&, unsigned index, NewTimes&) noexcept;
 
-Result set_path_times(Call& call, int dirfd, GuestAddr path, GuestAddr from, TimeReader read,
+Result set_path_times(Call& call, int dirfd, GuestAddr path, unsigned from, TimeReader read,
                       int flags) noexcept {
   NewTimes times{};
-  const NativeResult got = read(call.host, from, times);
+  const NativeResult got = read(call, from, times);
   if (is_error(got)) return Result::of(got);
   if (!is_path(path)) return Result::fail(EFAULT);  // natively null would mean the descriptor itself
   return Result::of(call.host.call(SYS_utimensat, word(dirfd), word(path), times.word(), word(flags)));
 }
 
-Result set_descriptor_times(Call& call, int fd, GuestAddr from, TimeReader read) noexcept {
+Result set_descriptor_times(Call& call, int fd, unsigned from, TimeReader read) noexcept {
   NewTimes times{};
-  const NativeResult got = read(call.host, from, times);
+  const NativeResult got = read(call, from, times);
   if (is_error(got)) return Result::of(got);
   if (fd < 0) return Result::fail(EBADF);
   return Result::of(call.host.call(SYS_utimensat, word(fd), 0, times.word(), 0));
@@ -88,10 +91,10 @@ Result do_utimensat(Call& call) noexcept {
   const bool follow = (flags & kAtSymlinkNofollow) == 0;
   if ((flags & kAtResolveBeneath) == 0) {
     const int native = (follow ? 0 : AT_SYMLINK_NOFOLLOW) | ((flags & kAtEmptyPath) != 0 ? AT_EMPTY_PATH : 0);
-    return set_path_times(call, call.i32(0), call.addr(1), call.addr(2), read_timespecs, native);
+    return set_path_times(call, call.i32(0), call.addr(1), 2, read_timespecs, native);
   }
   NewTimes times{};
-  const NativeResult got = read_timespecs(call.host, call.addr(2), times);
+  const NativeResult got = read_timespecs(call, 2, times);
   if (is_error(got)) return Result::of(got);
   if (!is_path(call.addr(1))) return Result::fail(EFAULT);
   const ScopedDescriptor file(call.host, open_beneath(call.host, call.i32(0), word(call.addr(1)), follow));
@@ -100,20 +103,16 @@ Result do_utimensat(Call& call) noexcept {
       call.host.call(SYS_utimensat, word(file.fd()), word(""), times.word(), word(AT_EMPTY_PATH)));
 }
 
-Result do_futimens(Call& call) noexcept {
-  return set_descriptor_times(call, call.i32(0), call.addr(1), read_timespecs);
-}
+Result do_futimens(Call& call) noexcept { return set_descriptor_times(call, call.i32(0), 1, read_timespecs); }
 Result do_utimes(Call& call) noexcept {
-  return set_path_times(call, kCwd, call.addr(0), call.addr(1), read_timevals, 0);
+  return set_path_times(call, kCwd, call.addr(0), 1, read_timevals, 0);
 }
 Result do_lutimes(Call& call) noexcept {
-  return set_path_times(call, kCwd, call.addr(0), call.addr(1), read_timevals, AT_SYMLINK_NOFOLLOW);
+  return set_path_times(call, kCwd, call.addr(0), 1, read_timevals, AT_SYMLINK_NOFOLLOW);
 }
-Result do_futimes(Call& call) noexcept {
-  return set_descriptor_times(call, call.i32(0), call.addr(1), read_timevals);
-}
+Result do_futimes(Call& call) noexcept { return set_descriptor_times(call, call.i32(0), 1, read_timevals); }
 Result do_futimesat(Call& call) noexcept {
-  return set_path_times(call, call.i32(0), call.addr(1), call.addr(2), read_timevals, 0);
+  return set_path_times(call, call.i32(0), call.addr(1), 2, read_timevals, 0);
 }
 
 Result do_pathconf(Call& call) noexcept { return path_variable_at(call, 0); }

@@ -16,6 +16,7 @@
 
 #include "abi/bsd/bsd.hpp"
 #include "abi/bsd/sigset.hpp"
+#include "abi/bsd/timeval.hpp"
 
 namespace sudrun::abi::bsd {
 namespace {
@@ -210,6 +211,7 @@ Result select(Call& call) noexcept {
   if (!is_null(call.addr(4))) {
     GuestTimeval time;
     if (!call.host.get(call.addr(4), time)) return Result::fail(EFAULT);
+    time.microseconds = microseconds_of(call, 4, time.microseconds);
     if (!valid(time.seconds, time.microseconds, 1'000'000)) return Result::fail(EINVAL);
     wait.time = {time.seconds, time.microseconds * 1000};
     wait.has_time = true;

@@ -11,6 +11,7 @@
 
 #include "abi/bsd/bsd.hpp"
 #include "abi/bsd/sigevent.hpp"
+#include "abi/bsd/timeval.hpp"
 
 namespace sudrun::abi::bsd {
 
@@ -165,6 +166,8 @@ Result setitimer(Call& call) noexcept {
   if (is_null(call.addr(1))) return get_interval_timer(call, call.addr(2));
   itimerval value{}, old{};
   if (!call.host.get(call.addr(1), value)) return Result::fail(EFAULT);
+  value.it_value.tv_usec = microseconds_of(call, 1, value.it_value.tv_usec);
+  value.it_interval.tv_usec = microseconds_of(call, 1, value.it_interval.tv_usec);
   const NativeResult set = interval_timer(call, SYS_setitimer, &value, &old);
   if (is_error(set)) return Result::of(set);
   return is_null(call.addr(2)) || call.host.put(call.addr(2), old) ? Result::ok() : Result::fail(EFAULT);

@@ -53,6 +53,7 @@ Result dup3(Call& call) noexcept { return duplicate(call, Result::fail(EINVAL));
 /// Returns the length, with the NUL.
 Result getcwd_length(Call& call) noexcept {
   const Result got = fs::do_getcwd(call);
+  if (got.is_native_error(ENOMEM)) return Result::fail(ERANGE);  // no room
   if (!got.is_ok()) return got;
   std::array<char, kMaxPath> text;
   const NativeResult length = call.host.read_string(call.addr(0), text);

@@ -85,13 +85,24 @@ void NetBsd::after_fork_in_child(Host& host) noexcept {
   lwps_.after_fork_in_child();
 }
 
+// sys_nosys() (sys/kern/sys_sig.c). What NetBSD has and is only not carried out here is no reason to be
+// killed.
+Result NetBsd::missing_call(Call& call) noexcept {
+  constexpr int kSigsys = 12;
+  if (call.table.string(call.entry.name).empty())
+    call.host.call(SYS_tgkill, static_cast<Word>(call.host.pid()), static_cast<Word>(call.host.tid()),
+                   static_cast<Word>(call.table.signal_to_native(kSigsys)));
+  return Result::fail(ENOSYS);
+}
+
 // Registers are the parent's but for the result: no second one tells the child apart (child_return()).
 Result NetBsd::child_of_fork(Host& host) noexcept { return Result::ok2(0, host.context().regs.rdx); }
 
 std::vector<std::span<const HandlerEntry>> handlers() {
   std::vector<std::span<const HandlerEntry>> all{
-      lwp_handlers(),          netbsd::signal_handlers(), event_handlers(),
-      netbsd::file_handlers(), netbsd::memory_handlers(), netbsd::sysctl_handlers()};
+      lwp_handlers(),           netbsd::signal_handlers(), event_handlers(),
+      netbsd::file_handlers(),  netbsd::memory_handlers(), mount_handlers(),
+      netbsd::sysctl_handlers()};
   for (const auto area : bsd::shared_handlers()) all.push_back(area);
   return all;
 }

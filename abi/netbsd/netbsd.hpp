@@ -32,6 +32,7 @@ class NetBsd final : public bsd::Bsd {
   bool put_siginfo(Host& host, GuestAddr at, const SignalInfo* info) noexcept override;
   bool save_context(Host& host, GuestAddr at) noexcept override;
   Result restore_context(Host& host, GuestAddr at) noexcept override;
+  Result missing_call(Call& call) noexcept override;
   Result child_of_fork(Host& host) noexcept override;
 
   const SysctlTree& sysctl_tree() const noexcept override;  // written by freeze-sysctl
@@ -50,6 +51,7 @@ std::span<const HandlerEntry> signal_handlers() noexcept;  // signals.cpp
 std::span<const HandlerEntry> event_handlers() noexcept;   // events.cpp: kevent and its forms
 std::span<const HandlerEntry> file_handlers() noexcept;    // files.cpp
 std::span<const HandlerEntry> memory_handlers() noexcept;  // memory.cpp
+std::span<const HandlerEntry> mount_handlers() noexcept;   // mounts.cpp
 std::span<const HandlerEntry> sysctl_handlers() noexcept;  // sysctl.cpp
 
 /// Every handler of this system, those it shares included; its own come first.

@@ -4,7 +4,7 @@ import pathlib
 import re
 import sys
 
-SYSTEMS = {"freebsd": ("FreeBSD", ""), "dragonfly": ("DragonFly", "dragonfly-")}  # by folder: title, prefix of programs
+SYSTEMS = {"freebsd": ("FreeBSD", ""), "dragonfly": ("DragonFly", "dragonfly-"), "netbsd": ("NetBSD", "netbsd-")}  # by folder: title, prefix of programs
 
 for path in map(pathlib.Path, sys.argv[1:]):
     system, prefix = SYSTEMS[path.parent.name]

@@ -1,0 +1,196 @@
+// The little a NetBSD guest of the tests has in place of a C library: calls, checks, threads.
+// Numbers, structures and constants: NetBSD 10.1 sys/sys/{syscall,signal,siginfo,ucontext,stat,dirent,event,lwp,lwpctl,
+// mman,wait,fcntl,sysctl}.h, sys/arch/amd64/include/mcontext.h, sys/arch/x86/include/trap.h.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6, SYS_unlink = 10, SYS_break = 17,
+  SYS_getpid = 20, SYS_kill = 37, SYS_pipe = 42, SYS_symlink = 57, SYS_readlink = 58, SYS_execve = 59, SYS_munmap = 73,
+  SYS_mprotect = 74, SYS_fcntl = 92, SYS_mkdir = 136, SYS_rmdir = 137, SYS_pread = 173, SYS_pwrite = 174, SYS_mmap = 197,
+  SYS_lseek = 199, SYS_ftruncate = 201, SYS___sysctl = 202, SYS_sigqueueinfo = 245, SYS___sigaltstack14 = 281,
+  SYS___sigprocmask14 = 293, SYS___getcwd = 296, SYS_getcontext = 307, SYS_setcontext = 308, SYS__lwp_create = 309,
+  SYS__lwp_exit = 310, SYS__lwp_self = 311, SYS__lwp_wait = 312, SYS__lwp_wakeup = 315, SYS__lwp_getprivate = 316,
+  SYS__lwp_setprivate = 317, SYS__lwp_kill = 318, SYS__lwp_detach = 319, SYS__lwp_unpark = 321,
+  SYS__lwp_unpark_all = 322, SYS__lwp_setname = 323, SYS__lwp_getname = 324, SYS__lwp_ctl = 325,
+  SYS___sigaction_sigtramp = 340, SYS_kqueue = 344, SYS_sched_yield = 350, SYS___getdents30 = 390, SYS_mremap = 411,
+  SYS___clock_gettime50 = 427, SYS___nanosleep50 = 430, SYS_____sigtimedwait50 = 431, SYS___kevent50 = 435,
+  SYS___stat50 = 439, SYS___fstat50 = 440, SYS___lstat50 = 441, SYS___wait450 = 449, SYS_pipe2 = 453, SYS_dup3 = 454,
+  SYS_kqueue1 = 455, SYS_openat = 468, SYS_lwp_park = 478, SYS_posix_fallocate = 479,
+};
+
+// --- calls: the result, or -errno -------------------------------------------------------------------------
+static inline __attribute__((always_inline)) long sys_make(long n, long a, long b, long c, long d, long e, long f, long g) {
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  long result = n;
+  // The seventh argument stands above a return address.
+  __asm__ volatile("subq $128, %%rsp; pushq %[g]; pushq $0; syscall; leaq 144(%%rsp), %%rsp; jnc 1f; negq %0; 1:"
+                   : "+a"(result), "+d"(c), "+r"(r10), "+r"(r8), "+r"(r9)
+                   : "D"(a), "S"(b), [g] "r"(g)
+                   : "rcx", "r11", "memory", "cc");
+  return result;
+}
+#define SYS_A(n) sys_make(n, 0, 0, 0, 0, 0, 0, 0)
+#define SYS_B(n, a) sys_make(n, (long)(a), 0, 0, 0, 0, 0, 0)
+#define SYS_C(n, a, b) sys_make(n, (long)(a), (long)(b), 0, 0, 0, 0, 0)
+#define SYS_D(n, a, b, c) sys_make(n, (long)(a), (long)(b), (long)(c), 0, 0, 0, 0)
+#define SYS_E(n, a, b, c, d) sys_make(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0, 0)
+#define SYS_F(n, a, b, c, d, e) sys_make(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0, 0)
+#define SYS_G(n, a, b, c, d, e, f) sys_make(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), 0)
+#define SYS_H(n, a, b, c, d, e, f, g) sys_make(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), (long)(g))
+#define SYS_PICK(_0, _1, _2, _3, _4, _5, _6, _7, name, ...) name
+#define sys(...) SYS_PICK(__VA_ARGS__, SYS_H, SYS_G, SYS_F, SYS_E, SYS_D, SYS_C, SYS_B, SYS_A, )(__VA_ARGS__)
+
+/// A call's two results and flags.
+struct results { long rax, rdx, flags; };
+struct results call_results(long n, long a, long b);
+
+enum {
+  EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EBADF = 9, EDEADLK = 11, ENOMEM = 12, EFAULT = 14, EBUSY = 16,
+  EEXIST = 17, ENODEV = 19, ENOTDIR = 20, EINVAL = 22, ERANGE = 34, EAGAIN = 35, EALREADY = 37, EOPNOTSUPP = 45,
+  ETIMEDOUT = 60, ELOOP = 62, ENAMETOOLONG = 63, ENOSYS = 78, EFTYPE = 79,
+};
+
+// --- checks, cases, text: ../bsd/common.c ---------------------------------------------------------------------
+_Noreturn void check_failed(const char* file, int line, const char* what);
+_Noreturn void check_eq_failed(const char* file, int line, const char* what, long got, long wanted);
+#define CHECK(condition)                                              \
+  do {                                                                \
+    if (!(condition)) check_failed(__FILE__, __LINE__, #condition);   \
+  } while (0)
+#define CHECK_EQ(got, wanted)                                                                                     \
+  do {                                                                                                            \
+    const long check_got = (long)(got), check_wanted = (long)(wanted);                                            \
+    if (check_got != check_wanted)                                                                                \
+      check_eq_failed(__FILE__, __LINE__, #got " == " #wanted, check_got, check_wanted);                          \
+  } while (0)
+struct test_case {
+  const char* name;
+  void (*run)(void);
+};
+#define CASE(name)                                                                                             \
+  static void case_##name(void);                                                                               \
+  static const struct test_case entry_##name __attribute__((section("cases"), used)) = {#name, case_##name};   \
+  static void case_##name(void)
+extern int guest_argc;
+extern char **guest_argv, **guest_envp;
+extern unsigned long* guest_auxv;
+int main(int argc, char** argv);
+size_t strlen(const char* s);
+int strcmp(const char* a, const char* b);
+void* memset(void* to, int c, size_t n);
+void* memcpy(void* to, const void* from, size_t n);
+void* memmove(void* to, const void* from, size_t n);
+int memcmp(const void* a, const void* b, size_t n);
+void put(const char* s);
+void put_long(long n);
+void put_hex(unsigned long n);
+void say(const char* s);
+char* join(char* to, const char* a, const char* b);
+char* number(char* to, unsigned long n);
+long parse(const char* s);
+_Noreturn void quit(int status);
+
+// --- types ----------------------------------------------------------------------------------------------------
+struct timespec { long tv_sec, tv_nsec; };
+typedef struct { uint32_t bits[4]; } sigset_t;
+static inline sigset_t sig_only(int n) { sigset_t s = {{0}}; s.bits[(n - 1) / 32] |= 1U << ((n - 1) % 32); return s; }
+static inline bool sig_has(const sigset_t* s, int n) { return (s->bits[(n - 1) / 32] >> ((n - 1) % 32)) & 1; }
+
+struct siginfo {
+  int si_signo, si_code, si_errno, pad;
+  union {
+    struct { int pid; unsigned uid; long value; } sent;
+    struct { int pid; unsigned uid; int status; } child;
+    struct { void* addr; int trap; } fault;
+    long spare[14];
+  };
+};
+_Static_assert(sizeof(struct siginfo) == 128, "siginfo_t");
+struct mcontext {
+  long rdi, rsi, rdx, rcx, r8, r9, r10, r11, r12, r13, r14, r15, rbp, rbx, rax, gs, fs, es, ds, trapno, err, rip, cs, rflags, rsp, ss;
+  long tlsbase;
+  unsigned char fpregs[512];
+};
+_Static_assert(sizeof(struct mcontext) == 728, "mcontext_t");
+typedef struct { void* ss_sp; size_t ss_size; int ss_flags; int pad; } stack_t;
+struct ucontext {
+  unsigned uc_flags;
+  struct ucontext* uc_link;
+  sigset_t uc_sigmask;
+  stack_t uc_stack;
+  struct mcontext uc_mcontext;
+};
+_Static_assert(sizeof(struct ucontext) == 784, "ucontext_t");
+enum { UC_SIGMASK = 1, UC_STACK = 2, UC_CPU = 4, UC_FPU = 8, UC_SETSTACK = 0x10000, UC_CLRSTACK = 0x20000, UC_TLSBASE = 0x80000 };
+typedef void handler_t(int, struct siginfo*, struct ucontext*);
+struct sigaction { void* sa_handler; sigset_t sa_mask; int sa_flags; int pad; };
+enum { SA_ONSTACK = 1, SA_RESTART = 2, SA_RESETHAND = 4, SA_NODEFER = 0x10, SA_SIGINFO = 0x40 };
+enum { SIG_BLOCK = 1, SIG_UNBLOCK = 2, SIG_SETMASK = 3, SS_ONSTACK = 1, SS_DISABLE = 4 };
+enum { SIGILL = 4, SIGTRAP = 5, SIGFPE = 8, SIGKILL = 9, SIGBUS = 10, SIGSEGV = 11, SIGSYS = 12, SIGALRM = 14, SIGSTOP = 17, SIGCONT = 19, SIGCHLD = 20, SIGUSR1 = 30, SIGUSR2 = 31 };
+enum { SI_USER = 0, SI_QUEUE = -1, SI_LWP = -5, SEGV_MAPERR = 1, SEGV_ACCERR = 2, FPE_INTDIV = 1, ILL_PRVOPC = 5, TRAP_BRKPT = 1 };
+enum { T_PRIVINFLT = 0, T_BPTFLT = 1, T_PROTFLT = 4, T_PAGEFLT = 6, T_DIVIDE = 8 };
+
+enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
+enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_REMAPDUP = 4, MAP_FIXED = 0x10, MAP_TRYFIXED = 0x400, MAP_ANON = 0x1000, MAP_STACK = 0x2000 };
+#define MAP_ALIGNED(n) ((n) << 24)
+enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_NONBLOCK = 4, O_NOFOLLOW = 0x100, O_CREAT = 0x200, O_DIRECTORY = 0x200000, O_CLOEXEC = 0x400000 };
+enum { F_DUPFD = 0, F_GETFD = 1, F_GETFL = 3, F_GETLK = 7, F_SETLK = 8, F_DUPFD_CLOEXEC = 12, FD_CLOEXEC = 1, F_RDLCK = 1, F_UNLCK = 2, F_WRLCK = 3 };
+struct flock { long l_start, l_len; int l_pid; short l_type, l_whence; };
+enum { WNOHANG = 1, WUNTRACED = 2, WCONTINUED = 0x10 };
+
+struct stat {
+  uint64_t st_dev;
+  uint32_t st_mode, pad;
+  uint64_t st_ino;
+  uint32_t st_nlink, st_uid, st_gid, pad2;
+  uint64_t st_rdev;
+  struct timespec st_atim, st_mtim, st_ctim, st_birthtim;
+  int64_t st_size, st_blocks;
+  uint32_t st_blksize, st_flags, st_gen, spare[2];
+};
+_Static_assert(sizeof(struct stat) == 152, "struct stat");
+struct dirent { uint64_t d_fileno; uint16_t d_reclen, d_namlen; uint8_t d_type; char d_name[512]; };
+struct kevent { uint64_t ident; uint32_t filter, flags, fflags; int64_t data; void* udata; };
+_Static_assert(sizeof(struct kevent) == 40, "struct kevent");
+enum { EVFILT_READ, EVFILT_WRITE, EVFILT_AIO, EVFILT_VNODE, EVFILT_PROC, EVFILT_SIGNAL, EVFILT_TIMER, EVFILT_FS, EVFILT_USER };
+enum { EV_ADD = 1, EV_DELETE = 2, EV_ONESHOT = 0x10, EV_CLEAR = 0x20, EV_RECEIPT = 0x40, EV_ERROR = 0x4000, EV_EOF = 0x8000 };
+enum { NOTE_SECONDS = 1, NOTE_USECONDS = 2, NOTE_NSECONDS = 3 };
+#define NOTE_EXIT 0x80000000u
+#define NOTE_TRIGGER 0x01000000u
+struct sysctlnode { uint32_t flags; int num; char name[32]; uint32_t ver, pad; uint64_t un[2], size, func, parent, desc; };
+_Static_assert(sizeof(struct sysctlnode) == 96, "struct sysctlnode");
+enum { CTL_QUERY = -2, CTL_KERN = 1, CTL_HW = 6, SYSCTL_VERS_1 = 0x01000000 };
+struct lwpctl { volatile int lc_curcpu, lc_pctr; };
+enum { LWP_DETACHED = 0x40 };
+enum { CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 3, TIMER_ABSTIME = 1 };
+
+extern const struct ps_strings { char** argv; int argc; char** envp; int envc; }* guest_ps_strings;
+extern void* guest_cleanup;
+void trampoline(void);
+
+// --- conveniences: each checks that it succeeds -------------------------------------------------------------
+void on_signal(int signal, handler_t* handler, int flags);  // SA_SIGINFO is added
+void send(int signal);                                      // to this process
+void make_pipe(int fds[2]);
+long start_process(void);
+int wait_for(long pid);
+void sleep_us(long us);
+long now_us(void);
+void* map(size_t size);
+
+struct thread {
+  int tid;
+  void (*run)(struct thread*);
+  void* arg;
+  struct thread* tls_self;
+};
+/// To be waited for with thread_join(), unless `flags` says LWP_DETACHED.
+void thread_start(struct thread* t, void (*run)(struct thread*), void* arg, int flags);
+void thread_join(struct thread* t);
+struct thread* thread_self(void);

@@ -113,7 +113,9 @@ class GuestStructs {
     return nullptr;
   }
   /// The one form there is; null if there are more, or none.
-  const GuestStruct<N>* only() const noexcept { return forms_.size() == 1 ? &forms_.front().fields : nullptr; }
+  const GuestStruct<N>* only() const noexcept {
+    return forms_.size() == 1 ? &forms_.front().fields : nullptr;
+  }
 
  private:
   struct Form {

@@ -272,8 +272,8 @@ FlagSet Table::flag_set(unsigned index) const noexcept {
   const BlockHeader& h = header();
   if (index >= h.flag_sets.count) return {};
   const FlagSetRecord& set = view<FlagSetRecord>(base_, h.flag_sets)[index];
-  return {set.name, view<FlagValue>(base_, h.flag_values).subspan(set.first, set.count),
-          set.is_enum != 0, set.unknown, view<char>(base_, h.strings).data()};
+  return {set.name, view<FlagValue>(base_, h.flag_values).subspan(set.first, set.count), set.is_enum != 0,
+          set.unknown, view<char>(base_, h.strings).data()};
 }
 FlagSet Table::flag_set(std::string_view name) const noexcept {
   const auto sets = view<FlagSetRecord>(base_, header().flag_sets);

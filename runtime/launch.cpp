@@ -49,9 +49,9 @@ Tables load_tables(const LaunchOptions& options) {
     const auto native = abi::builtin_table("linux-amd64");
     const abi::TableModel model = abi::read_table(options.table_file);
     if (!abi::make_personality(model.personality))
-      throw abi::TableError(
-          model.file, model.personality_where,
-          "the personality `" + model.personality + "` is not built in; expected `dragonfly`, `freebsd`, `linux` or `netbsd`");
+      throw abi::TableError(model.file, model.personality_where,
+                            "the personality `" + model.personality +
+                                "` is not built in; expected `dragonfly`, `freebsd`, `linux` or `netbsd`");
     tables.block = abi::freeze(model, abi::native_model(*native), abi::handler_names(model.personality));
   } catch (const std::exception& e) {
     throw LaunchError(kExitOwnFailure, e.what());

@@ -28,8 +28,8 @@ inline constexpr std::size_t kImageAlignment = 64;
 std::uint64_t components_of(std::span<const std::byte> image) noexcept;
 /// The image in a signal frame's FXSAVE area, with as much as the kernel says is there.
 std::span<std::byte> image_in_frame(void* fxsave_area) noexcept;
-/// Marks the x87 registers in an image as initial if that is what they are. The kernel's frames always call them in
-/// use, and what is in use is dear to save and load.
+/// Marks the x87 registers in an image as initial if that is what they are. The kernel's frames always call
+/// them in use, and what is in use is dear to save and load.
 void forget_initial_x87(std::span<std::byte> image) noexcept;
 /// After an image the kernel wants a word of its own.
 inline constexpr std::size_t kImageTail = 4;

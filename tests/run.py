@@ -63,9 +63,12 @@ def suites(build, downloads):
     found += [
         Suite("suite runner", scripts / "suite_test.py", script=True, timeout=600),
         Suite("benchmarks", ROOT / "bench" / "bench_test.py", script=True, timeout=300),
-        Suite("go std, OS-facing", scripts / "run.py", script=True, timeout=1500,
-              arguments=["go-std", "--os", "freebsd", "--packages", "quick", "--sudrun", build / "runtime" / "sudrun",
-                         "--results", build / "suites" / "quick"]),
+    ]
+    found += [
+        Suite(f"go std, OS-facing, {system}", scripts / "run.py", script=True, timeout=1500,
+              arguments=["go-std", "--os", system, "--packages", "quick", "--sudrun", build / "runtime" / "sudrun",
+                         "--results", build / "suites" / f"quick-{system}"])
+        for system in ("freebsd", "netbsd", "dragonfly")
     ]
     if os.geteuid() == 0:
         found.append(Suite("guests, ordinary user", tests / "guest_tests", unprivileged=True, timeout=1800,

@@ -54,6 +54,17 @@ std::unique_ptr<Personality> make_personality(std::string_view name) {
   return nullptr;
 }
 
+std::string personality_names() {
+  std::string names;
+  for (std::size_t i = 0; i < std::size(kKnown); ++i) {
+    if (i != 0) names += i + 1 == std::size(kKnown) ? " or " : ", ";
+    names += '`';
+    names += kKnown[i].name;
+    names += '`';
+  }
+  return names;
+}
+
 std::optional<Personality::Release> release_of(const Table& table, std::string_view text) {
   const std::string_view name = text.empty() ? table.release() : text;
   const std::string_view number = name.substr(0, name.find('-'));

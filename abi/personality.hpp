@@ -128,6 +128,8 @@ std::unique_ptr<Personality> make_personality(std::string_view name);
 /// The release of `table` that `text` names ("14.1", "14.1-RELEASE-p2"; empty: the table's own). Nothing if
 /// the table knows it not.
 std::optional<Personality::Release> release_of(const Table& table, std::string_view text);
+/// Names make_personality() knows, for people: "`a`, `b` or `c`".
+std::string personality_names();
 /// Handlers of a personality. Tables know them by their number here; who binds compares names.
 std::span<const HandlerEntry> handlers_of(std::string_view personality) noexcept;
 

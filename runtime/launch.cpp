@@ -50,8 +50,8 @@ Tables load_tables(const LaunchOptions& options) {
     const abi::TableModel model = abi::read_table(options.table_file);
     if (!abi::make_personality(model.personality))
       throw abi::TableError(model.file, model.personality_where,
-                            "the personality `" + model.personality +
-                                "` is not built in; expected `dragonfly`, `freebsd`, `linux` or `netbsd`");
+                            "the personality `" + model.personality + "` is not built in; expected " +
+                                abi::personality_names());
     tables.block = abi::freeze(model, abi::native_model(*native), abi::handler_names(model.personality));
   } catch (const std::exception& e) {
     throw LaunchError(kExitOwnFailure, e.what());

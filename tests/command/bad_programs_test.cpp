@@ -167,7 +167,7 @@ TEST_CASE("foreign machines and classes are 126", "[bad_programs]") {
 }
 
 TEST_CASE("a program of an unknown system is 126", "[bad_programs]") {
-  for (const int osabi : {2, 6, 12, 17, 255}) {  // NetBSD, Solaris, OpenBSD, CloudABI, standalone
+  for (const int osabi : {1, 6, 12, 17, 255}) {  // HP-UX, Solaris, OpenBSD, CloudABI, standalone
     Sample sample;
     sample.header().e_ident[EI_OSABI] = static_cast<unsigned char>(osabi);
     std::string bytes = sample.bytes();

@@ -32,9 +32,7 @@ inline constexpr std::array kRegisters = {
 }  // namespace detail
 
 /// Register by its index in Convention.
-inline Word& register_at(Registers& regs, unsigned index) noexcept {
-  return regs.*detail::kRegisters[index];
-}
+inline Word& register_at(Registers& regs, unsigned index) noexcept { return regs.*detail::kRegisters[index]; }
 inline Word register_at(const Registers& regs, unsigned index) noexcept {
   return regs.*detail::kRegisters[index];
 }

@@ -32,15 +32,11 @@ constexpr bool is_path(GuestAddr path) noexcept { return !is_null(path) && Host:
 /// Path of an open descriptor in the native process file system.
 class DescriptorPath {
  public:
-  explicit DescriptorPath(int fd) noexcept {
-    constexpr std::string_view prefix = "/proc/self/fd/";
-    prefix.copy(text_, prefix.size());
-    *std::to_chars(text_ + prefix.size(), text_ + sizeof(text_) - 1, fd).ptr = '\0';
-  }
-  Word word() const noexcept { return reinterpret_cast<Word>(text_); }
+  explicit DescriptorPath(int fd) noexcept : path_("/proc/self/fd/", fd) {}
+  Word word() const noexcept { return path_.word(); }
 
  private:
-  char text_[32];
+  HostPath path_;
 };
 
 inline constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_BTIME;

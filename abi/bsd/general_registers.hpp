@@ -1,16 +1,18 @@
-// General registers to and from the contexts that name them, as FreeBSD's and DragonFly's do; and what both
-// systems' kernels have alike about traps.
+// General registers to and from the contexts that name them; and what FreeBSD's and DragonFly's kernels have
+// alike about traps and signal frames.
 #pragma once
 
 #include <array>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 
 #include "abi/registers.hpp"
+#include "abi/signals.hpp"
 
 namespace sudrun::abi::bsd {
 
-// PSL_USERCHANGE: what a program may set in its flags.
+// PSL_USERCHANGE, PSL_USER on NetBSD: what a program may set in its flags.
 inline constexpr Word kUserFlags =
     0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x40000 | 0x200000;
 inline constexpr Word kTrapFlag = 1U << 8, kDirectionFlag = 1U << 10;
@@ -67,6 +69,28 @@ void load_registers(const Mcontext& mc, Registers& r) noexcept {
   r.rip = mc.rip;
   r.rsp = mc.rsp;
   r.rflags = (mc.rflags & kUserFlags) | 0x202;
+}
+
+/// si_code of a fault. Of the codes for arithmetic only the first two are swapped between Linux and these
+/// two.
+inline int fault_code(const SignalInfo& info) noexcept {
+  if (info.signal != SIGFPE || (info.code != FPE_INTDIV && info.code != FPE_INTOVF)) return info.code;
+  return info.code == FPE_INTDIV ? 2 : 1;
+}
+
+/// Points the thread at `trampoline`, with the registers that sendsig() of both gives it for the frame at
+/// `sp`.
+template <typename SignalFrame>
+void enter_trampoline(Registers& regs, const SignalFrame& frame, Word sp, bool siginfo,
+                      GuestAddr trampoline) noexcept {
+  regs.rdi = static_cast<Word>(frame.info.signo);
+  regs.rsi = siginfo ? sp + offsetof(SignalFrame, info)
+                     : static_cast<Word>(static_cast<std::int64_t>(frame.info.code));
+  regs.rdx = sp + offsetof(SignalFrame, context);
+  regs.rcx = frame.info.addr;
+  regs.rsp = sp;
+  regs.rip = word_of(trampoline);
+  regs.rflags &= ~(kTrapFlag | kDirectionFlag);
 }
 
 }  // namespace sudrun::abi::bsd

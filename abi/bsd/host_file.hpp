@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -32,6 +34,32 @@ class ScopedDescriptor {
  private:
   Host& host_;
   NativeResult fd_;
+};
+
+/// The name of a host file, put together from text and numbers: HostPath("/proc/", pid, "/stat"). Cut where
+/// it is longer than any such name.
+class HostPath {
+ public:
+  template <typename... Parts>
+  explicit HostPath(const Parts&... parts) noexcept {
+    (append(parts), ...);
+  }
+  const char* c_str() const noexcept { return text_.data(); }
+  std::string_view view() const noexcept { return {text_.data(), size_}; }
+  /// For a native call.
+  Word word() const noexcept { return reinterpret_cast<Word>(text_.data()); }
+
+ private:
+  void append(std::string_view part) noexcept {
+    size_ += part.copy(text_.data() + size_, text_.size() - 1 - size_);
+  }
+  template <std::integral Number>
+  void append(Number number) noexcept {
+    const auto end = std::to_chars(text_.data() + size_, text_.data() + text_.size() - 1, number).ptr;
+    size_ = static_cast<std::size_t>(end - text_.data());
+  }
+  std::array<char, 64> text_{};
+  std::size_t size_ = 0;
 };
 
 /// The beginning of a host file, as much as fits the buffer; empty if it cannot be read.

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "abi/bsd/bsd.hpp"
+#include "abi/bsd/host_file.hpp"
 #include "abi/bsd/ioctl_interfaces.hpp"
 #include "abi/bsd/ioctl_layout.hpp"
 #include "abi/bsd/socket_calls.hpp"
@@ -147,18 +148,12 @@ Result check_pty_master(Call& call) noexcept {
 std::string_view device_name(Call& call, std::span<char> buffer) noexcept {
   unsigned number = 0;
   if (!is_error(call.host.call(SYS_ioctl, fd_of(call), TIOCGPTN, host_address(&number)))) {
-    constexpr std::string_view kPrefix = "pts/";
-    char* end = std::copy(kPrefix.begin(), kPrefix.end(), buffer.data());
-    end = std::to_chars(end, buffer.data() + buffer.size(), number).ptr;
-    return {buffer.data(), static_cast<std::size_t>(end - buffer.data())};
+    const HostPath name("pts/", number);
+    return {buffer.data(), name.view().copy(buffer.data(), buffer.size())};
   }
-  constexpr std::string_view kLinks = "/proc/self/fd/";
-  std::array<char, 32> link{};
-  char* end = std::copy(kLinks.begin(), kLinks.end(), link.data());
-  std::to_chars(end, link.data() + link.size() - 1, call.u32(0));
-  const NativeResult length =
-      call.host.call(SYS_readlinkat, static_cast<Word>(AT_FDCWD), host_address(link.data()),
-                     host_address(buffer.data()), buffer.size());
+  const HostPath link("/proc/self/fd/", call.u32(0));
+  const NativeResult length = call.host.call(SYS_readlinkat, static_cast<Word>(AT_FDCWD), link.word(),
+                                             host_address(buffer.data()), buffer.size());
   if (length <= 0) return {};
   constexpr std::string_view kDevices = "/dev/";
   std::string_view path(buffer.data(), static_cast<std::size_t>(length));

@@ -14,6 +14,7 @@
 #include <charconv>
 #include <climits>
 
+#include "abi/bsd/host_file.hpp"
 #include "abi/bsd/kqueue_state.hpp"
 
 #ifndef P_PIDFD
@@ -68,14 +69,10 @@ std::optional<std::int64_t> exit_status(Host& host, const Table& table, int pidf
 
 /// Whether the process runs the runtime's own file, and so tells of what it does.
 bool is_ours(Host& host, int pid) noexcept {
-  constexpr std::string_view kPrefix = "/proc/", kSuffix = "/exe";
-  std::array<char, 32> path{};
-  char* end = std::copy(kPrefix.begin(), kPrefix.end(), path.data());
-  end = std::to_chars(end, path.data() + path.size() - kSuffix.size() - 1, pid).ptr;
-  std::copy(kSuffix.begin(), kSuffix.end(), end);
+  const HostPath path("/proc/", pid, "/exe");
   struct stat theirs {};
   struct stat own {};
-  if (is_error(host.call(SYS_stat, host_word(path.data()), host_word(&theirs)))) return false;
+  if (is_error(host.call(SYS_stat, path.word(), host_word(&theirs)))) return false;
   if (is_error(host.call(SYS_stat, host_word("/proc/self/exe"), host_word(&own)))) return false;
   return theirs.st_dev == own.st_dev && theirs.st_ino == own.st_ino;
 }

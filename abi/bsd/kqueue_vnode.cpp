@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "abi/bsd/host_file.hpp"
 #include "abi/bsd/kqueue_state.hpp"
 
 namespace sudrun::abi::bsd {
@@ -34,24 +35,10 @@ std::uint32_t watch_mask(const Knote& note) noexcept {
   return mask != 0 ? mask : std::uint32_t{IN_DELETE_SELF};  // an unmount is always reported
 }
 
-/// "/proc/self/fd/N": the very file, whatever has become of its name; or the directory it is in.
-struct DescriptorPath {
-  DescriptorPath(std::uint64_t fd, bool parent) noexcept {
-    std::array<char, 20> digits{};
-    unsigned count = 0;
-    do {
-      digits[count++] = static_cast<char>('0' + fd % 10);
-    } while ((fd /= 10) != 0);
-    char* end = text.data() + std::strlen(text.data());
-    while (count > 0) *end++ = digits[--count];
-    if (parent) std::memcpy(end, "/..", sizeof "/..");
-  }
-  std::array<char, 40> text{"/proc/self/fd/"};
-};
-
 NativeResult add_watch(Host& host, int inotify, const Knote& note, std::uint32_t mask) noexcept {
-  const DescriptorPath path(note.ident, note.owner != nullptr);
-  return host.call(SYS_inotify_add_watch, fd_word(inotify), host_word(path.text.data()), mask);
+  // The very file, whatever has become of its name; or the directory it is in.
+  const HostPath path("/proc/self/fd/", note.ident, note.owner != nullptr ? "/.." : "");
+  return host.call(SYS_inotify_add_watch, fd_word(inotify), path.word(), mask);
 }
 
 }  // namespace

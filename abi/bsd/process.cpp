@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "abi/bsd/bsd.hpp"
+#include "abi/bsd/host_file.hpp"
 #include "abi/bsd/kqueue.hpp"
 #include "abi/bsd/process.hpp"
 
@@ -97,19 +98,12 @@ int pid_of(std::string_view fdinfo) noexcept {
 }
 
 Result pdgetpid(Call& call) noexcept {
-  std::array<char, 64> path{};
-  constexpr std::string_view prefix = "/proc/self/fdinfo/";
-  std::copy(prefix.begin(), prefix.end(), path.begin());
   if (call.i32(0) < 0 || call.host.is_hidden(call.i32(0))) return Result::fail(EBADF);
-  std::to_chars(path.data() + prefix.size(), path.data() + path.size() - 1, call.i32(0));
-  const NativeResult info =
-      call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD), pointer(path.data()), O_RDONLY | O_CLOEXEC);
-  if (is_error(info)) return Result::fail(EBADF);
-  std::array<char, 1024> text{};
-  const NativeResult size =
-      call.host.call(SYS_read, static_cast<Word>(info), pointer(text.data()), text.size());
-  call.host.call(SYS_close, static_cast<Word>(info));
-  const std::int32_t pid = size > 0 ? pid_of({text.data(), static_cast<std::size_t>(size)}) : 0;
+  std::array<char, 1024> buffer;
+  const std::string_view info =
+      read_host_file(call.host, HostPath("/proc/self/fdinfo/", call.i32(0)).c_str(), buffer);
+  if (info.empty()) return Result::fail(EBADF);
+  const std::int32_t pid = pid_of(info);
   if (pid == 0) return Result::fail(EINVAL);  // not a process descriptor
   return call.host.put(call.addr(1), pid) ? Result::ok(0) : Result::fail(EFAULT);
 }

@@ -11,4 +11,8 @@ namespace sudrun::abi::bsd {
 int change_action(Call& call, int guest_signal, const guest::Sigaction* set, GuestAddr restorer,
                   guest::Sigaction& old) noexcept;
 
+/// Sends a native signal to one thread, as a BSD does: where no more signals can be queued, one that is
+/// pending already stays so and the call succeeds. 0 or a native errno.
+NativeResult send_to_thread(Host& host, int pid, int tid, int signal) noexcept;
+
 }  // namespace sudrun::abi::bsd

@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <ctime>
 #include <optional>
 
 #include "abi/bsd/bsd.hpp"
+#include "abi/bsd/host_file.hpp"
 #include "abi/bsd/signal_calls.hpp"
 #include "abi/bsd/signals_layout.hpp"
 #include "abi/bsd/sigset.hpp"
@@ -185,11 +187,7 @@ Result sigqueue(Call& call) noexcept {
 Result sigaltstack(Call& call) noexcept {
   AltStack& stack = call.host.alt_stack();
   const bool in_use = stack.contains(call.host.context().regs.rsp);
-  const guest::Stack old{word_of(stack.base), stack.size,
-                         !stack.enabled ? guest::kStackDisable
-                         : in_use       ? guest::kStackOnStack
-                                        : 0,
-                         0};
+  const guest::Stack old = guest::stack_of(stack, in_use);
   if (!is_null(call.addr(0))) {
     guest::Stack wanted{};
     if (!call.host.get(call.addr(0), wanted)) return Result::fail(EFAULT);
@@ -288,6 +286,21 @@ constexpr std::array kHandlers{
 };
 
 }  // namespace
+
+// Of signals sent without a value, sigqueue_add() (FreeBSD 14.0, sys/kern/kern_sig.c) always keeps at least
+// that they are pending. Linux refuses a real-time signal that it has no room for.
+NativeResult send_to_thread(Host& host, int pid, int tid, int signal) noexcept {
+  const auto send = [&] {
+    return host.call(SYS_tgkill, static_cast<Word>(pid), static_cast<Word>(tid), static_cast<Word>(signal));
+  };
+  if (const NativeResult sent = send(); sent != -EAGAIN) return sent;
+  std::array<char, 4096> text;
+  const HostPath path("/proc/", pid, "/task/", tid, "/status");
+  const std::string_view pending = text_after(read_host_file(host, path.c_str(), text), "SigPnd");
+  std::uint64_t set = 0;
+  std::from_chars(pending.data(), pending.data() + pending.size(), set, 16);
+  return (set & sigbit(signal)) != 0 ? 0 : send();  // it has been caught meanwhile
+}
 
 int change_action(Call& call, int guest_signal, const guest::Sigaction* set, GuestAddr restorer,
                   guest::Sigaction& old) noexcept {

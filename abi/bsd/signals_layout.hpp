@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "abi/bsd/sigset.hpp"
+#include "abi/signals.hpp"
 
 namespace sudrun::abi::bsd::guest {
 
@@ -19,6 +20,13 @@ struct Stack {
 static_assert(sizeof(Stack) == 24);
 inline constexpr std::int32_t kStackOnStack = 1, kStackDisable = 4;  // SS_ONSTACK, SS_DISABLE
 
+/// What sigaltstack(2) tells of `alt`; `in_use`: the thread runs on it.
+inline Stack stack_of(const AltStack& alt, bool in_use) noexcept {
+  const std::int32_t flags = !alt.enabled ? kStackDisable : in_use ? kStackOnStack : 0;
+  return {word_of(alt.base), alt.size, flags, 0};
+}
+
+/// NetBSD has the mask before the flags (abi/netbsd/signals.cpp).
 struct Sigaction {
   std::uint64_t handler;
   std::int32_t flags;

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "abi/bsd/host_file.hpp"
 #include "abi/bsd/sockets_layout.hpp"
 
 namespace sudrun::abi::bsd {
@@ -174,16 +175,12 @@ NativeResult set_local_path(NativeAddress& native, std::string_view path) noexce
 NativeResult make_relative_to(NativeAddress& native, int dirfd) noexcept {
   const std::string_view path = local_path(native);
   if (path.empty() || path.front() == '/') return 0;
-  constexpr std::string_view kPrefix = "/proc/self/fd/";
-  std::array<char, 32> prefix{};
-  char* end = std::copy(kPrefix.begin(), kPrefix.end(), prefix.data());
-  end = std::to_chars(end, prefix.data() + prefix.size() - 1, dirfd).ptr;
-  *end++ = '/';
-  const auto length = static_cast<std::size_t>(end - prefix.data());
+  const HostPath prefix("/proc/self/fd/", dirfd, "/");
+  const std::size_t length = prefix.view().size();
   if (length + path.size() + 1 > sizeof(sockaddr_un::sun_path)) return -ENAMETOOLONG;
   std::byte* to = native.bytes.data() + kNativePath;
   std::memmove(to + length, to, path.size() + 1);
-  std::memcpy(to, prefix.data(), length);
+  std::memcpy(to, prefix.c_str(), length);
   native.size += static_cast<std::uint32_t>(length);
   return 0;
 }

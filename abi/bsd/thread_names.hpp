@@ -13,7 +13,7 @@
 #include <span>
 #include <string_view>
 
-#include "abi/host.hpp"
+#include "abi/bsd/host_file.hpp"
 
 namespace sudrun::abi::bsd {
 
@@ -22,14 +22,9 @@ inline constexpr std::size_t kThreadNameRoom = 16;
 
 /// Opens /proc/self/task/TID/comm.
 inline NativeResult open_thread_name(Host& host, int tid, int flags) noexcept {
-  constexpr std::string_view kPrefix = "/proc/self/task/", kSuffix = "/comm";
-  std::array<char, 48> path{};
-  char* end = std::copy(kPrefix.begin(), kPrefix.end(), path.data());
-  end = std::to_chars(end, path.data() + path.size(), tid).ptr;
-  std::copy(kSuffix.begin(), kSuffix.end(), end);
+  const HostPath path("/proc/self/task/", tid, "/comm");
   const NativeResult fd =
-      host.call(SYS_openat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path.data()),
-                static_cast<Word>(flags | O_CLOEXEC));
+      host.call(SYS_openat, static_cast<Word>(AT_FDCWD), path.word(), static_cast<Word>(flags | O_CLOEXEC));
   return is_error(fd) ? -ESRCH : fd;
 }
 

@@ -72,11 +72,8 @@ guest::Siginfo siginfo_of(const Table& table, const SignalInfo& info) noexcept {
   guest::Siginfo out{};
   out.signo = table.signal_to_guest(info.signal);
   if (info.synchronous) {
-    out.code = info.code;
+    out.code = fault_code(info);
     out.addr = info.address;
-    // Of the codes for arithmetic only the first two are swapped between the systems.
-    if (info.signal == SIGFPE && (info.code == FPE_INTDIV || info.code == FPE_INTOVF))
-      out.code = info.code == FPE_INTDIV ? 2 : 1;
     return out;
   }
   if (info.code == SI_USER || info.code == SI_TKILL || info.code == SI_QUEUE) {
@@ -149,11 +146,7 @@ bool DragonFly::push_signal_frame(Host& host, const SignalInfo& info, const Sign
   frame.handler = word_of(action.handler);
   frame.info = siginfo_of(table(), info);
   frame.context.sigmask = guest_sigset(table(), old_mask);
-  frame.context.stack = {word_of(alt.base), alt.size,
-                         !alt.enabled ? guest::kStackDisable
-                         : on_stack   ? guest::kStackOnStack
-                                      : 0,
-                         0};
+  frame.context.stack = guest::stack_of(alt, on_stack);
   guest::Mcontext& mc = frame.context.mcontext;
   mc.onstack = on_stack ? 1 : 0;
   fill_context(mc, context);
@@ -168,14 +161,7 @@ bool DragonFly::push_signal_frame(Host& host, const SignalInfo& info, const Sign
   sp = (sp - sizeof frame) & ~Word{15};
   if (!host.put(guest_addr(sp), frame)) return false;
 
-  regs.rdi = static_cast<Word>(frame.info.signo);
-  regs.rsi = action.siginfo ? sp + offsetof(guest::SignalFrame, info)
-                            : static_cast<Word>(static_cast<std::int64_t>(frame.info.code));
-  regs.rdx = sp + offsetof(guest::SignalFrame, context);
-  regs.rcx = frame.info.addr;
-  regs.rsp = sp;
-  regs.rip = word_of(trampoline_);
-  regs.rflags &= ~(kTrapFlag | kDirectionFlag);
+  enter_trampoline(regs, frame, sp, action.siginfo, trampoline_);
   return true;
 }
 

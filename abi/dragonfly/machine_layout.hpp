@@ -12,9 +12,8 @@
 namespace sudrun::abi::dragonfly::guest {
 
 using bsd::GuestSigset;
-using bsd::guest::kStackDisable;
-using bsd::guest::kStackOnStack;
 using bsd::guest::Stack;
+using bsd::guest::stack_of;
 
 inline constexpr std::uint32_t kFpFormatNone = 0x10000;  // _MC_FPFMT_NODEV
 inline constexpr std::uint32_t kFpFormatXmm = 0x10002;   // _MC_FPFMT_XMM

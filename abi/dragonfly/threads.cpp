@@ -10,6 +10,7 @@
 #include <span>
 
 #include "abi/bsd/process.hpp"
+#include "abi/bsd/signal_calls.hpp"
 #include "abi/bsd/system_calls.hpp"
 #include "abi/bsd/thread_names.hpp"
 #include "abi/dragonfly/dragonfly.hpp"
@@ -96,8 +97,7 @@ Result lwp_kill(Call& call) noexcept {
   if (tid <= 0) return Result::fail(ESRCH);
   // One that Linux has no number for can never arrive: only the thread is looked for.
   const int signal = call.table.signal_to_native(guest_signal);
-  return Result::of(
-      call.host.call(SYS_tgkill, static_cast<Word>(pid), static_cast<Word>(tid), static_cast<Word>(signal)));
+  return Result::of(bsd::send_to_thread(call.host, pid, tid, signal));
 }
 
 Result lwp_setname(Call& call) noexcept {

@@ -58,12 +58,9 @@ guest::Siginfo guest_siginfo(const Table& table, const SignalInfo& info) noexcep
   out.uid = info.uid;
   out.value = info.value;
   if (info.synchronous) {
-    out.code = info.code;
+    out.code = fault_code(info);
     out.addr = info.address;
     out.reason.trapno = static_cast<std::int32_t>(trap_number(info.trap_number));
-    // Of the codes for arithmetic only the first two are swapped between the systems.
-    if (info.signal == SIGFPE && (info.code == FPE_INTDIV || info.code == FPE_INTOVF))
-      out.code = info.code == FPE_INTDIV ? 2 : 1;
     if (info.code == SI_KERNEL) out.code = guest::kSiKernel;
     return out;
   }
@@ -145,11 +142,7 @@ bool FreeBsd::push_signal_frame(Host& host, const SignalInfo& info, const Signal
   frame.handler = word_of(action.handler);
   frame.info = guest_siginfo(table(), info);
   frame.context.sigmask = guest_sigset(table(), old_mask);
-  frame.context.stack = {word_of(alt.base), alt.size,
-                         !alt.enabled ? guest::kStackDisable
-                         : on_stack   ? guest::kStackOnStack
-                                      : 0,
-                         0};
+  frame.context.stack = guest::stack_of(alt, on_stack);
   guest::Mcontext& mc = frame.context.mcontext;
   mc.onstack = on_stack ? 1 : 0;
   fill_registers(mc, context);
@@ -174,14 +167,7 @@ bool FreeBsd::push_signal_frame(Host& host, const SignalInfo& info, const Signal
   sp = (sp - sizeof frame) & ~Word{15};
   if (!host.put(guest_addr(sp), frame)) return false;
 
-  regs.rdi = static_cast<Word>(frame.info.signo);
-  regs.rsi = action.siginfo ? sp + offsetof(guest::SignalFrame, info)
-                            : static_cast<Word>(static_cast<std::int64_t>(frame.info.code));
-  regs.rdx = sp + offsetof(guest::SignalFrame, context);
-  regs.rcx = frame.info.addr;
-  regs.rsp = sp;
-  regs.rip = word_of(trampoline_);
-  regs.rflags &= ~(kTrapFlag | kDirectionFlag);
+  enter_trampoline(regs, frame, sp, action.siginfo, trampoline_);
   return true;
 }
 

@@ -12,9 +12,8 @@
 namespace sudrun::abi::freebsd::guest {
 
 using bsd::GuestSigset;
-using bsd::guest::kStackDisable;
-using bsd::guest::kStackOnStack;
 using bsd::guest::Stack;
+using bsd::guest::stack_of;
 
 inline constexpr std::uint32_t kMcHasSegments = 1;       // _MC_HASSEGS
 inline constexpr std::uint32_t kMcHasBases = 2;          // _MC_HASBASES

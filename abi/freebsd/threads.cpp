@@ -11,6 +11,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "abi/bsd/host_file.hpp"
+#include "abi/bsd/signal_calls.hpp"
 #include "abi/bsd/system_calls.hpp"
 #include "abi/bsd/thread_names.hpp"
 #include "abi/freebsd/frames.hpp"
@@ -100,14 +102,9 @@ Result thr_self(Call& call) noexcept {
 
 /// Every thread of the process but the caller. ESRCH if there is none.
 Result kill_others(Call& call, int pid, int signal) noexcept {
-  std::array<char, 32> path{};
-  constexpr std::string_view kPrefix = "/proc/", kSuffix = "/task";
-  char* end = std::copy(kPrefix.begin(), kPrefix.end(), path.data());
-  end = std::to_chars(end, path.data() + path.size(), pid).ptr;
-  std::copy(kSuffix.begin(), kSuffix.end(), end);
-  const NativeResult fd =
-      call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD), reinterpret_cast<Word>(path.data()),
-                     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const HostPath path("/proc/", pid, "/task");
+  const NativeResult fd = call.host.call(SYS_openat, static_cast<Word>(AT_FDCWD), path.word(),
+                                         O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (is_error(fd)) return Result::fail(ESRCH);
   NativeResult answer = -ESRCH;
   alignas(8) std::array<char, 2048> entries{};
@@ -123,8 +120,7 @@ Result kill_others(Call& call, int pid, int signal) noexcept {
       std::from_chars(&entries[at + kName], &entries[at] + length, tid);
       at += length;
       if (tid == 0 || tid == call.host.tid()) continue;
-      const NativeResult sent = call.host.call(SYS_tgkill, static_cast<Word>(pid), static_cast<Word>(tid),
-                                               static_cast<Word>(signal));
+      const NativeResult sent = bsd::send_to_thread(call.host, pid, tid, signal);
       if (answer == -ESRCH) answer = sent;
     }
   }
@@ -142,8 +138,7 @@ Result kill_thread(Call& call, int pid, std::int64_t id, int guest_signal) noexc
   if (id == -1) return kill_others(call, pid, signal);
   const int tid = native_tid(id);
   if (tid == 0) return Result::fail(ESRCH);
-  return Result::of(
-      call.host.call(SYS_tgkill, static_cast<Word>(pid), static_cast<Word>(tid), static_cast<Word>(signal)));
+  return Result::of(bsd::send_to_thread(call.host, pid, tid, signal));
 }
 
 Result thr_kill(Call& call) noexcept { return kill_thread(call, call.host.pid(), call.i64(0), call.i32(1)); }

@@ -34,13 +34,8 @@ RobustLists lists_of(Host& host) noexcept {
 bool is_alive(Host& host, std::uint32_t owner) noexcept {
   const int tid = native_tid(owner & ~kContested);
   if (tid == 0) return true;
-  constexpr std::string_view kPrefix = "/proc/", kSuffix = "/stat";
-  std::array<char, 32> path{};
-  char* end = std::copy(kPrefix.begin(), kPrefix.end(), path.data());
-  end = std::to_chars(end, path.data() + path.size(), tid).ptr;
-  std::copy(kSuffix.begin(), kSuffix.end(), end);
   std::array<char, 512> buffer;
-  const std::string_view stat = read_host_file(host, path.data(), buffer);
+  const std::string_view stat = read_host_file(host, HostPath("/proc/", tid, "/stat").c_str(), buffer);
   // Where /proc cannot be read it tells nothing.
   if (stat.empty()) return host.call(SYS_kill, static_cast<Word>(tid), 0) != -ESRCH;
   const std::size_t name_end = stat.rfind(") ");

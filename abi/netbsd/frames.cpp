@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "abi/bsd/general_registers.hpp"
 #include "abi/bsd/xstate.hpp"
 #include "abi/netbsd/netbsd.hpp"
 
@@ -16,13 +17,9 @@ namespace {
 
 using bsd::load_at;
 
-constexpr Word kRedZone = 128;
 constexpr int kPageFault = 14;  // x86 vector
 // PSL_CLEARSIG: T, VM, AC and, as any C code expects it, D.
 constexpr Word kClearedFlags = 1U << 8 | 1U << 10 | 1U << 17 | 1U << 18;
-// PSL_USER: what a program may set in its flags.
-constexpr Word kUserFlags = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x40000 | 0x200000;
-
 // x86 exception vectors as NetBSD numbers its traps (sys/arch/x86/include/trap.h).
 constexpr std::array<std::uint8_t, 20> kTrapNumbers{8,  5,  9,  1, 10, 11, 0, 12, 13, 14,
                                                     15, 16, 17, 4, 6,  3,  2, 7,  18, 19};
@@ -44,50 +41,11 @@ static_assert(kNoteOffset + sizeof(ExtendedNote) <= guest::kFxsaveSize);
 constexpr std::size_t kMaxKept = 4096;
 
 void fill_registers(guest::Mcontext& mc, const Context& context) noexcept {
-  const Registers& r = context.regs;
-  mc.rdi = r.rdi;
-  mc.rsi = r.rsi;
-  mc.rdx = r.rdx;
-  mc.rcx = r.rcx;
-  mc.r8 = r.r8;
-  mc.r9 = r.r9;
-  mc.r10 = r.r10;
-  mc.r11 = r.r11;
-  mc.r12 = r.r12;
-  mc.r13 = r.r13;
-  mc.r14 = r.r14;
-  mc.r15 = r.r15;
-  mc.rbp = r.rbp;
-  mc.rbx = r.rbx;
-  mc.rax = r.rax;
+  store_registers(context.regs, mc);
   mc.es = mc.ds = guest::kUserData;
-  mc.rip = r.rip;
   mc.cs = guest::kHostCode;
-  mc.rflags = r.rflags;
-  mc.rsp = r.rsp;
   mc.ss = guest::kHostData;
   mc.tlsbase = context.fs_base;
-}
-
-void take_registers(const guest::Mcontext& mc, Registers& r) noexcept {
-  r.rdi = mc.rdi;
-  r.rsi = mc.rsi;
-  r.rdx = mc.rdx;
-  r.rcx = mc.rcx;
-  r.r8 = mc.r8;
-  r.r9 = mc.r9;
-  r.r10 = mc.r10;
-  r.r11 = mc.r11;
-  r.r12 = mc.r12;
-  r.r13 = mc.r13;
-  r.r14 = mc.r14;
-  r.r15 = mc.r15;
-  r.rbp = mc.rbp;
-  r.rbx = mc.rbx;
-  r.rax = mc.rax;
-  r.rip = mc.rip;
-  r.rsp = mc.rsp;
-  r.rflags = (mc.rflags & kUserFlags) | 0x202;
 }
 
 /// cpu_mcontext_validate(). The host's own limits hold for addresses, and its selectors are as good.
@@ -257,7 +215,7 @@ bool NetBsd::save_context(Host& host, GuestAddr at) noexcept {
   saved.flags = guest::kHasMask | guest::kHasStack | guest::kHasCpu | guest::kHasFpu | guest::kHasTls;
   saved.link = context_link(host);
   saved.sigmask = bsd::guest_sigset(table(), host.signal_mask());
-  if (alt.contains(context.regs.rsp)) saved.stack = {word_of(alt.base), alt.size, guest::kStackOnStack, 0};
+  if (alt.contains(context.regs.rsp)) saved.stack = bsd::guest::stack_of(alt, true);
   guest::Mcontext& mc = saved.mcontext;
   fill_registers(mc, context);
   mc.rax = mc.rdx = 0;
@@ -275,7 +233,7 @@ Result NetBsd::restore_context(Host& host, GuestAddr at) noexcept {
   if ((wanted.flags & guest::kHasMask) != 0)
     host.set_signal_mask(bsd::native_sigset(table(), wanted.sigmask));
   Context& context = host.context();
-  take_registers(wanted.mcontext, context.regs);
+  load_registers(wanted.mcontext, context.regs);
   if ((wanted.flags & guest::kHasFpu) != 0) take_fpu(host, wanted.mcontext);
   if ((wanted.flags & guest::kHasTls) != 0) context.fs_base = wanted.mcontext.tlsbase;
   context_link(host) = wanted.link;
@@ -284,7 +242,7 @@ Result NetBsd::restore_context(Host& host, GuestAddr at) noexcept {
 
 int thread_start(const guest::Ucontext& context, ThreadStart& start) noexcept {
   if ((context.flags & guest::kHasCpu) == 0 || !is_valid(context.mcontext)) return EINVAL;
-  take_registers(context.mcontext, start.regs);
+  load_registers(context.mcontext, start.regs);
   if ((context.flags & guest::kHasTls) != 0) start.fs_base = context.mcontext.tlsbase;
   return 0;
 }

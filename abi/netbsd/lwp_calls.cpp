@@ -8,6 +8,7 @@
 #include <climits>
 #include <cstring>
 
+#include "abi/bsd/signal_calls.hpp"
 #include "abi/bsd/thread_names.hpp"
 #include "abi/bsd/xstate.hpp"
 #include "abi/netbsd/frames.hpp"
@@ -80,8 +81,7 @@ Result lwp_kill(Call& call) noexcept {
   if (!self(call).lwps().is_alive(call.host, call.i32(0))) return Result::fail(ESRCH);
   const int signal = guest_signal == 0 ? 0 : call.table.signal_to_native(guest_signal);
   if (signal == 0 && guest_signal != 0) return Result::fail(EINVAL);
-  return Result::of(call.host.call(SYS_tgkill, static_cast<Word>(call.host.pid()),
-                                   static_cast<Word>(call.i32(0)), static_cast<Word>(signal)));
+  return Result::of(bsd::send_to_thread(call.host, call.host.pid(), call.i32(0), signal));
 }
 
 Result lwp_ctl(Call& call) noexcept {

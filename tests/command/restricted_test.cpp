@@ -104,3 +104,10 @@ TEST_CASE("a kernel without FSGSBASE is asked for each change of the thread poin
     }
   }
 }
+
+TEST_CASE("a host that queues few signals loses none that is pending", "[restricted]") {
+  const Outcome outcome =
+      run_restricted("few-signals", {guest("signals"), "a_full_queue_takes_signals_all_the_same"});
+  INFO(outcome);
+  CHECK(outcome.exited(0));
+}

@@ -218,20 +218,22 @@ TEST_CASE("--stats tells waiting in the kernel from work of the runtime", "[trac
 TEST_CASE("the tests of rewriting rewrite in every way", "[trace]") {
   struct Case {
     const char *name, *test_case;
-    unsigned padding, load, relocation, trapping;  // at least
+    // At least. There are twice as many and more: where the stubs lie decides some, and a thread that finds
+    // another at the planner leaves its site for now.
+    unsigned padding, load, relocation, trapping;
   };
-  constexpr Case kCases[] = {{"rewrite", "state_at_dense_sites", 0, 40, 80, 0},
-                             {"rewrite", "state_at_padded_sites", 150, 20, 20, 0},
-                             {"rewrite", "state_at_sites_over_lines", 20, 20, 0, 60},
-                             {"rewrite", "state_at_sites_over_pages", 40, 20, 0, 40},
-                             {"rewrite_code", "written_and_run_in_turn", 500, 200, 150, 80},
-                             {"rewrite_code", "a_page_of_many_is_replaced", 400, 100, 100, 100},
-                             {"rewrite_masks", "sa_mask", 200, 50, 50, 70},
-                             {"rewrite_processes", "children_have_sites_of_their_own", 500, 200, 150, 150},
-                             {"rewrite_signals", "registers_changed_by_handlers", 10, 4, 4, 4},
-                             {"rewrite_signals", "storm_of_nested_handlers", 40, 20, 20, 20},
-                             {"rewrite_threads", "many_sites_one_after_the_other", 1000, 300, 250, 300},
-                             {"rewrite_threads", "one_site_for_all", 200, 100, 60, 100}};
+  constexpr Case kCases[] = {{"rewrite", "state_at_dense_sites", 0, 20, 40, 0},
+                             {"rewrite", "state_at_padded_sites", 75, 10, 10, 0},
+                             {"rewrite", "state_at_sites_over_lines", 10, 10, 0, 30},
+                             {"rewrite", "state_at_sites_over_pages", 20, 10, 0, 20},
+                             {"rewrite_code", "written_and_run_in_turn", 250, 100, 75, 40},
+                             {"rewrite_code", "a_page_of_many_is_replaced", 200, 50, 50, 50},
+                             {"rewrite_masks", "sa_mask", 100, 25, 25, 35},
+                             {"rewrite_processes", "children_have_sites_of_their_own", 250, 100, 75, 75},
+                             {"rewrite_signals", "registers_changed_by_handlers", 5, 2, 2, 2},
+                             {"rewrite_signals", "storm_of_nested_handlers", 10, 5, 5, 5},
+                             {"rewrite_threads", "many_sites_one_after_the_other", 500, 150, 125, 150},
+                             {"rewrite_threads", "one_site_for_all", 100, 50, 30, 50}};
   for (const Case& c : kCases) {
     const TemporaryDirectory directory;
     Command command = sudrun_command({"--stats", guest(c.name), c.test_case});

@@ -1,6 +1,7 @@
 // restricted RULES PROGRAM [ARGUMENTS…]: runs a program under a seccomp filter, as some hosts do.
 //   no-dispatch   the kernel does not know Syscall User Dispatch
 //   no-trap       … nor lets anybody install a filter
+//   few-signals   at most 2000 signals of the user may be queued
 //   container     calls that Docker's default profile refuses to a container without capabilities
 #include <errno.h>
 #include <linux/filter.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,6 +40,7 @@ int main(int argc, char** argv) {
   const char* rules = argv[1];
   if (strcmp(rules, "no-dispatch") == 0 || strcmp(rules, "no-trap") == 0) refuse_prctl(SET_SYSCALL_USER_DISPATCH, EINVAL);
   if (strcmp(rules, "no-trap") == 0) refuse_call(SYS_seccomp, EPERM);
+  if (strcmp(rules, "few-signals") == 0) setrlimit(RLIMIT_SIGPENDING, &(struct rlimit){2000, 2000});
   if (strcmp(rules, "container") == 0) {
     static const unsigned refused[] = {
         SYS_acct, SYS_add_key, SYS_bpf, SYS_chroot, SYS_clock_settime, SYS_delete_module, SYS_finit_module,

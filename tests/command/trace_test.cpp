@@ -226,6 +226,7 @@ TEST_CASE("the tests of rewriting rewrite in every way", "[trace]") {
                              {"rewrite", "state_at_padded_sites", 75, 10, 10, 0},
                              {"rewrite", "state_at_sites_over_lines", 10, 10, 0, 30},
                              {"rewrite", "state_at_sites_over_pages", 20, 10, 0, 20},
+                             {"rewrite", "sites_of_called_functions", 0, 10, 0, 0},
                              {"rewrite_code", "written_and_run_in_turn", 250, 100, 75, 40},
                              {"rewrite_code", "a_page_of_many_is_replaced", 200, 50, 50, 50},
                              {"rewrite_masks", "sa_mask", 100, 25, 25, 35},

@@ -21,8 +21,10 @@ struct ImageInfo {
   Word phdr = 0;  ///< address of the program headers in guest memory
   unsigned phent = 0;
   unsigned phnum = 0;
-  Word base = 0;  ///< load bias of the interpreter, 0 without one
+  bool interpreted = false;
+  Word base = 0;  ///< load bias of the interpreter, or of the program if it has none
   Word ehdr_flags = 0;
+  Word stack_top = 0;  ///< where the stack ends, page-aligned
 };
 
 /// One auxiliary vector entry. A `blob` is placed on the stack and the value becomes its address.

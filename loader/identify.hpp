@@ -53,10 +53,10 @@ struct Script {
   std::optional<std::string> argument;  ///< everything after the interpreter, inner blanks included
 };
 
-/// How much of a script a kernel looks at: on Linux 255 bytes and the one that ends the line, on FreeBSD a
-/// page.
+/// How much of a script a kernel looks at: on Linux 255 bytes and the one that ends the line; of what foreign
+/// programs execute a page, as FreeBSD does (sys/kern/imgact_shell.c).
 inline constexpr std::size_t kLinuxScriptLimit = 256;
-inline constexpr std::size_t kFreeBsdScriptLimit = 4096;
+inline constexpr std::size_t kForeignScriptLimit = 4096;
 
 /// Whether the bytes begin like a script (`#!`).
 bool is_script(std::span<const std::byte> head) noexcept;

@@ -314,8 +314,10 @@ void launch(const LaunchOptions& options) {
   info.phdr = mapped.phdr;
   info.phent = image.phent;
   info.phnum = image.phnum;
+  info.interpreted = interpreter.has_value();
   info.base = interpreter ? interpreter->bias : mapped.bias;
   info.ehdr_flags = image.flags;
+  info.stack_top = stack.top;
   abi::Personality& guest = process->personality();
   if (!guest.trampoline().empty()) {
     const abi::Word at = process->addresses().choose(loader::kPageSize, loader::kPageSize);

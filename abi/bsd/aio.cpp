@@ -228,10 +228,8 @@ Result aio_write(Call& call) noexcept { return submit_one(call, call.addr(0), kL
 Result aio_readv(Call& call) noexcept { return submit_one(call, call.addr(0), kLioRead | kLioVectored); }
 Result aio_writev(Call& call) noexcept { return submit_one(call, call.addr(0), kLioWrite | kLioVectored); }
 Result aio_mlock(Call& call) noexcept { return submit_one(call, call.addr(0), kLioMlock); }
-Result freebsd6_aio_read(Call& call) noexcept { return submit_one(call, call.addr(0), kLioRead, Form::old); }
-Result freebsd6_aio_write(Call& call) noexcept {
-  return submit_one(call, call.addr(0), kLioWrite, Form::old);
-}
+Result old_aio_read(Call& call) noexcept { return submit_one(call, call.addr(0), kLioRead, Form::old); }
+Result old_aio_write(Call& call) noexcept { return submit_one(call, call.addr(0), kLioWrite, Form::old); }
 
 Result aio_fsync(Call& call) noexcept {
   if (call.i32(0) != kAioSync && call.i32(0) != kAioDsync) return Result::fail(EINVAL);
@@ -304,7 +302,7 @@ Result list_io(Call& call, Form form) noexcept {
 }
 
 Result lio_listio(Call& call) noexcept { return list_io(call, Form::current); }
-Result freebsd6_lio_listio(Call& call) noexcept { return list_io(call, Form::old); }
+Result old_lio_listio(Call& call) noexcept { return list_io(call, Form::old); }
 
 // --- results
 // ------------------------------------------------------------------------------------------------
@@ -447,9 +445,9 @@ constexpr std::array kHandlers{
     HandlerEntry{"aio_waitcomplete", aio_waitcomplete},
     HandlerEntry{"aio_write", aio_write},
     HandlerEntry{"aio_writev", aio_writev},
-    HandlerEntry{"freebsd6_aio_read", freebsd6_aio_read},
-    HandlerEntry{"freebsd6_aio_write", freebsd6_aio_write},
-    HandlerEntry{"freebsd6_lio_listio", freebsd6_lio_listio},
+    HandlerEntry{"old_aio_read", old_aio_read},
+    HandlerEntry{"old_aio_write", old_aio_write},
+    HandlerEntry{"old_lio_listio", old_lio_listio},
     HandlerEntry{"lio_listio", lio_listio},
 };
 

@@ -24,7 +24,7 @@ class KqueueRegistry;  // kqueue.hpp
 class SysctlTree;      // sysctl_tree.hpp
 
 /// Flag sets and layouts of the table that handlers use, resolved once by bind().
-/// Adding one: a member here, a line in bind() (freebsd.cpp).
+/// Adding one: a member here, a line in bind() (bsd.cpp).
 struct Vocabulary {
   FlagSet open_flags, at_flags, access_mode, mmap_prot, mmap_flags, madvise_behavior, msync_flags;
   FlagSet clock_id, wait_options, socket_domain, socket_type, msg_flags, socket_level;

@@ -114,7 +114,7 @@ Result getgroups(Call& call) noexcept {
 }
 
 /// Up to FreeBSD 14 the first group is the effective one.
-Result freebsd14_getgroups(Call& call) noexcept {
+Result getgroups_with_effective(Call& call) noexcept {
   const int room = call.i32(0);
   if (room < 0) return Result::fail(EINVAL);
   Groups groups{};
@@ -151,7 +151,7 @@ Result setgroups(Call& call) noexcept {
   return set_groups(call, std::span(groups).first(count));
 }
 
-Result freebsd14_setgroups(Call& call) noexcept {
+Result setgroups_with_effective(Call& call) noexcept {
   Groups groups{};
   std::size_t count = 0;
   if (const int error = read_groups(call, groups, count); error != 0) return Result::fail(error);
@@ -174,8 +174,8 @@ constexpr HandlerEntry kHandlers[] = {
     {"issetugid", issetugid},
     {"getgroups", getgroups},
     {"setgroups", setgroups},
-    {"freebsd14_getgroups", freebsd14_getgroups},
-    {"freebsd14_setgroups", freebsd14_setgroups},
+    {"getgroups_with_effective", getgroups_with_effective},
+    {"setgroups_with_effective", setgroups_with_effective},
 };
 
 }  // namespace

@@ -173,8 +173,8 @@ Result describe(Call& call, int fd) noexcept {
     kinfo.kf_file_rdev = special;
     kinfo.kf_file_fileid = info.stx_ino;
     kinfo.kf_file_size = info.stx_size;
-    kinfo.kf_file_fsid_freebsd11 = static_cast<std::uint32_t>(device);
-    kinfo.kf_file_rdev_freebsd11 = static_cast<std::uint32_t>(special);
+    kinfo.kf_file_fsid_old = static_cast<std::uint32_t>(device);
+    kinfo.kf_file_rdev_old = static_cast<std::uint32_t>(special);
     kinfo.kf_file_mode = static_cast<std::uint16_t>(guest_mode(info));
     // A removed file has no path; Linux would append a remark to the former one.
     if (info.stx_nlink != 0 && target.starts_with('/')) copy_text(kinfo.kf_path, host.guest_path(target));

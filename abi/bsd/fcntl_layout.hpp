@@ -143,8 +143,8 @@ struct KinfoFile {
   std::uint64_t kf_file_rdev;
   std::uint64_t kf_file_fileid;
   std::uint64_t kf_file_size;
-  std::uint32_t kf_file_fsid_freebsd11;
-  std::uint32_t kf_file_rdev_freebsd11;
+  std::uint32_t kf_file_fsid_old;
+  std::uint32_t kf_file_rdev_old;
   std::uint16_t kf_file_mode;
   std::uint16_t kf_file_pad0;
   std::uint32_t kf_file_pad1;

@@ -97,7 +97,7 @@ Result do_fcntl(Call& call) noexcept;
 Result do_sendfile(Call& call) noexcept;
 Result do_copy_file_range(Call& call) noexcept;
 // shm.cpp
-Result do_freebsd12_shm_open(Call& call) noexcept;
+Result do_old_shm_open(Call& call) noexcept;
 Result do_shm_open2(Call& call) noexcept;
 Result do_shm_unlink(Call& call) noexcept;
 Result do_shm_rename(Call& call) noexcept;
@@ -110,12 +110,12 @@ Result do_realpathat(Call& call) noexcept;
 Result do_statfs(Call& call) noexcept;
 Result do_fstatfs(Call& call) noexcept;
 Result do_getfsstat(Call& call) noexcept;
-Result do_freebsd11_statfs(Call& call) noexcept;
-Result do_freebsd11_fstatfs(Call& call) noexcept;
-Result do_freebsd11_getfsstat(Call& call) noexcept;
-Result do_freebsd4_statfs(Call& call) noexcept;
-Result do_freebsd4_fstatfs(Call& call) noexcept;
-Result do_freebsd4_getfsstat(Call& call) noexcept;
+Result do_statfs_2003(Call& call) noexcept;
+Result do_fstatfs_2003(Call& call) noexcept;
+Result do_getfsstat_2003(Call& call) noexcept;
+Result do_ostatfs(Call& call) noexcept;
+Result do_ofstatfs(Call& call) noexcept;
+Result do_ogetfsstat(Call& call) noexcept;
 // fileflags.cpp
 /// st_flags of a file; `flags` is the file_flags set.
 std::uint32_t guest_file_flags(const FlagSet& flags, const struct statx& native) noexcept;

@@ -15,8 +15,8 @@
 
 #include "abi/bsd/interfaces.hpp"
 #include "abi/bsd/ioctl_layout.hpp"
+#include "abi/bsd/route_layout.hpp"
 #include "abi/bsd/socket_calls.hpp"
-#include "abi/bsd/sysctl_layout.hpp"
 
 namespace sudrun::abi::bsd {
 namespace {

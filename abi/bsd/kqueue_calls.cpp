@@ -7,6 +7,7 @@
 
 #include "abi/bsd/bsd.hpp"
 #include "abi/bsd/kqueue.hpp"
+#include "abi/bsd/timeval.hpp"
 
 namespace sudrun::abi::bsd {
 namespace {
@@ -55,6 +56,7 @@ Result kevent_call(Call& call, const EventCodec& codec) noexcept {
   KeventTimeout timeout;
   const bool timed = !is_null(call.addr(5));
   if (timed && !call.host.get(call.addr(5), timeout)) return Result::fail(EFAULT);
+  if (timed) timeout.seconds = seconds_of(call, 5, timeout.seconds);
   const int changes = call.i32(2);
   const Result result = self(call).kqueues().kevent(
       call.host, call.table,
@@ -68,10 +70,10 @@ Result kevent_call(Call& call, const EventCodec& codec) noexcept {
 namespace {
 
 Result kevent(Call& call) noexcept { return kevent_call(call, kKeventCodec); }
-Result freebsd11_kevent(Call& call) noexcept { return kevent_call(call, kKevent11Codec); }
+Result short_kevent(Call& call) noexcept { return kevent_call(call, kKevent11Codec); }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"freebsd11_kevent", freebsd11_kevent},
+    HandlerEntry{"short_kevent", short_kevent},
     HandlerEntry{"kevent", kevent},
     HandlerEntry{"kqueue", kqueue},
     HandlerEntry{"kqueuex", kqueuex},

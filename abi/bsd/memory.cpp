@@ -195,7 +195,7 @@ Result map(Call& call, Word offset) noexcept {
 
 Result mmap_call(Call& call) noexcept { return map(call, call.word(5)); }
 // The form before FreeBSD 7 has padding before the offset.
-Result freebsd6_mmap(Call& call) noexcept { return map(call, call.word(6)); }
+Result padded_mmap(Call& call) noexcept { return map(call, call.word(6)); }
 
 Result munmap_call(Call& call) noexcept {
   PageRange range;
@@ -247,12 +247,12 @@ Result break_call(Call& call) noexcept {
 }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"freebsd6_mmap", freebsd6_mmap}, HandlerEntry{"break", break_call},
-    HandlerEntry{"madvise", madvise_call},        HandlerEntry{"mincore", mincore_call},
-    HandlerEntry{"minherit", minherit_call},      HandlerEntry{"mlock", mlock_call},
-    HandlerEntry{"mlockall", mlockall_call},      HandlerEntry{"mmap", mmap_call},
-    HandlerEntry{"mprotect", mprotect_call},      HandlerEntry{"msync", msync_call},
-    HandlerEntry{"munlock", munlock_call},        HandlerEntry{"munmap", munmap_call},
+    HandlerEntry{"padded_mmap", padded_mmap}, HandlerEntry{"break", break_call},
+    HandlerEntry{"madvise", madvise_call},    HandlerEntry{"mincore", mincore_call},
+    HandlerEntry{"minherit", minherit_call},  HandlerEntry{"mlock", mlock_call},
+    HandlerEntry{"mlockall", mlockall_call},  HandlerEntry{"mmap", mmap_call},
+    HandlerEntry{"mprotect", mprotect_call},  HandlerEntry{"msync", msync_call},
+    HandlerEntry{"munlock", munlock_call},    HandlerEntry{"munmap", munmap_call},
 };
 
 }  // namespace

@@ -27,14 +27,14 @@ Statfs describe(Call& call, const struct statfs& native, const std::optional<Mou
   return guest;
 }
 
-enum class Format { current, freebsd11, freebsd4 };
+enum class Format { current, statfs_2003, ostatfs };
 
 Result store(Host& host, const Statfs& statfs, GuestAddr to, Format format) noexcept {
   const auto put = [&](const auto& form) { return host.put(to, form) ? Result::ok() : Result::fail(EFAULT); };
   switch (format) {
-    case Format::freebsd11:
-      return put(to_freebsd11_statfs(statfs));
-    case Format::freebsd4:
+    case Format::statfs_2003:
+      return put(to_statfs_2003(statfs));
+    case Format::ostatfs:
       return put(to_old_statfs(statfs));
     default:
       return put(statfs);
@@ -43,9 +43,9 @@ Result store(Host& host, const Statfs& statfs, GuestAddr to, Format format) noex
 
 constexpr std::size_t size_of(Format format) noexcept {
   switch (format) {
-    case Format::freebsd11:
-      return sizeof(Freebsd11Statfs);
-    case Format::freebsd4:
+    case Format::statfs_2003:
+      return sizeof(Statfs2003);
+    case Format::ostatfs:
       return sizeof(OldStatfs);
     default:
       return sizeof(Statfs);
@@ -132,11 +132,11 @@ Statfs mount_statfs(Call& call, const MountLine& mount) noexcept {
 Result do_statfs(Call& call) noexcept { return statfs_path(call, Format::current); }
 Result do_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::current); }
 Result do_getfsstat(Call& call) noexcept { return all_statfs(call, Format::current); }
-Result do_freebsd11_statfs(Call& call) noexcept { return statfs_path(call, Format::freebsd11); }
-Result do_freebsd11_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::freebsd11); }
-Result do_freebsd11_getfsstat(Call& call) noexcept { return all_statfs(call, Format::freebsd11); }
-Result do_freebsd4_statfs(Call& call) noexcept { return statfs_path(call, Format::freebsd4); }
-Result do_freebsd4_fstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::freebsd4); }
-Result do_freebsd4_getfsstat(Call& call) noexcept { return all_statfs(call, Format::freebsd4); }
+Result do_statfs_2003(Call& call) noexcept { return statfs_path(call, Format::statfs_2003); }
+Result do_fstatfs_2003(Call& call) noexcept { return statfs_descriptor(call, Format::statfs_2003); }
+Result do_getfsstat_2003(Call& call) noexcept { return all_statfs(call, Format::statfs_2003); }
+Result do_ostatfs(Call& call) noexcept { return statfs_path(call, Format::ostatfs); }
+Result do_ofstatfs(Call& call) noexcept { return statfs_descriptor(call, Format::ostatfs); }
+Result do_ogetfsstat(Call& call) noexcept { return all_statfs(call, Format::ostatfs); }
 
 }  // namespace sudrun::abi::bsd::fs

@@ -37,13 +37,6 @@ struct GuestTimeval {
 };
 static_assert(sizeof(GuestTimeval) == 16);
 
-/// `struct timespec` (sys/_timespec.h); the layout is Linux's.
-struct GuestTimespec {
-  std::int64_t seconds;
-  std::int64_t nanoseconds;
-};
-static_assert(sizeof(GuestTimespec) == sizeof(timespec));
-
 inline constexpr std::int32_t kInfiniteTimeout = -1;  // INFTIM
 inline constexpr std::size_t kChunk = 64;
 /// Larger requests cannot be right: no process has as many descriptors.
@@ -98,12 +91,10 @@ bool valid(std::int64_t seconds, std::int64_t fraction, std::int64_t limit) noex
 }
 
 /// 0, or the native errno.
-int read_timespec(Host& host, GuestAddr from, Wait& wait) noexcept {
-  if (is_null(from)) return 0;
-  GuestTimespec guest;
-  if (!host.get(from, guest)) return EFAULT;
-  if (!valid(guest.seconds, guest.nanoseconds, 1'000'000'000)) return EINVAL;
-  wait.time = {guest.seconds, guest.nanoseconds};
+int read_timespec(Call& call, unsigned index, Wait& wait) noexcept {
+  if (is_null(call.addr(index))) return 0;
+  if (!get_timespec(call, index, wait.time)) return EFAULT;
+  if (!valid(wait.time.tv_sec, wait.time.tv_nsec, 1'000'000'000)) return EINVAL;
   wait.has_time = true;
   return 0;
 }
@@ -182,7 +173,7 @@ Result poll(Call& call) noexcept {
 
 Result ppoll(Call& call) noexcept {
   Wait wait;
-  if (const int error = read_timespec(call.host, call.addr(2), wait)) return Result::fail(error);
+  if (const int error = read_timespec(call, 2, wait)) return Result::fail(error);
   if (const int error = read_mask(call, call.addr(3), wait)) return Result::fail(error);
   return wait_poll(call, call.addr(0), call.u32(1), wait);
 }
@@ -221,12 +212,12 @@ Result select(Call& call) noexcept {
 
 Result pselect(Call& call) noexcept {
   Wait wait;
-  if (const int error = read_timespec(call.host, call.addr(4), wait)) return Result::fail(error);
+  if (const int error = read_timespec(call, 4, wait)) return Result::fail(error);
   if (const int error = read_mask(call, call.addr(5), wait)) return Result::fail(error);
   return wait_select(call, wait);
 }
 
-Result freebsd10_pipe(Call& call) noexcept {
+Result pipe_two_results(Call& call) noexcept {
   std::array<int, 2> ends{};
   const NativeResult made = call.host.call(SYS_pipe2, host_word(ends.data()), 0);
   if (is_error(made)) return Result::of(made);
@@ -234,7 +225,7 @@ Result freebsd10_pipe(Call& call) noexcept {
 }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"freebsd10_pipe", freebsd10_pipe},
+    HandlerEntry{"pipe_two_results", pipe_two_results},
     HandlerEntry{"poll", poll},
     HandlerEntry{"ppoll", ppoll},
     HandlerEntry{"pselect", pselect},

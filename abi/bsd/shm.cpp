@@ -62,7 +62,7 @@ Result open_object(Call& call, GuestAddr name, unsigned flags, unsigned mode, un
 
 }  // namespace
 
-Result do_freebsd12_shm_open(Call& call) noexcept {
+Result do_old_shm_open(Call& call) noexcept {
   return open_object(call, call.addr(0), open_flags(call, 1) | kOpenCloexec, call.u32(2), 0);
 }
 

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "abi/handler.hpp"
+
 namespace sudrun::abi::bsd {
 
 struct GuestSigevent {
@@ -27,5 +29,8 @@ static_assert(sizeof(GuestSigeventOld) == 16);
 
 // SIGEV_*; SIGEV_THREAD is libc's own.
 inline constexpr std::int32_t kNotifyNone = 0, kNotifySignal = 1, kNotifyKevent = 3, kNotifyThreadId = 4;
+
+/// timer_create(2), whose second argument has been read; null: it is null.
+Result create_timer(Call& call, const GuestSigevent* event) noexcept;  // time.cpp
 
 }  // namespace sudrun::abi::bsd

@@ -14,6 +14,7 @@
 #include "abi/bsd/signal_calls.hpp"
 #include "abi/bsd/signals_layout.hpp"
 #include "abi/bsd/sigset.hpp"
+#include "abi/bsd/timeval.hpp"
 #include "abi/siginfo.hpp"
 
 namespace sudrun::abi::bsd {
@@ -150,7 +151,7 @@ Result sigwaitinfo(Call& call) noexcept {
 Result sigtimedwait(Call& call) noexcept {
   timespec timeout{};
   if (is_null(call.addr(2))) return sigwaitinfo(call);
-  if (!call.host.get(call.addr(2), timeout)) return Result::fail(EFAULT);
+  if (!get_timespec(call, 2, timeout)) return Result::fail(EFAULT);
   Timeout kind = Timeout::valid;
   if (timeout.tv_nsec < 0 || timeout.tv_nsec >= 1'000'000'000) kind = Timeout::invalid;
   if (kind == Timeout::invalid || timeout.tv_sec < 0) timeout = {};

@@ -112,10 +112,10 @@ Result do_mkfifoat(Call& call) noexcept {
 Result do_mknodat(Call& call) noexcept {
   return make_node(call, call.i32(0), call.addr(1), call.u32(2) & 0xffff, call.word(3));
 }
-Result do_freebsd11_mknod(Call& call) noexcept {
+Result do_old_mknod(Call& call) noexcept {
   return make_node(call, kCwd, call.addr(0), call.u32(1) & 0xffff, call.u32(2));
 }
-Result do_freebsd11_mknodat(Call& call) noexcept {
+Result do_old_mknodat(Call& call) noexcept {
   return make_node(call, call.i32(0), call.addr(1), call.u32(2) & 0xffff, call.u32(3));
 }
 
@@ -129,12 +129,12 @@ constexpr HandlerEntry kHandlers[] = {
     {"statfs", do_statfs},
     {"fstatfs", do_fstatfs},
     {"getfsstat", do_getfsstat},
-    {"freebsd11_statfs", do_freebsd11_statfs},
-    {"freebsd11_fstatfs", do_freebsd11_fstatfs},
-    {"freebsd11_getfsstat", do_freebsd11_getfsstat},
-    {"freebsd4_statfs", do_freebsd4_statfs},
-    {"freebsd4_fstatfs", do_freebsd4_fstatfs},
-    {"freebsd4_getfsstat", do_freebsd4_getfsstat},
+    {"statfs_2003", do_statfs_2003},
+    {"fstatfs_2003", do_fstatfs_2003},
+    {"getfsstat_2003", do_getfsstat_2003},
+    {"ostatfs", do_ostatfs},
+    {"ofstatfs", do_ofstatfs},
+    {"ogetfsstat", do_ogetfsstat},
     {"__getcwd", do_getcwd},
     {"__realpathat", do_realpathat},
     {"pathconf", do_pathconf},
@@ -152,8 +152,8 @@ constexpr HandlerEntry kHandlers[] = {
     {"mkfifo", do_mkfifo},
     {"mkfifoat", do_mkfifoat},
     {"mknodat", do_mknodat},
-    {"freebsd11_mknod", do_freebsd11_mknod},
-    {"freebsd11_mknodat", do_freebsd11_mknodat},
+    {"old_mknod", do_old_mknod},
+    {"old_mknodat", do_old_mknodat},
 };
 
 }  // namespace

@@ -265,10 +265,10 @@ inline Statfs to_guest_statfs(const struct statfs& native, std::uint64_t flags) 
   return guest;
 }
 
-inline Freebsd11Statfs to_freebsd11_statfs(const Statfs& statfs) noexcept {
-  Freebsd11Statfs old{};
+inline Statfs2003 to_statfs_2003(const Statfs& statfs) noexcept {
+  Statfs2003 old{};
   std::memcpy(&old, &statfs, offsetof(Statfs, f_mntfromname));  // the same up to the longer names
-  old.f_version = kFreebsd11StatfsVersion;
+  old.f_version = kStatfs2003Version;
   copy_text(old.f_mntfromname, statfs.f_mntfromname);
   copy_text(old.f_mntonname, statfs.f_mntonname);
   return old;

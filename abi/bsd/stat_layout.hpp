@@ -49,7 +49,7 @@ struct BasicStatfs {
   char f_mntonname[NameLength];
 };
 using Statfs = BasicStatfs<1024>;
-using Freebsd11Statfs = BasicStatfs<88>;
+using Statfs2003 = BasicStatfs<88>;
 /// struct ostatfs, of FreeBSD 4
 struct OldStatfs {
   std::int64_t f_spare2;
@@ -79,11 +79,11 @@ struct OldStatfs {
 static_assert(sizeof(OldStatfs) == 304 && offsetof(OldStatfs, f_syncwrites) == 88);
 static_assert(offsetof(OldStatfs, f_mntonname) == 120 && offsetof(OldStatfs, f_mntfromname) == 210);
 
-static_assert(sizeof(Statfs) == 2344 && sizeof(Freebsd11Statfs) == 472);
+static_assert(sizeof(Statfs) == 2344 && sizeof(Statfs2003) == 472);
 static_assert(offsetof(Statfs, f_namemax) == 184 && offsetof(Statfs, f_fstypename) == 280);
 static_assert(offsetof(Statfs, f_mntfromname) == 296 && offsetof(Statfs, f_mntonname) == 1320);
 inline constexpr std::uint32_t kStatfsVersion = 0x2014'0518;
-inline constexpr std::uint32_t kFreebsd11StatfsVersion = 0x2003'0518;
+inline constexpr std::uint32_t kStatfs2003Version = 0x2003'0518;
 inline constexpr std::uint64_t kMountLocal = 0x1000;
 inline constexpr std::uint64_t kMountRootfs = 0x4000;
 inline constexpr int kMountWait = 1;

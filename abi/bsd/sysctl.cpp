@@ -108,7 +108,7 @@ int run_sysctl(Host& host, const SysctlTree& tree, const Release& release, const
     if (!args.empty() && node->type != CtlType::node) return ENOTDIR;
     if (node->provider == nullptr) return EISDIR;
     if (!is_null(request.new_value)) return EPERM;  // nothing here is an ordinary process's to change
-    SysctlQuery query{host, release, *node, args, out};
+    SysctlQuery query{host, release, tree, *node, args, out};
     error = node->provider(query);
   }
   length = out.written();

@@ -1,7 +1,6 @@
 // Structures that sysctl(3) hands out.
 //
-// Facts: FreeBSD 15.0 sys/sys/user.h (kinfo_proc), sys/sys/exec.h (ps_strings), sys/net/if.h,
-// sys/net/route.h, sys/net/if_dl.h, sys/netinet/in.h, sys/netinet6/in6.h.
+// Facts: FreeBSD 15.0 sys/sys/user.h (kinfo_proc), sys/sys/exec.h (ps_strings).
 #pragma once
 
 #include <cstddef>
@@ -16,7 +15,7 @@ struct KinfoProc {  // struct kinfo_proc; addresses within the kernel are left z
   std::int32_t pid, ppid, pgid, tpgid, sid, tsid;
   std::int16_t jobc;
   std::int16_t spare_short1;
-  std::uint32_t tdev_freebsd11;
+  std::uint32_t tdev_old;
   std::uint32_t siglist[4], sigmask[4], sigignore[4], sigcatch[4];
   std::uint32_t uid, ruid, svuid, rgid, svgid;
   std::int16_t ngroups;
@@ -69,7 +68,7 @@ struct KinfoFile {  // struct kinfo_file; addresses within the kernel and rights
     std::int32_t vnode_type, spare[3];
     std::uint64_t spare64[30];
     std::uint64_t fsid, rdev, fileid, size;
-    std::uint32_t fsid_freebsd11, rdev_freebsd11;
+    std::uint32_t fsid_old, rdev_old;
     std::uint16_t mode, pad0;
     std::uint32_t pad1;
   };
@@ -95,10 +94,10 @@ static_assert(sizeof(KinfoFile) == 1392 && offsetof(KinfoFile, file) == 32 &&
 struct KinfoVmentry {  // struct kinfo_vmentry
   std::int32_t structsize, type;
   std::uint64_t start, end, offset, vn_fileid;
-  std::uint32_t vn_fsid_freebsd11;
+  std::uint32_t vn_fsid_old;
   std::int32_t flags, resident, private_resident, protection, ref_count, shadow_count, vn_type;
   std::uint64_t vn_size;
-  std::uint32_t vn_rdev_freebsd11;
+  std::uint32_t vn_rdev_old;
   std::uint16_t vn_mode, status;
   std::uint64_t vn_fsid, vn_rdev;
   std::int32_t spare[8];
@@ -116,158 +115,5 @@ struct PsStrings {  // struct ps_strings
   std::uint32_t pad1;
 };
 static_assert(sizeof(PsStrings) == 32);
-
-// --- routing messages -----------------------------------------------------------------------------------
-
-struct IfData {  // struct if_data
-  std::uint8_t type, physical, addrlen, hdrlen, link_state, vhid;
-  std::uint16_t datalen;
-  std::uint32_t mtu, metric;
-  std::uint64_t baudrate;
-  std::uint64_t ipackets, ierrors, opackets, oerrors, collisions, ibytes, obytes, imcasts, omcasts, iqdrops,
-      oqdrops, noproto;
-  std::uint64_t hwassist;
-  std::int64_t epoch;
-  std::int64_t lastchange[2];
-};
-static_assert(sizeof(IfData) == 152);
-
-struct IfMsghdr {  // struct if_msghdr
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::int32_t addrs, flags;
-  std::uint16_t index, spare;
-  IfData data;
-};
-static_assert(sizeof(IfMsghdr) == 168);
-
-struct IfMsghdrl {  // struct if_msghdrl
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::int32_t addrs, flags;
-  std::uint16_t index, spare1, header_length, data_offset;
-  std::int32_t spare2;
-  IfData data;
-};
-static_assert(sizeof(IfMsghdrl) == 176 && offsetof(IfMsghdrl, data) == 24);
-
-struct IfaMsghdr {  // struct ifa_msghdr
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::int32_t addrs, flags;
-  std::uint16_t index, spare;
-  std::int32_t metric;
-};
-static_assert(sizeof(IfaMsghdr) == 20);
-
-struct IfaMsghdrl {  // struct ifa_msghdrl
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::int32_t addrs, flags;
-  std::uint16_t index, spare1, header_length, data_offset;
-  std::int32_t metric;
-  IfData data;
-};
-static_assert(sizeof(IfaMsghdrl) == 176 && offsetof(IfaMsghdrl, data) == 24);
-
-struct IfmaMsghdr {  // struct ifma_msghdr
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::int32_t addrs, flags;
-  std::uint16_t index, spare;
-};
-static_assert(sizeof(IfmaMsghdr) == 16);
-
-// NetBSD's (NetBSD 10.1 sys/net/{if,route}.h, sys/compat/net/{if,route_70}.h).
-struct NetBsdIfData {  // struct if_data
-  std::uint8_t type, addrlen, hdrlen, pad;
-  std::int32_t link_state;
-  std::uint64_t mtu, metric, baudrate;
-  std::uint64_t ipackets, ierrors, opackets, oerrors, collisions, ibytes, obytes, imcasts, omcasts, iqdrops,
-      noproto;
-  std::int64_t lastchange[2];
-};
-static_assert(sizeof(NetBsdIfData) == 136);
-
-struct NetBsdIfMsghdr {  // struct if_msghdr
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::int32_t addrs, flags;
-  std::uint16_t index, pad;
-  NetBsdIfData data;
-};
-static_assert(sizeof(NetBsdIfMsghdr) == 152);
-
-struct NetBsdIfaMsghdr70 {  // struct ifa_msghdr70, of NetBSD 7 and before
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::int32_t addrs, flags, metric;
-  std::uint16_t index, pad0;
-  std::uint32_t pad1;
-};
-static_assert(sizeof(NetBsdIfaMsghdr70) == 24);
-
-struct NetBsdIfaMsghdr {  // struct ifa_msghdr
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::uint16_t index, pad0;
-  std::int32_t flags, addrs;
-  std::int32_t pid, address_flags, metric;
-  std::uint32_t pad1;
-};
-static_assert(sizeof(NetBsdIfaMsghdr) == 32 && offsetof(NetBsdIfaMsghdr, metric) == 24);
-
-struct NetBsdRtMsghdr {  // struct rt_msghdr
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::uint16_t index, pad0;
-  std::int32_t flags, addrs, pid, seq, error, use, inits, pad1;
-  std::uint64_t metrics[10];
-};
-static_assert(sizeof(NetBsdRtMsghdr) == 120 && offsetof(NetBsdRtMsghdr, metrics) == 40);
-
-struct RtMsghdr {  // struct rt_msghdr
-  std::uint16_t length;
-  std::uint8_t version, type;
-  std::uint16_t index, spare;
-  std::int32_t flags, addrs, pid, seq, error, fmask;
-  std::uint64_t inits;
-  std::uint64_t metrics[14];  // locks, mtu, hopcount…
-};
-static_assert(sizeof(RtMsghdr) == 152);
-
-inline constexpr std::uint8_t kRtVersion = 5;
-inline constexpr std::uint8_t kRtmGet = 4, kRtmNewAddr = 0xc, kRtmIfInfo = 0xe, kRtmNewMaddr = 0xf;
-inline constexpr std::int32_t kRtaDst = 1, kRtaGateway = 2, kRtaNetmask = 4, kRtaIfp = 0x10, kRtaIfa = 0x20,
-                              kRtaBrd = 0x80;
-inline constexpr std::int32_t kRtfUp = 1, kRtfGateway = 2, kRtfHost = 4, kRtfStatic = 0x800;
-inline constexpr int kNetRtDump = 1, kNetRtFlags = 2, kNetRtIfList = 3, kNetRtIfmaList = 4, kNetRtIfListl = 5;
-inline constexpr std::uint8_t kAfInet = 2, kAfLink = 18, kAfInet6 = 28;
-inline constexpr std::uint8_t kIftOther = 1, kIftEther = 6, kIftLoop = 0x18, kIftTunnel = 0x83;
-
-struct GuestSockaddrIn {  // struct sockaddr_in
-  std::uint8_t length, family;
-  std::uint16_t port;
-  std::uint8_t address[4];
-  std::uint8_t zero[8];
-};
-static_assert(sizeof(GuestSockaddrIn) == 16);
-
-struct GuestSockaddrIn6 {  // struct sockaddr_in6
-  std::uint8_t length, family;
-  std::uint16_t port;
-  std::uint32_t flowinfo;
-  std::uint8_t address[16];
-  std::uint32_t scope_id;
-};
-static_assert(sizeof(GuestSockaddrIn6) == 28);
-
-struct GuestSockaddrDl {  // struct sockaddr_dl, with its data padded as the kernel's are
-  std::uint8_t length, family;
-  std::uint16_t index;
-  std::uint8_t type, name_length, address_length, selector_length;
-  char data[48];
-};
-static_assert(sizeof(GuestSockaddrDl) == 56);
 
 }  // namespace sudrun::abi::bsd

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "abi/bsd/sysctl_proc.hpp"
+#include "abi/bsd/sysctl_values.hpp"
 
 namespace sudrun::abi::bsd {
 
@@ -105,7 +107,8 @@ int put_process(SysctlQuery& q, int pid, int tid) noexcept {
     name = program.substr(program.rfind('/') + 1);
   }
   copy_name(name, info.comm);
-  copy_name("FreeBSD ELF64", info.emul);
+  copy_name(sysctl_values::os_name(q), info.emul);
+  copy_name(" ELF64", std::span(info.emul).subspan(std::strlen(info.emul)));
   copy_name("default", info.loginclass);
 
   info.pid = pid;
@@ -115,7 +118,7 @@ int put_process(SysctlQuery& q, int pid, int tid) noexcept {
   info.sid = info.tsid = static_cast<std::int32_t>(fields.field[6]);
   info.tdev =
       fields.field[7] != 0 ? static_cast<std::uint64_t>(fields.field[7]) : ~std::uint64_t{0};  // NODEV
-  info.tdev_freebsd11 = static_cast<std::uint32_t>(info.tdev);
+  info.tdev_old = static_cast<std::uint32_t>(info.tdev);
   info.tpgid = static_cast<std::int32_t>(fields.field[8]);
   info.stat = guest_state(fields.state);
   info.nice = static_cast<std::int8_t>(fields.field[19]);

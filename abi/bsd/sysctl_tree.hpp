@@ -62,10 +62,12 @@ class SysctlOutput {
 };
 
 struct SysctlNode;
+class SysctlTree;
 
 struct SysctlQuery {
   Host& host;
   Release release;
+  const SysctlTree& tree;
   const SysctlNode& node;
   std::span<const int> args;  ///< what follows the node's own numbers
   SysctlOutput& out;
@@ -116,8 +118,7 @@ class SysctlTree {
 };
 
 // Areas with a file of their own.
-int sysctl_dragonfly_route(SysctlQuery& query) noexcept;  // sysctl_route.cpp
-int sysctl_proc_pathname(SysctlQuery& query) noexcept;    // sysctl_proc.cpp
+int sysctl_proc_pathname(SysctlQuery& query) noexcept;  // sysctl_proc.cpp
 int sysctl_proc_args(SysctlQuery& query) noexcept;
 int sysctl_proc_info(SysctlQuery& query) noexcept;
 int sysctl_proc_all(SysctlQuery& query) noexcept;
@@ -133,8 +134,6 @@ int sysctl_proc_cwd(SysctlQuery& query) noexcept;
 int sysctl_proc_filedesc(SysctlQuery& query) noexcept;
 int sysctl_proc_nfds(SysctlQuery& query) noexcept;
 int sysctl_proc_vmmap(SysctlQuery& query) noexcept;
-int sysctl_route(SysctlQuery& query) noexcept;  // sysctl_route.cpp
-int sysctl_netbsd_route(SysctlQuery& query) noexcept;
 
 /// One call: what __sysctl(2) does once its arguments have been fetched. `room` is what the guest's oldlenp
 /// says; `length` becomes what it is to say afterwards.

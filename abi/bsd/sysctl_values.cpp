@@ -63,6 +63,11 @@ void add_release(ReleaseText& to, std::string_view release) noexcept {
 
 }  // namespace
 
+std::string_view os_name(const SysctlQuery& q) noexcept {
+  const SysctlNode* const node = q.tree.find("kern.ostype");
+  return node != nullptr ? std::string_view(node->text) : std::string_view();
+}
+
 int os_release(SysctlQuery& q) noexcept {
   ReleaseText text;
   add_release(text, q.release.name);
@@ -71,7 +76,8 @@ int os_release(SysctlQuery& q) noexcept {
 
 int os_version(SysctlQuery& q) noexcept {
   ReleaseText text;
-  text.add("FreeBSD ");
+  text.add(os_name(q));
+  text.add(" ");
   add_release(text, q.release.name);
   text.add(" GENERIC\n");
   return q.out.append(text.view());

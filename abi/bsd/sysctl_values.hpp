@@ -10,6 +10,9 @@ int number64(SysctlQuery& query) noexcept;
 int constant_text(SysctlQuery& query) noexcept;
 int file_number(SysctlQuery& query) noexcept;  // 32 or 64 bits, by the node's type
 
+/// What the system calls itself: its kern.ostype.
+std::string_view os_name(const SysctlQuery& query) noexcept;
+
 int os_release(SysctlQuery& query) noexcept;
 int os_version(SysctlQuery& query) noexcept;
 int os_release_date(SysctlQuery& query) noexcept;

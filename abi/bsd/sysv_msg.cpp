@@ -80,7 +80,7 @@ Result control(Call& call) noexcept {
 }
 
 Result msgctl_call(Call& call) noexcept { return control<MsqidDs>(call); }
-Result freebsd7_msgctl(Call& call) noexcept { return control<MsqidDsOld>(call); }
+Result old_msgctl(Call& call) noexcept { return control<MsqidDsOld>(call); }
 
 Result msgget_call(Call& call) noexcept {
   const int key = call.i32(0);
@@ -123,18 +123,15 @@ Result msgrcv_call(Call& call) noexcept {
 }
 
 Result msgsys(Call& call) noexcept {
-  constexpr std::array<Handler, 4> calls{freebsd7_msgctl, msgget_call, msgsnd_call, msgrcv_call};
+  constexpr std::array<Handler, 4> calls{old_msgctl, msgget_call, msgsnd_call, msgrcv_call};
   const unsigned which = call.u32(0);
   return which < calls.size() ? pass_on(call, calls[which]) : Result::fail(EINVAL);
 }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"freebsd7_msgctl", freebsd7_msgctl},
-    HandlerEntry{"msgctl", msgctl_call},
-    HandlerEntry{"msgget", msgget_call},
-    HandlerEntry{"msgrcv", msgrcv_call},
-    HandlerEntry{"msgsnd", msgsnd_call},
-    HandlerEntry{"msgsys", msgsys},
+    HandlerEntry{"old_msgctl", old_msgctl}, HandlerEntry{"msgctl", msgctl_call},
+    HandlerEntry{"msgget", msgget_call},    HandlerEntry{"msgrcv", msgrcv_call},
+    HandlerEntry{"msgsnd", msgsnd_call},    HandlerEntry{"msgsys", msgsys},
 };
 
 }  // namespace

@@ -119,7 +119,7 @@ Result control(Call& call) noexcept {
 }
 
 Result semctl_call(Call& call) noexcept { return control<SemidDs>(call); }
-Result freebsd7_semctl(Call& call) noexcept { return control<SemidDsOld>(call); }
+Result old_semctl(Call& call) noexcept { return control<SemidDsOld>(call); }
 
 Result semget_call(Call& call) noexcept {
   const int key = call.i32(0), nsems = call.i32(1);
@@ -148,13 +148,13 @@ Result semop_call(Call& call) noexcept {
 
 /// One call in front of three, by number.
 Result semsys(Call& call) noexcept {
-  constexpr std::array<Handler, 3> calls{freebsd7_semctl, semget_call, semop_call};
+  constexpr std::array<Handler, 3> calls{old_semctl, semget_call, semop_call};
   const unsigned which = call.u32(0);
   return which < calls.size() ? pass_on(call, calls[which]) : Result::fail(EINVAL);
 }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"__semctl", semctl_call}, HandlerEntry{"freebsd7___semctl", freebsd7_semctl},
+    HandlerEntry{"__semctl", semctl_call}, HandlerEntry{"old_semctl", old_semctl},
     HandlerEntry{"semget", semget_call},   HandlerEntry{"semop", semop_call},
     HandlerEntry{"semsys", semsys},
 };

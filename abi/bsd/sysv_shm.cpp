@@ -121,13 +121,11 @@ Result control(Call& call) noexcept {
 }
 
 Result shmctl_call(Call& call) noexcept { return control<ShmidDs>(call); }
-Result freebsd7_shmctl(Call& call) noexcept { return control<ShmidDsOld>(call); }
+Result old_shmctl(Call& call) noexcept { return control<ShmidDsOld>(call); }
 
 constexpr std::array kHandlers{
-    HandlerEntry{"freebsd7_shmctl", freebsd7_shmctl},
-    HandlerEntry{"shmat", shmat_call},
-    HandlerEntry{"shmctl", shmctl_call},
-    HandlerEntry{"shmdt", shmdt_call},
+    HandlerEntry{"old_shmctl", old_shmctl}, HandlerEntry{"shmat", shmat_call},
+    HandlerEntry{"shmctl", shmctl_call},    HandlerEntry{"shmdt", shmdt_call},
     HandlerEntry{"shmget", shmget_call},
 };
 

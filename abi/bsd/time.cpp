@@ -46,12 +46,12 @@ std::optional<int> waiting_clock(Call& call, unsigned guest) noexcept {
   }
 }
 
-/// Sleeps; on interruption the remaining time is stored, unless `remaining` is null or the time is absolute.
-/// Linux writes what is left over the time itself, which is ours: an interruption before it sleeps leaves
-/// all.
-int sleep_for(Call& call, int clock, int flags, GuestAddr wanted, GuestAddr remaining) noexcept {
+/// Sleeps for what argument `wanted` says; on interruption the remaining time is stored, unless `remaining`
+/// is null or the time is absolute. Linux writes what is left over the time itself, which is ours: an
+/// interruption before it sleeps leaves all.
+int sleep_for(Call& call, int clock, int flags, unsigned wanted, GuestAddr remaining) noexcept {
   timespec time{};
-  if (!call.host.get(wanted, time)) return EFAULT;
+  if (!get_timespec(call, wanted, time)) return EFAULT;
   if (time.tv_nsec < 0 || time.tv_nsec >= 1'000'000'000) return EINVAL;
   if (time.tv_sec < 0) return 0;
   const Word at = reinterpret_cast<Word>(&time);
@@ -64,7 +64,7 @@ int sleep_for(Call& call, int clock, int flags, GuestAddr wanted, GuestAddr rema
 }
 
 Result nanosleep(Call& call) noexcept {
-  const int error = sleep_for(call, CLOCK_MONOTONIC, 0, call.addr(0), call.addr(1));
+  const int error = sleep_for(call, CLOCK_MONOTONIC, 0, 0, call.addr(1));
   return error != 0 ? Result::fail(error) : Result::ok();
 }
 
@@ -77,21 +77,20 @@ Result clock_nanosleep(Call& call) noexcept {
   if (clock && (*clock == CLOCK_PROCESS_CPUTIME_ID || *clock == CLOCK_THREAD_CPUTIME_ID))
     error = *clock == CLOCK_PROCESS_CPUTIME_ID ? ENOTSUP : EINVAL;
   else if (clock && (flags & ~TIMER_ABSTIME) == 0)
-    error = sleep_for(call, *clock, flags, call.addr(2), call.addr(3));
+    error = sleep_for(call, *clock, flags, 2, call.addr(3));
   return Result::ok(static_cast<Word>(error == 0 ? 0 : call.table.errno_to_guest(error)));
 }
 
-Result ktimer_create(Call& call) noexcept {
-  const bool has_event = !is_null(call.addr(1));
-  GuestSigevent guest{};
-  if (has_event && !call.host.get(call.addr(1), guest)) return Result::fail(EFAULT);
+}  // namespace
+
+Result create_timer(Call& call, const GuestSigevent* guest) noexcept {
   const auto clock = self(call).vocabulary().clock_id.to_native(call.u32(0));
   if (!clock || (*clock != CLOCK_REALTIME && *clock != CLOCK_MONOTONIC)) return Result::fail(EINVAL);
   NativeSigevent event;
-  if (has_event) {
-    event.value = guest.value;
-    event.thread_id = self(call).native_tid(guest.thread_id);
-    switch (guest.notify) {
+  if (guest != nullptr) {
+    event.value = guest->value;
+    event.thread_id = self(call).native_tid(guest->thread_id);
+    switch (guest->notify) {
       case kNotifyNone:
         event.notify = kNativeNone;
         break;
@@ -105,18 +104,26 @@ Result ktimer_create(Call& call) noexcept {
         return Result::fail(EINVAL);  // SIGEV_THREAD is libc's, SIGEV_KEVENT not for timers
     }
     if (event.notify != kNativeNone) {
-      event.signal = call.table.signal_to_native(guest.signal);
+      event.signal = call.table.signal_to_native(guest->signal);
       if (event.signal == 0) return Result::fail(EINVAL);
     }
   }
   std::int32_t id = 0;
-  const Word event_at = !has_event ? 0 : reinterpret_cast<Word>(&event);
+  const Word event_at = guest == nullptr ? 0 : reinterpret_cast<Word>(&event);
   const NativeResult made =
       call.host.call(SYS_timer_create, static_cast<Word>(*clock), event_at, reinterpret_cast<Word>(&id));
   if (is_error(made)) return Result::of(made);
   if (call.host.put(call.addr(2), id)) return Result::ok();
   call.host.call(SYS_timer_delete, static_cast<Word>(id));
   return Result::fail(EFAULT);
+}
+
+namespace {
+
+Result ktimer_create(Call& call) noexcept {
+  if (is_null(call.addr(1))) return create_timer(call, nullptr);
+  GuestSigevent event{};
+  return call.host.get(call.addr(1), event) ? create_timer(call, &event) : Result::fail(EFAULT);
 }
 
 Result ktimer_delete(Call& call) noexcept {
@@ -127,6 +134,8 @@ Result ktimer_settime(Call& call) noexcept {
   const int flags = call.i32(1) & TIMER_ABSTIME;  // others mean nothing
   itimerspec value{}, old{};
   if (!call.host.get(call.addr(2), value)) return Result::fail(EFAULT);
+  value.it_value.tv_sec = seconds_of(call, 2, value.it_value.tv_sec);
+  value.it_interval.tv_sec = seconds_of(call, 2, value.it_interval.tv_sec);
   const NativeResult set =
       call.host.call(SYS_timer_settime, static_cast<Word>(call.i32(0)), static_cast<Word>(flags),
                      reinterpret_cast<Word>(&value), reinterpret_cast<Word>(&old));

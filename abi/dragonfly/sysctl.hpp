@@ -5,3 +5,9 @@
 #include "abi/bsd/sysctl_tree.hpp"
 #include "abi/bsd/sysctl_values.hpp"
 #include "abi/dragonfly/dragonfly.hpp"
+
+namespace sudrun::abi::dragonfly {
+
+int route_messages(SysctlQuery& query) noexcept;  // sysctl_route.cpp
+
+}  // namespace sudrun::abi::dragonfly

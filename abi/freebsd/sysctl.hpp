@@ -5,3 +5,9 @@
 #include "abi/bsd/sysctl_tree.hpp"
 #include "abi/bsd/sysctl_values.hpp"
 #include "abi/freebsd/freebsd.hpp"
+
+namespace sudrun::abi::freebsd {
+
+int route_messages(SysctlQuery& query) noexcept;  // sysctl_route.cpp
+
+}  // namespace sudrun::abi::freebsd

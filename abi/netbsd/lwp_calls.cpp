@@ -10,6 +10,7 @@
 
 #include "abi/bsd/signal_calls.hpp"
 #include "abi/bsd/thread_names.hpp"
+#include "abi/bsd/timeval.hpp"
 #include "abi/bsd/xstate.hpp"
 #include "abi/netbsd/frames.hpp"
 #include "abi/netbsd/netbsd.hpp"
@@ -185,10 +186,10 @@ Result lwp_park(Call& call) noexcept {
   return outcome(error);
 }
 
-// NetBSD 6's: until a time of day.
+// Until a time of day, as before NetBSD 7.
 Result lwp_park_60(Call& call) noexcept {
   ParkRequest request{CLOCK_REALTIME, true, !is_null(call.addr(0)), {}, call.i32(1)};
-  if (request.limited && !call.host.get(call.addr(0), request.time)) return Result::fail(EFAULT);
+  if (request.limited && !get_timespec(call, 0, request.time)) return Result::fail(EFAULT);
   return outcome(park(call, request));
 }
 

@@ -9,8 +9,8 @@
 namespace sudrun::abi::netbsd {
 namespace {
 
-// Auxiliary vector types: NetBSD 10.1, sys/sys/exec_elf.h. The order is that of elf_copyargs()
-// (sys/kern/exec_elf.c).
+// Auxiliary vector types: NetBSD 10.1, sys/sys/exec_elf.h. Order and values are those of elf_copyargs() and
+// exec_elf_makecmds() (sys/kern/exec_elf.c).
 enum Aux : unsigned {
   kPhdr = 3,
   kPhent = 4,
@@ -26,8 +26,6 @@ enum Aux : unsigned {
   kRgid = 2003,
   kExecName = 2014,
 };
-
-constexpr Word kStackEnd = 0x7f7f'ffff'f000;  // VM_MAXUSER_ADDRESS (sys/arch/amd64/include/vmparam.h)
 
 }  // namespace
 
@@ -47,14 +45,14 @@ StackImage NetBsd::stack_image(const ImageInfo& image, std::string_view program_
   add(kPhent, image.phent);
   add(kPhnum, image.phnum);
   add(kPagesz, 4096);
-  add(kBase, image.base);
+  add(kBase, image.interpreted ? image.base : 0);
   add(kFlags, 0);
   add(kEntry, image.entry);
   add(kEuid, geteuid());
   add(kRuid, getuid());
   add(kEgid, getegid());
   add(kRgid, getgid());
-  add(kStackBase, kStackEnd);
+  add(kStackBase, image.stack_top);  // exec_setup_stack() (sys/kern/exec_subr.c)
   const std::string path(program_path);
   const auto* bytes = reinterpret_cast<const std::byte*>(path.c_str());
   stack.aux.push_back({kExecName, 0, {bytes, bytes + path.size() + 1}});

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "abi/bsd/sigevent.hpp"
 #include "abi/bsd/signal_calls.hpp"
 #include "abi/netbsd/machine_layout.hpp"
 #include "abi/netbsd/netbsd.hpp"
@@ -65,7 +66,21 @@ Result sigqueueinfo(Call& call) noexcept {
                                    static_cast<Word>(signal), reinterpret_cast<Word>(&info)));
 }
 
+// Threads are no business of the kernel's (timer_create1(), sys/kern/kern_time.c).
+Result timer_create(Call& call) noexcept {
+  if (is_null(call.addr(1))) return create_timer(call, nullptr);
+  struct {
+    std::int32_t notify, signal;
+    std::uint64_t value;
+  } asked{};
+  if (!call.host.get(call.addr(1), asked)) return Result::fail(EFAULT);
+  if (asked.notify != kNotifyNone && asked.notify != kNotifySignal) return Result::fail(EINVAL);
+  const GuestSigevent event{.notify = asked.notify, .signal = asked.signal, .value = asked.value};
+  return create_timer(call, &event);
+}
+
 constexpr HandlerEntry kHandlers[] = {
+    {"timer_create", timer_create},
     {"sigaction_sigtramp", sigaction_sigtramp},
     {"sigqueueinfo", sigqueueinfo},
 };

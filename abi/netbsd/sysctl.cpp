@@ -70,7 +70,7 @@ GuestNode described(Call& call, const SysctlNode& node) noexcept {
   name.copy(shown.name, sizeof shown.name - 1);
   if (node.provider != nullptr && node.type != CtlType::node) {
     SysctlOutput size(call.host, {}, 0);
-    SysctlQuery query{call.host, shown_release(call), node, {}, size};
+    SysctlQuery query{call.host, shown_release(call), self(call).sysctl_tree(), node, {}, size};
     if (node.provider(query) == 0) shown.size = size.needed();
   }
   return shown;
@@ -103,13 +103,14 @@ int list_children(Call& call, std::span<const int> parent, SysctlOutput& out) no
 int look_up(Call& call, std::span<const int> name, SysctlOutput& out) noexcept {
   if (name.back() == kQuery) return list_children(call, name.first(name.size() - 1), out);
   if (name.back() < 0 && name.back() >= kFirstMeta) return EOPNOTSUPP;
-  const SysctlNode* const node = self(call).sysctl_tree().find(name);
+  const SysctlTree& tree = self(call).sysctl_tree();
+  const SysctlNode* const node = tree.find(name);
   if (node == nullptr) return ENOENT;
   const auto args = name.subspan(node->depth);
   if (!args.empty() && node->type != CtlType::node) return ENOTDIR;
   if (node->provider == nullptr) return args.empty() ? EINVAL : ENOENT;
   if (!is_null(call.addr(4))) return EPERM;  // nothing here is an ordinary process's to change
-  SysctlQuery query{call.host, shown_release(call), *node, args, out};
+  SysctlQuery query{call.host, shown_release(call), tree, *node, args, out};
   return node->provider(query);
 }
 

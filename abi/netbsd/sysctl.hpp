@@ -15,6 +15,7 @@ int random_word(SysctlQuery& query) noexcept;         // kern.urandom
 int memory_word(SysctlQuery& query) noexcept;  // hw.physmem, as far as an int goes; value: as memory_bytes
 int clock_info(SysctlQuery& query) noexcept;
 int boot_timespec(SysctlQuery& query) noexcept;
+int route_messages(SysctlQuery& query) noexcept;     // sysctl_route.cpp
 int process_arguments(SysctlQuery& query) noexcept;  // kern.proc_args.PID.*
 
 }  // namespace sudrun::abi::netbsd

@@ -395,7 +395,7 @@ TEST_CASE("statfs keeps sizes and shortens names for FreeBSD 11") {
   copy_text(statfs.f_mntonname, std::string(200, 'm'));
   copy_text(statfs.f_mntfromname, "/dev/sda1");
 
-  const Freebsd11Statfs old = to_freebsd11_statfs(statfs);
+  const Statfs2003 old = to_statfs_2003(statfs);
   CHECK(old.f_version == 0x20030518);
   CHECK(old.f_blocks == 1000);
   CHECK(std::string(old.f_fstypename) == "fusefs");

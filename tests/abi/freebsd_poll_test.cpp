@@ -182,7 +182,7 @@ TEST_CASE("select and pselect") {
 
 TEST_CASE("the old pipe call returns two descriptors") {
   World w;
-  const Result made = w.run("freebsd10_pipe", {});
+  const Result made = w.run("pipe_two_results", {});
   REQUIRE(made.is_ok());
   REQUIRE(made.has_value2());
   const int reader = static_cast<int>(made.value()), writer = static_cast<int>(made.value2());

@@ -16,10 +16,12 @@
 #include "abi/bsd/sysctl_layout.hpp"
 #include "abi/bsd/sysctl_tree.hpp"
 #include "abi/freebsd/freebsd.hpp"
+#include "abi/freebsd/route_layout.hpp"
 #include "tests/abi/real_host.hpp"
 
 using namespace sudrun::abi;
 using namespace sudrun::abi::bsd;
+using namespace sudrun::abi::freebsd;
 using sudrun::test::guest;
 using sudrun::test::GuestArena;
 using sudrun::test::RealHost;

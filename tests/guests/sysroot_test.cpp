@@ -12,15 +12,30 @@ namespace fs = std::filesystem;
 
 namespace {
 
+struct System {
+  std::string prefix;       ///< of its guests' names
+  std::string interpreter;  ///< its dynamic linker
+  std::string base;         ///< of its base system, what the advice names
+  std::string program(const std::string& name) const { return guest(prefix + name); }
+};
+const System kFreeBsd{"", "/libexec/ld-elf.so.1", "base.txz"};
+
+/// A test that asks for it is run for each.
+System any_system() {
+  return GENERATE(values<System>({kFreeBsd,
+                                  {"netbsd-", "/usr/libexec/ld.elf_so", "base.tar.xz"},
+                                  {"dragonfly-", "/usr/libexec/ld-elf.so.2", "ISO image"}}));
+}
+
 /// A host directory with a sysroot in it: `root`, and `host`, of which the sysroot has a copy of the name.
 class Trees {
  public:
-  Trees() {
-    for (const char* d : {"libexec", "lib", "usr/lib", "bin", "only/deep", "tmp"})
+  explicit Trees(const System& system = kFreeBsd) {
+    for (const char* d : {"libexec", "usr/libexec", "lib", "usr/lib", "bin", "only/deep", "tmp"})
       fs::create_directories(root / d);
-    fs::copy(guest("ld-elf.so.1"), root / "libexec/ld-elf.so.1");
-    fs::copy(guest("libtiny.so.1"), root / "lib/libtiny.so.1");
-    fs::copy(guest("dynamic"), root / "bin/dynamic");
+    fs::copy(system.program("dynamic-ld"), root.string() + system.interpreter);
+    fs::copy(system.program("libtiny.so.1"), root / "lib/libtiny.so.1");
+    fs::copy(system.program("dynamic"), root / "bin/dynamic");
     fs::copy(guest("paths"), root / "bin/paths");
     fs::create_symlink("/lib/libtiny.so.1", root / "usr/lib/libtiny.so");
     fs::create_symlink("../../../../../../lib/text", root / "only/deep/up");
@@ -68,17 +83,18 @@ void expect_refused(const Outcome& outcome, int status, std::string_view part) {
 }  // namespace
 
 TEST_CASE("a dynamic program runs with its interpreter and library from the sysroot", "[sysroot]") {
-  const Trees trees;
-  for (const char* program : {"dynamic", "dynamic-fixed"}) {
-    const Outcome outcome = run(trees.command({guest(program), "one", ""}));
+  const System system = any_system();
+  const Trees trees(system);
+  for (const char* name : {"dynamic", "dynamic-fixed"}) {
+    const Outcome outcome = run(trees.command({system.program(name), "one", ""}));
     INFO(outcome);
     CHECK(outcome.exited(0));
-    CHECK(outcome.out == "sum 42 3\n[one][]" + guest(program) + "\n");
+    CHECK(outcome.out == "sum 42 3\n[one][]" + system.program(name) + "\n");
   }
 }
 
 TEST_CASE("a program of the sysroot is named by its path in it", "[sysroot]") {
-  const Trees trees;
+  const Trees trees(any_system());
   const Outcome outcome = run(trees.command({"/bin/dynamic"}));
   INFO(outcome);
   CHECK(outcome.exited(0));
@@ -96,42 +112,45 @@ TEST_CASE("the sysroot may come from the environment", "[sysroot]") {
 }
 
 TEST_CASE("the interpreter can be run directly", "[sysroot]") {
-  const Trees trees;
-  const Outcome outcome = run(trees.command({"/libexec/ld-elf.so.1", "/bin/dynamic", "x"}));
+  const System system = any_system();
+  const Trees trees(system);
+  const Outcome outcome = run(trees.command({system.interpreter, "/bin/dynamic", "x"}));
   INFO(outcome);
   CHECK(outcome.exited(0));
-  CHECK(outcome.out == "sum 42 3\n[x]/libexec/ld-elf.so.1\n");
+  CHECK(outcome.out == "sum 42 3\n[x]" + system.interpreter + "\n");
 }
 
 TEST_CASE("without a sysroot a dynamic program is refused with advice", "[sysroot]") {
-  const Outcome outcome = run_sudrun({guest("dynamic")});
-  expect_refused(outcome, 126, "/libexec/ld-elf.so.1 is missing");
-  CHECK_THAT(outcome.err, Catch::Contains("--sysroot DIR") && Catch::Contains("base.txz"));
+  const System system = any_system();
+  const Outcome outcome = run_sudrun({system.program("dynamic")});
+  expect_refused(outcome, 126, system.interpreter + " is missing");
+  CHECK_THAT(outcome.err, Catch::Contains("--sysroot DIR") && Catch::Contains(system.base));
 }
 
 TEST_CASE("an interpreter that is missing or no good is 126", "[sysroot]") {
-  const Trees trees;
-  const fs::path ld = trees.root / "libexec/ld-elf.so.1";
+  const System system = any_system();
+  const Trees trees(system);
+  const fs::path ld = trees.in_root(system.interpreter);
   const std::string whole = read_file(ld);
   const auto refused = [&](std::string_view part) {
-    expect_refused(run(trees.command({guest("dynamic")})), 126, part);
+    expect_refused(run(trees.command({system.program("dynamic")})), 126, part);
   };
   fs::remove(ld);
   refused("is missing from the sysroot " + trees.root.string());
   write_file(ld, "no program", true);
-  refused("/libexec/ld-elf.so.1");
+  refused(system.interpreter);
   for (const std::size_t size : {0U, 20U, 64U, 200U, 1000U, 4096U}) {
     write_file(ld, whole.substr(0, size), true);
-    refused("/libexec/ld-elf.so.1");
+    refused(system.interpreter);
   }
-  write_file(ld, read_file(guest("dynamic")), true);
+  write_file(ld, read_file(system.program("dynamic")), true);
   refused("needs an interpreter itself");
   write_file(ld, whole, false);
   fs::permissions(ld, fs::perms(0644));
   refused("ermission");
   fs::remove(ld);
   fs::create_directory(ld);
-  refused("/libexec/ld-elf.so.1");
+  refused(system.interpreter);
 }
 
 TEST_CASE("a sysroot that is no directory is 125", "[sysroot]") {

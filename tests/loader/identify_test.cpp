@@ -136,11 +136,11 @@ TEST_CASE("an interpreter's name that does not fit is refused, an argument that 
   CHECK_FALSE(script(fits + "a\nrest of the file"));
   CHECK_FALSE(script(fits + "aaaa"));
   CHECK_FALSE(script("#!" + std::string(300, ' ') + "/bin/sh\n"));
-  CHECK(script("#!" + std::string(300, ' ') + "/bin/sh\n", kFreeBsdScriptLimit)->interpreter == "/bin/sh");
+  CHECK(script("#!" + std::string(300, ' ') + "/bin/sh\n", kForeignScriptLimit)->interpreter == "/bin/sh");
   const auto cut = script("#!/bin/sh " + std::string(400, 'x') + "\n");
   REQUIRE(cut);
   CHECK(cut->argument->size() == 245);
-  CHECK(script("#!/bin/sh " + std::string(400, 'x') + "\n", kFreeBsdScriptLimit)->argument->size() == 400);
+  CHECK(script("#!/bin/sh " + std::string(400, 'x') + "\n", kForeignScriptLimit)->argument->size() == 400);
 }
 
 TEST_CASE("a file given to exec is foreign, native, a script, not executable or unknown") {

@@ -86,6 +86,7 @@ std::string url_in(const std::string& text) {
 
 TEST_CASE("esbuild says its version") {
   const std::string system = any_system();
+  INFO(system);
   const Outcome outcome = run(esbuild(system, {"--version"}));
   INFO(outcome);
   CHECK(outcome.exited(0));
@@ -102,6 +103,7 @@ TEST_CASE("esbuild bundles three as the native esbuild does, 10 times of 10 on b
 
 TEST_CASE("esbuild transforms standard input") {
   const std::string system = any_system();
+  INFO(system);
   Command command = esbuild(system, {"--loader=ts", "--minify"});
   command.input = "enum Colour { Red, Green }\nexport const pick = (c: Colour): string => Colour[c];\n";
   Command native = command;
@@ -121,6 +123,7 @@ TEST_CASE("esbuild transforms standard input") {
 
 TEST_CASE("esbuild reports errors on a terminal") {
   const std::string system = any_system();
+  INFO(system);
   const TemporaryDirectory dir;
   write_file(dir / "bad.js", "let broken = ;\n");
   Command command = esbuild(system, {"bad.js"}, dir.path());
@@ -133,6 +136,7 @@ TEST_CASE("esbuild reports errors on a terminal") {
 
 TEST_CASE("esbuild --watch builds again when a file changes") {
   const std::string system = any_system();
+  INFO(system);
   const TemporaryDirectory dir;
   write_file(dir / "in.js", "import './part.js'\n");
   write_file(dir / "part.js", "console.log('text 0')\n");
@@ -155,6 +159,7 @@ TEST_CASE("esbuild --watch builds again when a file changes") {
 
 TEST_CASE("esbuild --serve answers hundreds of requests at once") {
   const std::string system = any_system();
+  INFO(system);
   const int ending = GENERATE(SIGTERM, SIGINT);
   const TemporaryDirectory dir;
   write_three_project(dir);
@@ -186,6 +191,7 @@ TEST_CASE("esbuild --serve answers hundreds of requests at once") {
 
 TEST_CASE("esbuild's Node library works through sudrun") {
   const std::string system = any_system();
+  INFO(system);
   const TemporaryDirectory dir;
   write_wrapper(dir / "esbuild", file_for(system));
   fs::create_directory(dir / "project");

@@ -1,6 +1,5 @@
 // What the guests of all systems do alike: text, checks, cases and the start. Included by each system's guest.c behind
 // its guest.h.
-extern unsigned long* guest_arguments;
 extern const struct test_case __start_cases[] __attribute__((weak, visibility("hidden")));
 extern const struct test_case __stop_cases[] __attribute__((weak, visibility("hidden")));
 
@@ -79,6 +78,18 @@ long parse(const char* s) {
 }
 void quit(int status) {
   for (;;) sys(SYS_exit, status);
+}
+
+void send(int signal) { CHECK_EQ(sys(SYS_kill, sys(SYS_getpid), signal), 0); }
+void* map(size_t size) {
+  const long at = MMAP(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+  CHECK(at > 0);
+  return (void*)at;
+}
+struct thread* thread_self(void) {
+  struct thread* t;
+  __asm__ volatile("movq %%fs:0, %0" : "=r"(t));
+  return t;
 }
 
 // A failure is one write, so that those of several processes do not mix.

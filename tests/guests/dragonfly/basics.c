@@ -1,7 +1,7 @@
 // What a DragonFly program finds when it starts, and how its calls behave at the edges.
 #include "guest.h"
 
-extern unsigned long *guest_arguments, guest_stack, *guest_ps_strings;
+extern unsigned long guest_stack, *guest_ps_strings;
 
 CASE(start) {
   CHECK_EQ((unsigned long)guest_arguments, guest_stack);

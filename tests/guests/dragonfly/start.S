@@ -12,6 +12,16 @@ _start:
         hlt
         .size   _start, . - _start
 
+// void enter_program(unsigned long* arguments, unsigned long entry)
+        .globl  enter_program
+        .type   enter_program, @function
+enter_program:
+        movq    %rdi, %rsp
+        xorl    %ebp, %ebp
+        movq    guest_ps_strings(%rip), %rbx
+        jmpq    *%rsi
+        .size   enter_program, . - enter_program
+
 // The mark by which the kernel knows its programs (lib/csu/common/crtbrand.c).
         .section .note.tag, "a", @note
         .balign 4

@@ -15,7 +15,6 @@ void unblock(int signal) {
   sigset_t set = sig_only(signal);
   CHECK_EQ(sys(SYS_sigprocmask, SIG_UNBLOCK, &set, 0), 0);
 }
-void send(int signal) { CHECK_EQ(sys(SYS_kill, sys(SYS_getpid), signal), 0); }
 void make_pipe(int fds[2]) { CHECK_EQ(sys(SYS_pipe2, fds, 0), 0); }
 
 // fork() must be made by a frame that does not return in vfork's sense; an ordinary function will do.
@@ -48,11 +47,6 @@ long now_us(void) {
   CHECK_EQ(sys(SYS_clock_gettime, CLOCK_MONOTONIC, &t), 0);
   return t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
-void* map(size_t size) {
-  const long at = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-  CHECK(at > 0);
-  return (void*)at;
-}
 void alarm_after(long seconds) {
   struct itimerval t = {{0, 0}, {seconds, 0}};
   CHECK_EQ(sys(SYS_setitimer, 0, &t, 0), 0);
@@ -77,11 +71,6 @@ void thread_start(struct thread* t, void (*run)(struct thread*), void* arg) {
 }
 void thread_join(struct thread* t) {
   while (t->done == 0) sys(SYS__umtx_op, &t->done, UMTX_WAIT, 0, 0, 0);
-}
-struct thread* thread_self(void) {
-  struct thread* t;
-  __asm__ volatile("movq %%fs:0, %0" : "=r"(t));
-  return t;
 }
 void umtx_wait(volatile uint32_t* at, uint32_t value) { sys(SYS__umtx_op, at, UMTX_WAIT_UINT_PRIVATE, value, 0, 0); }
 void umtx_wake(volatile uint32_t* at, int count) { sys(SYS__umtx_op, at, UMTX_WAKE_PRIVATE, count, 0, 0); }

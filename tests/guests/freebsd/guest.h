@@ -3,10 +3,7 @@
 // mman,time,wait,poll,fcntl}.h, sys/x86/include/ucontext.h, sys/netinet/in.h.
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "../bsd/common.h"
 #include "calls.h"
 
 // --- calls: the result, or -errno -------------------------------------------------------------------------
@@ -30,6 +27,8 @@ static inline __attribute__((always_inline)) long sys_make(long n, long a, long 
 #define SYS_G(n, a, b, c, d, e, f) sys_make(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define SYS_PICK(_0, _1, _2, _3, _4, _5, _6, name, ...) name
 #define sys(...) SYS_PICK(__VA_ARGS__, SYS_G, SYS_F, SYS_E, SYS_D, SYS_C, SYS_B, SYS_A, )(__VA_ARGS__)
+/// mmap(2): the address, or -errno.
+#define MMAP(at, size, prot, flags, fd, offset) sys(SYS_mmap, at, size, prot, flags, fd, offset)
 
 struct raw_call {
   unsigned long number, args[6], stack_args[3];
@@ -47,64 +46,8 @@ enum {
   ECONNREFUSED = 61, ELOOP = 62, ENAMETOOLONG = 63, ENOTEMPTY = 66, ENOSYS = 78, EOVERFLOW = 84,
 };
 
-// --- checks ------------------------------------------------------------------------------------------------
-_Noreturn void check_failed(const char* file, int line, const char* what);
-_Noreturn void check_eq_failed(const char* file, int line, const char* what, long got, long wanted);
-#define CHECK(condition)                                              \
-  do {                                                                \
-    if (!(condition)) check_failed(__FILE__, __LINE__, #condition);   \
-  } while (0)
-#define CHECK_EQ(got, wanted)                                                                                     \
-  do {                                                                                                            \
-    const long check_got = (long)(got), check_wanted = (long)(wanted);                                            \
-    if (check_got != check_wanted)                                                                                \
-      check_eq_failed(__FILE__, __LINE__, #got " == " #wanted, check_got, check_wanted);                          \
-  } while (0)
-
-// --- cases: `guest CASE` runs one, without arguments all; prints `ok` --------------------------------------
-struct test_case {
-  const char* name;
-  void (*run)(void);
-};
-#define CASE(name)                                                                                             \
-  static void case_##name(void);                                                                               \
-  static const struct test_case entry_##name __attribute__((section("cases"), used)) = {#name, case_##name};   \
-  static void case_##name(void)
-
-extern int guest_argc;
-extern char **guest_argv, **guest_envp;
-extern unsigned long* guest_auxv;
-int main(int argc, char** argv);
-
-// --- text ---------------------------------------------------------------------------------------------------
-size_t strlen(const char* s);
-int strcmp(const char* a, const char* b);
-void* memset(void* to, int c, size_t n);
-void* memcpy(void* to, const void* from, size_t n);
-void* memmove(void* to, const void* from, size_t n);
-int memcmp(const void* a, const void* b, size_t n);
-void put(const char* s);           // standard output
-void put_long(long n);
-void put_hex(unsigned long n);
-void say(const char* s);           // standard error
-char* join(char* to, const char* a, const char* b);   // to = a + b; returns to
-char* number(char* to, unsigned long n);              // decimal; returns to
-long parse(const char* s);         // decimal or 0x…
-_Noreturn void quit(int status);
-
 // --- types ----------------------------------------------------------------------------------------------------
-struct timespec { long tv_sec, tv_nsec; };
-struct timeval { long tv_sec, tv_usec; };
 struct itimerval { struct timeval it_interval, it_value; };
-struct iovec { void* iov_base; size_t iov_len; };
-
-typedef struct { uint32_t bits[4]; } sigset_t;
-static inline void sig_empty(sigset_t* s) { s->bits[0] = s->bits[1] = s->bits[2] = s->bits[3] = 0; }
-static inline void sig_fill(sigset_t* s) { s->bits[0] = s->bits[1] = s->bits[2] = s->bits[3] = ~0U; }
-static inline void sig_add(sigset_t* s, int n) { s->bits[(n - 1) / 32] |= 1U << ((n - 1) % 32); }
-static inline void sig_del(sigset_t* s, int n) { s->bits[(n - 1) / 32] &= ~(1U << ((n - 1) % 32)); }
-static inline bool sig_has(const sigset_t* s, int n) { return (s->bits[(n - 1) / 32] >> ((n - 1) % 32)) & 1; }
-static inline sigset_t sig_only(int n) { sigset_t s; sig_empty(&s); sig_add(&s, n); return s; }
 
 struct siginfo {
   int si_signo, si_errno, si_code, si_pid;
@@ -130,7 +73,6 @@ struct mcontext {
   long mc_fsbase, mc_gsbase, mc_xfpustate, mc_xfpustate_len, mc_spare[4];
 };
 _Static_assert(sizeof(struct mcontext) == 800, "mcontext_t");
-typedef struct { void* ss_sp; size_t ss_size; int ss_flags; int pad; } stack_t;
 struct ucontext {
   sigset_t uc_sigmask;
   struct mcontext uc_mcontext;
@@ -140,7 +82,6 @@ struct ucontext {
 };
 _Static_assert(sizeof(struct ucontext) == 880, "ucontext_t");
 
-typedef void handler_t(int, struct siginfo*, struct ucontext*);
 struct sigaction { void* sa_handler; int sa_flags; sigset_t sa_mask; int pad; };
 _Static_assert(sizeof(struct sigaction) == 32, "struct sigaction");
 #define SIG_DFL ((void*)0)
@@ -209,20 +150,16 @@ struct cmsghdr { uint32_t cmsg_len; int cmsg_level, cmsg_type; };
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 28, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_CLOEXEC = 0x10000000, SOCK_NONBLOCK = 0x20000000, SOL_SOCKET = 0xffff, SO_REUSEADDR = 4, SO_TYPE = 0x1008, SO_ERROR = 0x1007, SCM_RIGHTS = 1, MSG_PEEK = 2, MSG_DONTWAIT = 0x80, MSG_NOSIGNAL = 0x20000 };
 enum { CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 4, TIMER_ABSTIME = 1 };
 
+/// Auxiliary vector; AT_BASE of a program without an interpreter.
+enum { AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7, AT_ENTRY = 9, AT_EXECPATH = 15 };
+#define BASE_ALONE(own) own
+
 // --- conveniences: each checks that it succeeds -------------------------------------------------------------
-void on_signal(int signal, handler_t* handler, int flags);   // SA_SIGINFO is added
 void set_handler(int signal, void* handler, int flags);
 void block(int signal);
 void unblock(int signal);
-void send(int signal);                  // to this process
-void make_pipe(int fds[2]);             // [0] read, [1] write
-long start_process(void);               // fork
-int wait_for(long pid);                 // wait status
 void expect_exit(long pid, int status);
 void sleep_ms(long ms);
-void sleep_us(long us);
-long now_us(void);                      // monotonic
-void* map(size_t size);                 // anonymous, readable and writable
 void alarm_after(long seconds);         // SIGALRM kills a test that hangs
 
 struct thread {
@@ -233,7 +170,5 @@ struct thread {
   struct thread* tls_self;              // what %fs:0 holds
 };
 void thread_start(struct thread* t, void (*run)(struct thread*), void* arg);
-void thread_join(struct thread* t);
-struct thread* thread_self(void);       // through %fs
 void umtx_wait(volatile uint32_t* at, uint32_t value);
 void umtx_wake(volatile uint32_t* at, int count);

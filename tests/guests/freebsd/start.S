@@ -11,6 +11,15 @@ _start:
         hlt
         .size   _start, . - _start
 
+// void enter_program(unsigned long* arguments, unsigned long entry)
+        .globl  enter_program
+        .type   enter_program, @function
+enter_program:
+        movq    %rdi, %rsp
+        xorl    %ebp, %ebp
+        jmpq    *%rsi
+        .size   enter_program, . - enter_program
+
 // long raw_call(struct raw_call *c): any number, six register arguments and two on the stack; reports the
 // result registers and the flags as they come back.
         .globl  raw_call

@@ -1,8 +1,6 @@
 // Start-up, calls with two results or padding, files, memory, processes, sysctl.
 #include "guest.h"
 
-extern unsigned long* guest_arguments;
-
 CASE(start_up) {
   CHECK_EQ((unsigned long)guest_arguments % 16, 0);
   CHECK_EQ(guest_cleanup, 0);
@@ -13,11 +11,14 @@ CASE(start_up) {
   // libc finds the auxiliary vector by ps_strings alone.
   CHECK_EQ((unsigned long*)(guest_ps_strings->argv + guest_ps_strings->argc + guest_ps_strings->envc + 2), guest_auxv);
   const char* name = 0;
-  unsigned long page = 0;
+  unsigned long page = 0, stack = 0;
   for (const unsigned long* a = guest_auxv; a[0] != 0; a += 2) {
     if (a[0] == 6) page = a[1];
-    if (a[0] == 2014) name = (const char*)a[1];
+    if (a[0] == AT_EXECPATH) name = (const char*)a[1];
+    if (a[0] == AT_STACKBASE) stack = a[1];
   }
+  // What libpthread takes the first thread's stack from: its end, which ps_strings are next to.
+  CHECK_EQ(stack, (unsigned long)guest_ps_strings + 32);
   CHECK_EQ(page, 4096);
   CHECK(name != 0 && name[0] == '/');
 }

@@ -2,17 +2,10 @@
 
 #include "../bsd/common.c"
 
-struct results call_results(long n, long a, long b) {
-  struct results r = {.rdx = 0x5a5a};
-  __asm__ volatile("syscall; pushfq; popq %2" : "=a"(r.rax), "+d"(r.rdx), "=&r"(r.flags) : "a"(n), "D"(a), "S"(b) : "rcx", "r11", "r8", "r9", "r10", "memory", "cc");
-  return r;
-}
-
 void on_signal(int signal, handler_t* handler, int flags) {
   struct sigaction action = {(void*)handler, {{0}}, flags | SA_SIGINFO, 0};
   CHECK_EQ(sys(SYS___sigaction_sigtramp, signal, &action, 0, trampoline, 2), 0);
 }
-void send(int signal) { CHECK_EQ(sys(SYS_kill, sys(SYS_getpid), signal), 0); }
 void make_pipe(int fds[2]) {
   const struct results r = call_results(SYS_pipe, 0, 0);
   CHECK((r.flags & 1) == 0);
@@ -43,11 +36,6 @@ long now_us(void) {
   CHECK_EQ(sys(SYS___clock_gettime50, CLOCK_MONOTONIC, &t), 0);
   return t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
-void* map(size_t size) {
-  const long at = sys(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0, 0);
-  CHECK(at > 0);
-  return (void*)at;
-}
 
 static void thread_main(struct thread* t) {
   CHECK_EQ(sys(SYS__lwp_getprivate), (long)&t->tls_self);
@@ -72,9 +60,4 @@ void thread_join(struct thread* t) {
   int departed = 0;
   CHECK_EQ(sys(SYS__lwp_wait, t->tid, &departed), 0);
   CHECK_EQ(departed, t->tid);
-}
-struct thread* thread_self(void) {
-  struct thread* t;
-  __asm__ volatile("movq %%fs:0, %0" : "=r"(t));
-  return t;
 }

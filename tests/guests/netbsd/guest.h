@@ -3,9 +3,7 @@
 // mman,wait,fcntl,sysctl}.h, sys/arch/amd64/include/mcontext.h, sys/arch/x86/include/trap.h.
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "../bsd/calls7.h"
 
 enum {
   SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6, SYS_unlink = 10, SYS_break = 17,
@@ -22,85 +20,13 @@ enum {
   SYS_kqueue1 = 455, SYS_openat = 468, SYS_lwp_park = 478, SYS_posix_fallocate = 479,
 };
 
-// --- calls: the result, or -errno -------------------------------------------------------------------------
-static inline __attribute__((always_inline)) long sys_make(long n, long a, long b, long c, long d, long e, long f, long g) {
-  register long r10 __asm__("r10") = d;
-  register long r8 __asm__("r8") = e;
-  register long r9 __asm__("r9") = f;
-  long result = n;
-  // The seventh argument stands above a return address.
-  __asm__ volatile("subq $128, %%rsp; pushq %[g]; pushq $0; syscall; leaq 144(%%rsp), %%rsp; jnc 1f; negq %0; 1:"
-                   : "+a"(result), "+d"(c), "+r"(r10), "+r"(r8), "+r"(r9)
-                   : "D"(a), "S"(b), [g] "r"(g)
-                   : "rcx", "r11", "memory", "cc");
-  return result;
-}
-#define SYS_A(n) sys_make(n, 0, 0, 0, 0, 0, 0, 0)
-#define SYS_B(n, a) sys_make(n, (long)(a), 0, 0, 0, 0, 0, 0)
-#define SYS_C(n, a, b) sys_make(n, (long)(a), (long)(b), 0, 0, 0, 0, 0)
-#define SYS_D(n, a, b, c) sys_make(n, (long)(a), (long)(b), (long)(c), 0, 0, 0, 0)
-#define SYS_E(n, a, b, c, d) sys_make(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0, 0)
-#define SYS_F(n, a, b, c, d, e) sys_make(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0, 0)
-#define SYS_G(n, a, b, c, d, e, f) sys_make(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), 0)
-#define SYS_H(n, a, b, c, d, e, f, g) sys_make(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), (long)(g))
-#define SYS_PICK(_0, _1, _2, _3, _4, _5, _6, _7, name, ...) name
-#define sys(...) SYS_PICK(__VA_ARGS__, SYS_H, SYS_G, SYS_F, SYS_E, SYS_D, SYS_C, SYS_B, SYS_A, )(__VA_ARGS__)
-
-/// A call's two results and flags.
-struct results { long rax, rdx, flags; };
-struct results call_results(long n, long a, long b);
-
 enum {
   EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EBADF = 9, EDEADLK = 11, ENOMEM = 12, EFAULT = 14, EBUSY = 16,
   EEXIST = 17, ENODEV = 19, ENOTDIR = 20, EINVAL = 22, ERANGE = 34, EAGAIN = 35, EALREADY = 37, EOPNOTSUPP = 45,
   ETIMEDOUT = 60, ELOOP = 62, ENAMETOOLONG = 63, ENOSYS = 78, EFTYPE = 79,
 };
 
-// --- checks, cases, text: ../bsd/common.c ---------------------------------------------------------------------
-_Noreturn void check_failed(const char* file, int line, const char* what);
-_Noreturn void check_eq_failed(const char* file, int line, const char* what, long got, long wanted);
-#define CHECK(condition)                                              \
-  do {                                                                \
-    if (!(condition)) check_failed(__FILE__, __LINE__, #condition);   \
-  } while (0)
-#define CHECK_EQ(got, wanted)                                                                                     \
-  do {                                                                                                            \
-    const long check_got = (long)(got), check_wanted = (long)(wanted);                                            \
-    if (check_got != check_wanted)                                                                                \
-      check_eq_failed(__FILE__, __LINE__, #got " == " #wanted, check_got, check_wanted);                          \
-  } while (0)
-struct test_case {
-  const char* name;
-  void (*run)(void);
-};
-#define CASE(name)                                                                                             \
-  static void case_##name(void);                                                                               \
-  static const struct test_case entry_##name __attribute__((section("cases"), used)) = {#name, case_##name};   \
-  static void case_##name(void)
-extern int guest_argc;
-extern char **guest_argv, **guest_envp;
-extern unsigned long* guest_auxv;
-int main(int argc, char** argv);
-size_t strlen(const char* s);
-int strcmp(const char* a, const char* b);
-void* memset(void* to, int c, size_t n);
-void* memcpy(void* to, const void* from, size_t n);
-void* memmove(void* to, const void* from, size_t n);
-int memcmp(const void* a, const void* b, size_t n);
-void put(const char* s);
-void put_long(long n);
-void put_hex(unsigned long n);
-void say(const char* s);
-char* join(char* to, const char* a, const char* b);
-char* number(char* to, unsigned long n);
-long parse(const char* s);
-_Noreturn void quit(int status);
-
 // --- types ----------------------------------------------------------------------------------------------------
-struct timespec { long tv_sec, tv_nsec; };
-typedef struct { uint32_t bits[4]; } sigset_t;
-static inline sigset_t sig_only(int n) { sigset_t s = {{0}}; s.bits[(n - 1) / 32] |= 1U << ((n - 1) % 32); return s; }
-static inline bool sig_has(const sigset_t* s, int n) { return (s->bits[(n - 1) / 32] >> ((n - 1) % 32)) & 1; }
 
 struct siginfo {
   int si_signo, si_code, si_errno, pad;
@@ -118,7 +44,6 @@ struct mcontext {
   unsigned char fpregs[512];
 };
 _Static_assert(sizeof(struct mcontext) == 728, "mcontext_t");
-typedef struct { void* ss_sp; size_t ss_size; int ss_flags; int pad; } stack_t;
 struct ucontext {
   unsigned uc_flags;
   struct ucontext* uc_link;
@@ -128,7 +53,6 @@ struct ucontext {
 };
 _Static_assert(sizeof(struct ucontext) == 784, "ucontext_t");
 enum { UC_SIGMASK = 1, UC_STACK = 2, UC_CPU = 4, UC_FPU = 8, UC_SETSTACK = 0x10000, UC_CLRSTACK = 0x20000, UC_TLSBASE = 0x80000 };
-typedef void handler_t(int, struct siginfo*, struct ucontext*);
 struct sigaction { void* sa_handler; sigset_t sa_mask; int sa_flags; int pad; };
 enum { SA_ONSTACK = 1, SA_RESTART = 2, SA_RESETHAND = 4, SA_NODEFER = 0x10, SA_SIGINFO = 0x40 };
 enum { SIG_BLOCK = 1, SIG_UNBLOCK = 2, SIG_SETMASK = 3, SS_ONSTACK = 1, SS_DISABLE = 4 };
@@ -174,15 +98,11 @@ extern const struct ps_strings { char** argv; int argc; char** envp; int envc; }
 extern void* guest_cleanup;
 void trampoline(void);
 
+/// Auxiliary vector; AT_BASE of a program without an interpreter.
+enum { AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7, AT_ENTRY = 9, AT_STACKBASE = 13, AT_EUID = 2000, AT_RUID = 2001, AT_EGID = 2002, AT_RGID = 2003, AT_EXECPATH = 2014 };
+#define BASE_ALONE(own) 0
+
 // --- conveniences: each checks that it succeeds -------------------------------------------------------------
-void on_signal(int signal, handler_t* handler, int flags);  // SA_SIGINFO is added
-void send(int signal);                                      // to this process
-void make_pipe(int fds[2]);
-long start_process(void);
-int wait_for(long pid);
-void sleep_us(long us);
-long now_us(void);
-void* map(size_t size);
 
 struct thread {
   int tid;
@@ -192,5 +112,3 @@ struct thread {
 };
 /// To be waited for with thread_join(), unless `flags` says LWP_DETACHED.
 void thread_start(struct thread* t, void (*run)(struct thread*), void* arg, int flags);
-void thread_join(struct thread* t);
-struct thread* thread_self(void);

@@ -12,6 +12,17 @@ _start:
         hlt
         .size   _start, . - _start
 
+// void enter_program(unsigned long* arguments, unsigned long entry)
+        .globl  enter_program
+        .type   enter_program, @function
+enter_program:
+        movq    %rdi, %rsp
+        xorl    %ebp, %ebp
+        movq    guest_ps_strings(%rip), %rbx
+        xorl    %edx, %edx
+        jmpq    *%rsi
+        .size   enter_program, . - enter_program
+
 // What handlers return through: %r15 has the context (lib/libc/arch/x86_64/sys/__sigtramp2.S).
         .globl  trampoline
         .type   trampoline, @function

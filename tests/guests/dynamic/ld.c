@@ -1,6 +1,6 @@
 // A dynamic linker as small as can be: loads what DT_NEEDED names from /lib, relocates, jumps to the program.
 // Run directly, its first argument is the program. Formats: System V gABI, x86-64 psABI.
-#include "../freebsd/guest.h"
+#include "guest.h"
 
 struct ehdr { uint8_t ident[16]; uint16_t type, machine; uint32_t version; uint64_t entry, phoff, shoff; uint32_t flags; uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx; };
 struct phdr { uint32_t type, flags; uint64_t offset, vaddr, paddr, filesz, memsz, align; };
@@ -10,7 +10,6 @@ struct rela { uint64_t offset; uint32_t type, symbol; int64_t addend; };
 enum { PT_LOAD = 1, PT_DYNAMIC = 2 };
 enum { DT_NEEDED = 1, DT_PLTRELSZ = 2, DT_HASH = 4, DT_STRTAB = 5, DT_SYMTAB = 6, DT_RELA = 7, DT_RELASZ = 8, DT_JMPREL = 23 };
 enum { R_64 = 1, R_GLOB_DAT = 6, R_JUMP_SLOT = 7, R_RELATIVE = 8 };
-enum { AT_PHDR = 3, AT_PHNUM = 5, AT_BASE = 7, AT_ENTRY = 9 };
 
 struct object {
   uint64_t base;
@@ -22,7 +21,6 @@ struct object {
 static struct object objects[8];
 static int object_count;
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
-extern unsigned long* guest_arguments;
 
 _Noreturn static void give_up(const char* what, const char* name) {
   say("ld: "), say(what), say(" "), say(name), say("\n");
@@ -53,16 +51,16 @@ static void add(uint64_t base, const struct phdr* p, unsigned count) {
 // Maps `path`; returns its entry point.
 static uint64_t load(const char* path) {
   static char head[4096];
-  const long fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+  const long fd = sys(SYS_open, path, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) give_up("cannot find", path);
-  if (sys(SYS_pread, fd, head, sizeof head, 0) < (long)sizeof(struct ehdr)) give_up("cannot read", path);
+  if (sys(SYS_read, fd, head, sizeof head) < (long)sizeof(struct ehdr)) give_up("cannot read", path);
   const struct ehdr* e = (const struct ehdr*)(const void*)head;
   const struct phdr* p = (const struct phdr*)(const void*)(head + e->phoff);
   uint64_t end = 0;
   for (unsigned i = 0; i < e->phnum; ++i)
     if (p[i].type == PT_LOAD && p[i].vaddr + p[i].memsz > end) end = p[i].vaddr + p[i].memsz;
   end = (end + 4095) & ~4095UL;
-  const long at = sys(SYS_mmap, 0, end, 0, MAP_PRIVATE | MAP_ANON, -1, 0);
+  const long at = MMAP(0, end, 0, MAP_PRIVATE | MAP_ANON, -1, 0);
   if (at <= 0) give_up("no room for", path);
   const uint64_t base = e->type == 2 ? 0 : (uint64_t)at;
   for (unsigned i = 0; i < e->phnum; ++i) {
@@ -71,10 +69,10 @@ static uint64_t load(const char* path) {
     const uint64_t file_end = p[i].vaddr + p[i].filesz, whole = (p[i].vaddr + p[i].memsz + 4095) & ~4095UL;
     const uint64_t mapped = (file_end + 4095) & ~4095UL;
     const int prot = (p[i].flags & 4 ? PROT_READ : 0) | (p[i].flags & 2 ? PROT_WRITE : 0) | (p[i].flags & 1 ? PROT_EXEC : 0);
-    if (sys(SYS_mmap, base + from, mapped - from, prot, MAP_PRIVATE | MAP_FIXED, fd, p[i].offset - skip) < 0) give_up("cannot map", path);
+    if (MMAP(base + from, mapped - from, prot, MAP_PRIVATE | MAP_FIXED, fd, p[i].offset - skip) < 0) give_up("cannot map", path);
     if (p[i].memsz > p[i].filesz) {
       memset((void*)(base + file_end), 0, mapped - file_end);
-      if (whole > mapped && sys(SYS_mmap, base + mapped, whole - mapped, prot, MAP_PRIVATE | MAP_FIXED | MAP_ANON, -1, 0) < 0) give_up("cannot map", path);
+      if (whole > mapped && MMAP(base + mapped, whole - mapped, prot, MAP_PRIVATE | MAP_FIXED | MAP_ANON, -1, 0) < 0) give_up("cannot map", path);
     }
   }
   sys(SYS_close, fd);
@@ -106,10 +104,12 @@ static void relocate_table(const struct object* o, const struct rela* r, uint64_
 
 int main(int argc, char** argv) {
   uint64_t entry = aux(AT_ENTRY);
-  if (aux(AT_BASE) != (uint64_t)__ehdr_start) give_up("AT_BASE is not my address in", argv[0]);
-  const struct ehdr* own = (const struct ehdr*)(const void*)__ehdr_start;
+  const uint64_t own = (uint64_t)__ehdr_start;
   const struct phdr* program = (const struct phdr*)aux(AT_PHDR);
-  if ((const char*)program == __ehdr_start + own->phoff) {
+  const bool alone = (uint64_t)program == own + ((const struct ehdr*)own)->phoff;
+  if (aux(AT_BASE) != (alone ? (uint64_t)BASE_ALONE(own) : own)) give_up("AT_BASE is not what it should be in", argv[0]);
+  if (aux(AT_PHENT) != sizeof *program || aux(AT_PAGESZ) != 4096) give_up("no header size or page size in", argv[0]);
+  if (alone) {
     if (argc < 2) give_up("no", "program");
     entry = load(argv[1]);
     *++guest_arguments = (unsigned long)argc - 1;
@@ -129,6 +129,5 @@ int main(int argc, char** argv) {
     relocate_table(o, (const struct rela*)(o->base + entry_of(o, DT_RELA)), entry_of(o, DT_RELASZ));
     relocate_table(o, (const struct rela*)(o->base + entry_of(o, DT_JMPREL)), entry_of(o, DT_PLTRELSZ));
   }
-  __asm__ volatile("movq %0, %%rsp; movq %0, %%rdi; xorl %%ebp, %%ebp; jmpq *%1" ::"r"(guest_arguments), "r"(entry) : "rdi", "memory");
-  __builtin_unreachable();
+  enter_program(guest_arguments, entry);
 }

@@ -1,5 +1,5 @@
 // A dynamic program: uses its library, then says how it was started.
-#include "../freebsd/guest.h"
+#include "guest.h"
 
 extern int tiny_value;
 int tiny_add(int a, int b);
@@ -15,9 +15,8 @@ int main(int argc, char** argv) {
   *tiny_pointer += 1;
   put("sum "), put_long(tiny_add(tiny_value, 1)), put(" "), put_long(tiny_function(1, 2)), put("\n");
   for (int i = 1; i < argc; ++i) put("["), put(argv[i]), put("]");
-  enum { kExecpath = 15 };
   for (unsigned long* a = guest_auxv; a[0] != 0; a += 2)
-    if (a[0] == kExecpath) put((const char*)a[1]);
+    if (a[0] == AT_EXECPATH) put((const char*)a[1]);
   put("\n");
   return 0;
 }

@@ -31,12 +31,7 @@ static inline __attribute__((always_inline)) long sys_make(long n, long a, long 
 #define SYS_PICK(_0, _1, _2, _3, _4, _5, _6, name, ...) name
 #define sys(...) SYS_PICK(__VA_ARGS__, SYS_G, SYS_F, SYS_E, SYS_D, SYS_C, SYS_B, SYS_A, )(__VA_ARGS__)
 
-struct raw_call {
-  unsigned long number, args[6], stack_args[3];
-  unsigned long rax, rdx, flags;
-  unsigned long carry_before;
-};
-long raw_call(struct raw_call* c);
+#include "../bsd/raw_call.h"
 
 enum {
   EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, ENXIO = 6, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10,
@@ -228,10 +223,12 @@ void alarm_after(long seconds);         // SIGALRM kills a test that hangs
 struct thread {
   volatile long done;                   // thr_exit() sets and wakes it
   long tid;
+  unsigned char* stack;                 // kThreadStack bytes
   void (*run)(struct thread*);
   void* arg;
   struct thread* tls_self;              // what %fs:0 holds
 };
+enum { kThreadStack = 64 * 1024 };
 void thread_start(struct thread* t, void (*run)(struct thread*), void* arg);
 void thread_join(struct thread* t);
 struct thread* thread_self(void);       // through %fs

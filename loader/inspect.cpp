@@ -194,7 +194,7 @@ std::vector<SyscallSite> find_syscalls(std::span<const std::byte> code, Word add
     const auto instruction = disassembler.decode(window.from(here), here);
     at += instruction ? instruction->size : 1;
     if (!instruction || !instruction->is_syscall) continue;
-    const RewritePlan plan = plan_rewrite(disassembler, window, here, std::nullopt, hops);
+    const RewritePlan plan = plan_rewrite(disassembler, window, here, std::nullopt, std::nullopt, hops);
     sites.push_back({here, plan.rung});
     if (plan.rung == Rung::padding) hops.emplace_back(plan.hop, plan.hop + kJumpSize);
   }

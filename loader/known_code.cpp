@@ -10,11 +10,13 @@ constexpr std::byte kInt3{0xcc};
 
 }  // namespace
 
-KnownCode::KnownCode(Disassembler& disassembler, const CodeWindow& window, std::uint64_t site) noexcept
+KnownCode::KnownCode(Disassembler& disassembler, const CodeWindow& window, std::uint64_t site,
+                     std::optional<std::uint64_t> entry) noexcept
     : disassembler_(disassembler),
       window_(window),
       base_(site - window.start < kBack ? window.start : site - kBack),
       end_(window.end() - site < kAhead ? window.end() : site + kAhead) {
+  if (entry) follow_from(*entry, site);
   start_at(site + 2);
   follow_all();
   sure_ = starts_;
@@ -23,6 +25,14 @@ KnownCode::KnownCode(Disassembler& disassembler, const CodeWindow& window, std::
     later_.reset();
     follow_all();
   }
+}
+
+/// What is found counts only if the flow arrives at the site.
+void KnownCode::follow_from(std::uint64_t entry, std::uint64_t site) noexcept {
+  start_at(entry);
+  follow_all();
+  if (starts_.test(index(site))) return;
+  for (Bits* bits : {&starts_, &reached_, &targets_, &padding_, &later_}) bits->reset();
 }
 
 void KnownCode::start_at(std::uint64_t address) noexcept {

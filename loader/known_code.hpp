@@ -4,6 +4,7 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "loader/disassembler.hpp"
@@ -37,7 +38,8 @@ struct CodeWindow {
 ///  - the address after the site, where execution goes on;
 ///  - targets of relative jumps and calls in code that has been followed;
 ///  - the address after a call, unless that never returns, and the end of padding after an instruction that
-///    ends the flow, unless data follows. For these it is not sure that an instruction begins.
+///    ends the flow, unless data follows. For these it is not sure that an instruction begins;
+///  - `entry`, where something has been called, if the flow from there arrives at the site.
 /// Of what comes before the site nothing else is known: wherever decoding began, data on the way could make
 /// it arrive at the site and still go wrong in between.
 ///
@@ -48,7 +50,8 @@ struct CodeWindow {
 /// followed.
 class KnownCode {
  public:
-  KnownCode(Disassembler& disassembler, const CodeWindow& window, std::uint64_t site) noexcept;
+  KnownCode(Disassembler& disassembler, const CodeWindow& window, std::uint64_t site,
+            std::optional<std::uint64_t> entry) noexcept;
 
   /// An instruction surely begins here.
   bool begins(std::uint64_t address) const noexcept { return test(sure_, address); }
@@ -74,6 +77,7 @@ class KnownCode {
     return covers(address) && bits.test(index(address));
   }
   unsigned nop_at(std::uint64_t address) noexcept;
+  void follow_from(std::uint64_t entry, std::uint64_t site) noexcept;
   void start_at(std::uint64_t address) noexcept;
   void follow(std::uint64_t address) noexcept;
   void follow_later(std::uint64_t address) noexcept;

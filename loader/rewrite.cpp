@@ -326,13 +326,13 @@ std::optional<std::uint64_t> Rewrite::forward(std::uint64_t address) const noexc
 }
 
 RewritePlan plan_rewrite(Disassembler& disassembler, const CodeWindow& window, std::uint64_t site,
-                         std::optional<std::uint32_t> number,
+                         std::optional<std::uint32_t> number, std::optional<std::uint64_t> entry,
                          std::span<const std::pair<std::uint64_t, std::uint64_t>> taken) noexcept {
   RewritePlan plan;
   plan.site = site;
   if (window.start >= kTop || window.bytes.size() > kTop - window.start) return plan;
   if (!stands_at(window, site, {0x0f, 0x05})) return plan;
-  const KnownCode known(disassembler, window, site);
+  const KnownCode known(disassembler, window, site, entry);
   const Question question{disassembler, window, known, site};
   if (!use_padding(question, taken, plan) && !use_load(question, number, plan))
     use_relocation(question, plan);

@@ -98,9 +98,10 @@ struct Rewrite {
 
 /// How to rewrite the `syscall` at `site`, which must have trapped and returned: the address after it is
 /// taken for an instruction. `number` is what it was called with; without one, whatever is loaded before it
-/// will do. `taken` are ranges [first, second) used as hops already.
+/// will do. `entry` is an address that has been called, of the function that the site may be in. `taken` are
+/// ranges [first, second) used as hops already.
 RewritePlan plan_rewrite(Disassembler& disassembler, const CodeWindow& window, std::uint64_t site,
-                         std::optional<std::uint32_t> number,
+                         std::optional<std::uint32_t> number, std::optional<std::uint64_t> entry,
                          std::span<const std::pair<std::uint64_t, std::uint64_t>> taken) noexcept;
 
 /// The bytes for a stub at `stub_address`, a multiple of kStubSize. `dispatcher_slot` is the address of eight

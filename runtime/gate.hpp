@@ -27,8 +27,7 @@ extern "C" {
     sudrun_futex_restored[], sudrun_futex_noted[], sudrun_futex_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_clock_store[], sudrun_clock_stored[],
     sudrun_clock_done[], sudrun_clock_end[], sudrun_clock_failed[];
-[[gnu::visibility("hidden")]] extern const char sudrun_known_on_host_stack[], sudrun_known_back[],
-    sudrun_clock_on_host_stack[], sudrun_clock_back[];
+[[gnu::visibility("hidden")]] extern const char sudrun_known_on_host_stack[], sudrun_known_back[];
 
 [[gnu::visibility("hidden")]] void sudrun_trap_entry(int, void*, void*);
 [[gnu::visibility("hidden")]] void sudrun_restorer();

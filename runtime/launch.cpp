@@ -22,6 +22,7 @@
 #include "loader/stack.hpp"
 #include "runtime/exec_relay.hpp"
 #include "runtime/gate.hpp"
+#include "runtime/own_image.hpp"
 #include "runtime/process.hpp"
 #include "runtime/thread.hpp"
 #include "runtime/trace.hpp"
@@ -351,6 +352,7 @@ void launch(const LaunchOptions& options) {
     if (process->tracer() != nullptr) process->signals().catch_deaths();
     return true;
   });
+  drop_start_up_code();
   if (const auto r = thread.run(guest.initial_registers(first, built.stack_pointer, built.ps_strings), 0, {});
       r != 0)
     throw LaunchError(kExitOwnFailure, "cannot arm the trap: " + error_text(static_cast<int>(-r)));

@@ -25,10 +25,16 @@ class Rewriter {
   /// Whether a site may be rewritten is asked when it has trapped this often: what runs once is left alone.
   static constexpr unsigned kHot = 8;
 
-  /// Rewrites the `syscall` at `site`, which has just trapped with `number`, if that is shown to be safe.
+  /// A `syscall` that has just trapped, and what the thread had.
+  struct Site {
+    abi::Word address;
+    std::uint32_t number;
+    abi::Word stack;  ///< its stack pointer
+  };
+  /// Rewrites the `syscall` at `site` if that is shown to be safe.
   /// True if there is nothing more to do about it; false: ask again when it traps again. Takes no memory of
   /// the heap but the first time. On guest threads, in the host loop.
-  bool consider(abi::Host& host, abi::Word site, std::uint32_t number) noexcept;
+  bool consider(abi::Host& host, const Site& site) noexcept;
 
   /// What the first site costs has been paid, by this process or by the one it was forked from.
   bool has_begun() const noexcept { return books_.load(std::memory_order_relaxed) != nullptr; }
@@ -86,8 +92,7 @@ class Rewriter {
 
   bool prepare() noexcept;
   Mapping code_mapping(abi::Word address) noexcept;
-  std::optional<Patch> rewrite(abi::Host& host, const Mapping& mapping, abi::Word site,
-                               std::uint32_t number) noexcept;
+  std::optional<Patch> rewrite(abi::Host& host, const Mapping& mapping, const Site& site) noexcept;
   std::optional<loader::Rewrite> place(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
   Area* new_area(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
   bool apply(const Patch& patch) noexcept;

@@ -186,7 +186,7 @@ bool Rewriter::prepare() noexcept {
   return true;
 }
 
-bool Rewriter::consider(abi::Host& host, Word site, std::uint32_t number) noexcept {
+bool Rewriter::consider(abi::Host& host, const Site& site) noexcept {
   const std::unique_lock hold(lock_, std::try_to_lock);
   if (!hold) return false;  // another thread is at it, and the first time takes long
   if (changes_.load(std::memory_order_acquire) != 0) return false;
@@ -194,8 +194,8 @@ bool Rewriter::consider(abi::Host& host, Word site, std::uint32_t number) noexce
   Books& books = *books_;
   const unsigned index = books.patch_count.load(std::memory_order_relaxed);
   if (index == kMaxPatches) return true;
-  const Mapping mapping = code_mapping(site);
-  const auto patch = mapping.start != 0 ? rewrite(host, mapping, site, number) : std::nullopt;
+  const Mapping mapping = code_mapping(site.address);
+  const auto patch = mapping.start != 0 ? rewrite(host, mapping, site) : std::nullopt;
   const Rung rung = patch && apply(*patch) ? patch->rung : Rung::none;
   ++books.by_rung[static_cast<unsigned>(rung)];
   return true;
@@ -219,11 +219,36 @@ Rewriter::Mapping Rewriter::code_mapping(Word address) noexcept {
   return {};
 }
 
-std::optional<Rewriter::Patch> Rewriter::rewrite(abi::Host& host, const Mapping& mapping, Word site,
-                                                 std::uint32_t number) noexcept {
+namespace {
+
+/// Where a function begins that the site may be in: the nearest before it that has been called, by distance,
+/// from somewhere that a word of the stack is the address behind of. Words of earlier calls are as good.
+std::optional<Word> called_before(abi::Host& host, const Rewriter::Site& site) noexcept {
+  constexpr std::byte kCall{0xe8};
+  constexpr Word kCallSize = 5, kDepth = 512;
+  std::optional<Word> nearest;
+  for (Word at = site.stack; at < site.stack + kDepth; at += sizeof(Word)) {
+    Word behind = 0;
+    if (!host.get(abi::guest_addr(at), behind)) break;
+    if (behind - site.address + kReach >= 2 * kReach) continue;
+    std::array<std::byte, kCallSize> call;
+    if (!host.read(abi::guest_addr(behind - kCallSize), call.data(), call.size()) || call[0] != kCall)
+      continue;
+    std::int32_t distance = 0;
+    std::memcpy(&distance, &call[1], sizeof distance);
+    const Word entry = behind + static_cast<Word>(std::int64_t{distance});
+    if (entry <= site.address && entry >= nearest.value_or(site.address - kWindow)) nearest = entry;
+  }
+  return nearest;
+}
+
+}  // namespace
+
+std::optional<Rewriter::Patch> Rewriter::rewrite(abi::Host& host, const Mapping& mapping,
+                                                 const Site& site) noexcept {
   Books& books = *books_;
-  const Word start = std::max(mapping.start, site - std::min(site, kWindow));
-  const Word end = std::min(mapping.end, site + kWindow);
+  const Word start = std::max(mapping.start, site.address - std::min(site.address, kWindow));
+  const Word end = std::min(mapping.end, site.address + kWindow);
   std::array<std::byte, 2 * kWindow> bytes;
   const std::span<std::byte> window(bytes.data(), end - start);
   if (!host.read(abi::guest_addr(start), window.data(), window.size())) return std::nullopt;
@@ -242,10 +267,11 @@ std::optional<Rewriter::Patch> Rewriter::rewrite(abi::Host& host, const Mapping&
     books.hops[hops++] = {patch.rewrite.hop->address, patch.rewrite.hop->address + patch.rewrite.hop->size};
   }
   const RewritePlan plan =
-      loader::plan_rewrite(books.disassembler, {start, window}, site, number, books.hops.first(hops));
+      loader::plan_rewrite(books.disassembler, {start, window}, site.address, site.number,
+                           called_before(host, site), books.hops.first(hops));
   if (plan.rung == Rung::none) return std::nullopt;
   // From the first byte that changes to the end of what was moved. Two sites may be that close.
-  Word touched_end = site + kSyscallSize;
+  Word touched_end = site.address + kSyscallSize;
   if (plan.copied_count != 0) {
     const RewritePlan::Copied& last = plan.copied[plan.copied_count - 1];
     touched_end = std::max(touched_end, last.address + last.size);

@@ -38,7 +38,8 @@ CallSites::Seen GuestThread::look_at_site() noexcept {
 // That a call has returned shows that the address after it is one of an instruction.
 void GuestThread::rewrite_site(Word site, Word number) noexcept {
   process_.open_fast_path();
-  if (process_.rewriter().consider(*this, site, static_cast<std::uint32_t>(number)))
+  const Word stack = block_.context.regs.rsp;
+  if (process_.rewriter().consider(*this, {site, static_cast<std::uint32_t>(number), stack}))
     process_.sites().settle(site);
 }
 

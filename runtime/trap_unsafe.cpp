@@ -397,8 +397,7 @@ Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* fram
     live[REG_EFL] = (live[REG_EFL] & ~(kStatus | kOverflow)) | low | overflow;
   }
   if (between(rip, sudrun_site_stack_left, sudrun_site_committed) ||
-      between(rip, sudrun_known_on_host_stack, sudrun_known_back) ||
-      between(rip, sudrun_clock_on_host_stack, sudrun_clock_back))
+      between(rip, sudrun_known_on_host_stack, sudrun_known_back))
     live[REG_RSP] = static_cast<greg_t>(block_.context.regs.rsp);
   const abi::Word resume =
       rip < word(sudrun_site_noted) ? static_cast<abi::Word>(live[REG_RCX]) : block_.site_return;

@@ -99,7 +99,9 @@ TEST_CASE("random code keeps the promises", "[rewrite]") {
     }
     const std::optional<std::uint32_t> number =
         random() % 2 ? std::optional<std::uint32_t>(20) : std::nullopt;
-    const RewritePlan plan = plan_rewrite(disassembler, window, site, number, taken);
+    const std::optional<std::uint64_t> entry =
+        random() % 2 ? std::optional(start + random() % bytes.size()) : std::nullopt;
+    const RewritePlan plan = plan_rewrite(disassembler, window, site, number, entry, taken);
     ++rungs[static_cast<unsigned>(plan.rung)];
     if (plan.rung == Rung::none) continue;
     const auto stub = plan.stub_at_or_after(random() % 2 ? start - 0x1000000 : 0);

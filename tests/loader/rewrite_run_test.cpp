@@ -76,7 +76,7 @@ TEST_CASE("rewritten functions do what they did, through the dispatcher", "[rewr
     };
     REQUIRE(run() == getpid());
 
-    const RewritePlan plan = plan_rewrite(disassembler, window, site, 39, {});
+    const RewritePlan plan = plan_rewrite(disassembler, window, site, 39, {}, {});
     REQUIRE(plan.rung == c.rung);
     const auto stub = plan.stub_at_or_after(0);
     REQUIRE(stub);

@@ -46,13 +46,14 @@ struct Program {
   Bytes bytes;
   std::uint64_t start;
   std::uint64_t site;
+  std::optional<std::uint64_t> entry;  ///< what has been called
   /// `before` ends where the site begins, which is at `site_address`.
   Program(const std::string& before, const std::string& after, std::uint64_t site_address = 0x1080)
       : bytes(bytes_of(before + kCall + after)), start(site_address - before.size()), site(site_address) {}
   CodeWindow window() const { return {start, bytes}; }
   RewritePlan plan(std::optional<std::uint32_t> number = 20, const Hops& taken = {}) const {
     static Disassembler disassembler;
-    return plan_rewrite(disassembler, window(), site, number, taken);
+    return plan_rewrite(disassembler, window(), site, number, entry, taken);
   }
   Rung rung(std::optional<std::uint32_t> number = 20) const { return plan(number).rung; }
 };

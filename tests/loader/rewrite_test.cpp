@@ -250,7 +250,10 @@ TEST_CASE("the jump may stand further before the call, in code that a jump goes 
   REQUIRE(program.rung(232) == Rung::load);
   CHECK(r.site.address == 0x10ba);  // lea 8(%rsp),%rsi
   CHECK(r.stub_size == 5 + 13);
-  CHECK(Program(clock, kRet, 0x10bf).rung(232) == Rung::none);  // not known
+  Program called(clock, kRet, 0x10bf);
+  CHECK(called.rung(232) == Rung::none);  // not known
+  called.entry = called.start;
+  CHECK(encoded(called, 0x100000, 232).site.address == 0x10ba);
 
   const auto before = [](const std::string& text, std::uint64_t start = 0x1090) {
     return Program(text, back_to(text.size()) + filler(20), start + text.size());
@@ -274,6 +277,31 @@ TEST_CASE("the jump may stand further before the call, in code that a jump goes 
   const std::string entered = jump + kLoad20 + small;
   CHECK(Program(entered, filler(5) + back_to(entered.size() + 5), 0x1099).rung() == Rung::none);
   CHECK(Program(entered, kCompare + back_to(entered.size() + 6), 0x1099).rung() == Rung::relocation);
+}
+
+TEST_CASE("an instruction is known to begin in a function that has been called", "[rewrite]") {
+  const std::string load = code("\x80\xc1\x05") + kLoad20;  // 05 may be an instruction of five bytes
+  const auto called = [&](const std::string& before, int at, const std::string& after = kRet) {
+    Program program(filler(20) + before + load, after, 0x10bf);
+    program.entry = program.site - before.size() - load.size() + static_cast<std::uint64_t>(at);
+    return program;
+  };
+  CHECK(Program(filler(20) + load, kRet, 0x10bf).rung() == Rung::none);
+  CHECK(called("", 0).rung() == Rung::load);
+  CHECK(encoded(called("", 0)).site.address == 0x10ba);
+  CHECK(called("", 3).rung() == Rung::load);  // the load itself
+  CHECK(called("", 8).rung() == Rung::none);  // the call, and so nothing before it
+  CHECK(called("", -5).rung() == Rung::load);
+  // What is called elsewhere, or never arrives at the call, says nothing.
+  CHECK(called("", 4).rung() == Rung::none);
+  CHECK(called("", 2).rung() == Rung::none);
+  CHECK(called("", -1000).rung() == Rung::none);
+  CHECK(called("", 1000).rung() == Rung::none);
+  CHECK(called(kRet, 0).rung() == Rung::none);
+  CHECK(called(code("\xeb\x03"), 0).rung() == Rung::load);
+  CHECK(called(code("\xeb\x04"), 0).rung() == Rung::none);
+  CHECK(called(code("\x75\x0a"), 0).rung() == Rung::load);  // past the call, or not
+  CHECK(called(code("\x75\x05"), 0).rung() == Rung::none);  // into the load
 }
 
 TEST_CASE("what follows the call moves into the stub", "[rewrite]") {
@@ -439,7 +467,7 @@ TEST_CASE("a site that is no system call, or not in the window, has no plan", "[
   Disassembler disassembler;
   const Bytes bytes = bytes_of(kCall + kRet + int3(13));
   const auto rung = [&](std::uint64_t start, std::uint64_t site) {
-    return plan_rewrite(disassembler, {start, bytes}, site, 0, {}).rung;
+    return plan_rewrite(disassembler, {start, bytes}, site, 0, {}, {}).rung;
   };
   CHECK(rung(0x1000, 0x1000) == Rung::padding);
   CHECK(rung(0x1000, 0x1001) == Rung::none);
@@ -451,5 +479,5 @@ TEST_CASE("a site that is no system call, or not in the window, has no plan", "[
   CHECK(rung((1ULL << 47) - 16, (1ULL << 47) - 16) == Rung::padding);
   CHECK(rung((1ULL << 47) - 15, (1ULL << 47) - 15) == Rung::none);
   CHECK(rung(~0ULL - 7, ~0ULL - 7) == Rung::none);
-  CHECK(plan_rewrite(disassembler, {0x1000, {}}, 0x1000, 0, {}).rung == Rung::none);
+  CHECK(plan_rewrite(disassembler, {0x1000, {}}, 0x1000, 0, {}, {}).rung == Rung::none);
 }

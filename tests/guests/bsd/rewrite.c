@@ -249,3 +249,27 @@ CASE(one_site_for_every_call) {
     if (c.number != SYS_read && c.args[2] == any) CHECK_EQ(c.rdx, kClearsSecond && (c.flags & kCarry) == 0 ? 0 : any);
   }
 }
+
+// As Go reads the clock: the call lies over a line, and what comes before it is no load of the number. That the function
+// has been called, which its caller's address on the stack shows, makes known what is before the call.
+CASE(sites_of_called_functions) {
+  know();
+  enum { kFunctions = 12, kCallers = 0x800, kBegin = 0x20 };
+  unsigned char* const page = code_pages(1);
+  unsigned char* callers[kFunctions];
+  for (unsigned i = 0; i < kFunctions; ++i) {
+    unsigned char* const function = page + i * 0x40 + kBegin;
+    unsigned char* at = EMIT(function, "\x48\x83\xec\x28\x48\x89\x6c\x24\x20\x48\x8d\x6c\x24\x20\xb8");
+    at = emit_word(at, kNumbers[i % 6], 4);
+    at = EMIT(at, "\x48\xc7\xc7\xff\xff\xff\xff\x48\x8d\x74\x24\x08\x0f\x05");        // lea 8(%rsp),%rsi
+    CHECK_EQ((unsigned long)at % 64, 1);
+    at = EMIT(at, "\x48\x8b\x54\x24\x08\x48\x8b\x6c\x24\x20\x48\x83\xc4\x28\xc3");
+    callers[i] = page + kCallers + i * 0x20;
+    at = EMIT(callers[i], "\x48\x83\xec\x08\xe8");
+    at = emit_word(at, (unsigned long)(function - (at + 4)), 4);
+    EMIT(at, "\x48\x83\xc4\x08\xc3");
+  }
+  make_runnable(page, 1);
+  for (unsigned i = 0; i < kFunctions; ++i) warm_up(callers[i], i);
+  for (unsigned i = 0; i < kFunctions; ++i) warm_up(callers[i], i);
+}

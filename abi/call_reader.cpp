@@ -114,16 +114,45 @@ std::vector<std::string> read_operations(const YamlValue& value) {
   return names;
 }
 
-FutexModel read_futex(const YamlValue& value) {
+FutexModel read_futex(const YamlValue& value, const TableModel& table) {
+  constexpr std::int64_t kMaxSleep = 1'000'000'000;  // microseconds
+  using Kind = FutexModel::Kind;
   const YamlMap map = value.map();
-  map.allow_only({"word", "by", "value", "wait", "wake"});
   FutexModel futex;
-  futex.word = map.require("word").identifier();
-  futex.by = map.require("by").identifier();
-  futex.value = map.require("value").identifier();
-  futex.wait = read_operations(map.require("wait"));
-  futex.wake = read_operations(map.require("wake"));
   futex.where = value.where();
+  futex.kind = map.find("by") != nullptr      ? Kind::operations
+               : map.find("count") != nullptr ? Kind::wake
+                                              : Kind::sleep;
+  const auto args = [&](std::initializer_list<const char*> keys) {
+    for (const char* const key : keys) futex.args.push_back(map.require(key).identifier());
+  };
+  const auto error = [&](const char* key) {
+    const YamlValue* const name = map.find(key);
+    if (name == nullptr) return std::string();
+    if (!has_name(table.errnos, name->identifier()))
+      name->fail("`" + name->identifier() + "` is not in `errno`; expected an error of this table");
+    return name->identifier();
+  };
+  switch (futex.kind) {
+    case Kind::operations:
+      map.allow_only({"word", "by", "value", "wait", "wake"});
+      args({"word", "by", "value"});
+      futex.wait = read_operations(map.require("wait"));
+      futex.wake = read_operations(map.require("wake"));
+      break;
+    case Kind::sleep:
+      map.allow_only({"word", "value", "limit", "longest", "differs", "late", "fault"});
+      args({"word", "value", "limit"});
+      futex.longest = static_cast<std::uint32_t>(map.require("longest").integer(1, kMaxSleep));
+      break;
+    case Kind::wake:
+      map.allow_only({"word", "count", "fault"});
+      args({"word", "count"});
+      break;
+  }
+  futex.differs = error("differs");
+  futex.late = error("late");
+  futex.fault = error("fault");
   return futex;
 }
 
@@ -196,7 +225,7 @@ CallModel read_call(const YamlMap::Item& item, const TableModel& table) {
 
   if (const YamlValue* const futex = row.find("futex")) {
     if (call.action != Action::handler) futex->fail("`futex` without `handler`; expected both");
-    call.futex = read_futex(*futex);
+    call.futex = read_futex(*futex, table);
   }
 
   const std::size_t in_registers = table.convention.argc;

@@ -1,6 +1,7 @@
 #include "abi/convention.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace sudrun::abi {
 
@@ -77,6 +78,23 @@ int guest_errno(const Table& table, const Result& result) noexcept {
   }
 }
 
+Result futex_result(const Entry& entry, NativeResult native) noexcept {
+  if (!is_error(native)) return Result::ok();
+  const auto said = [&](std::uint8_t error) {
+    return error != 0 ? Result::fail(static_cast<GuestErrno>(error)) : Result::of(native);
+  };
+  switch (-native) {
+    case EAGAIN:
+      return entry.futex_differs != 0 ? said(entry.futex_differs) : Result::ok();
+    case ETIMEDOUT:
+      return said(entry.futex_late);
+    case EFAULT:
+      return said(entry.futex_fault);
+    default:
+      return Result::of(native);
+  }
+}
+
 void write_result(const Table& table, Registers& regs, const Result& result) noexcept {
   if (result.kind() == Result::Kind::untouched || result.kind() == Result::Kind::thread_exit) return;
 
@@ -89,7 +107,7 @@ void write_result(const Table& table, Registers& regs, const Result& result) noe
     return;
   }
   value = result.value();
-  if (result.has_value2() && convention.result2 != 0xff)
+  if (convention.result2 != 0xff && (result.has_value2() || convention.clears_result2))
     register_at(regs, convention.result2) = result.value2();
   if (convention.carry_error) regs.rflags &= ~kCarryFlag;
 }

@@ -24,6 +24,9 @@ void translate_directories(const Table& table, const Entry& entry, Frame& frame)
 /// Kinds `untouched` and `thread_exit` change nothing.
 void write_result(const Table& table, Registers& regs, const Result& result) noexcept;
 
+/// What the host says to a plain sleep or wake on a word, as `entry` (FastKind futex, sleep or wake) has it.
+Result futex_result(const Entry& entry, NativeResult native) noexcept;
+
 /// Guest errno of a failed result; 0 if it has not failed.
 int guest_errno(const Table& table, const Result& result) noexcept;
 

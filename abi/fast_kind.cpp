@@ -7,14 +7,16 @@ namespace {
 
 // Declaration order of Registers: rdi, rsi, rdx, r10, r8, r9 as Linux has its arguments; rax the number.
 constexpr std::array<std::uint8_t, 6> kLinuxArguments{8, 9, 12, 2, 0, 1};
-constexpr std::uint8_t kRax = 13;
+constexpr std::uint8_t kRdx = 12, kRax = 13;
 
 }  // namespace
 
-/// As the assembly takes it for granted: Linux's registers, and the carry flag for errors.
+/// As the assembly takes it for granted: Linux's registers, and the carry flag for errors. A second result
+/// stays in rdx or leaves 0 there.
 bool suits_fast_path(const Convention& convention) noexcept {
   return convention.carry_error && convention.number == kRax && convention.result == kRax &&
-         convention.argc == kLinuxArguments.size() && convention.args == kLinuxArguments;
+         convention.argc == kLinuxArguments.size() && convention.args == kLinuxArguments &&
+         (!convention.clears_result2 || convention.result2 == kRdx);
 }
 
 bool is_plain_word(RoleKind kind) noexcept {

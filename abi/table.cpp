@@ -106,7 +106,8 @@ bool indices_inside(const std::byte* base, const BlockHeader& h) noexcept {
   constexpr unsigned kRegisters = 18;
   const Convention& convention = h.convention;
   if (convention.number >= kRegisters || convention.result >= kRegisters ||
-      convention.argc > convention.args.size() || !is_bool(convention.carry_error))
+      convention.argc > convention.args.size() || !is_bool(convention.carry_error) ||
+      !is_bool(convention.clears_result2))
     return false;
   if (convention.result2 != 0xff && convention.result2 >= kRegisters) return false;
   for (const std::uint8_t reg : convention.args) {

@@ -112,6 +112,8 @@ enum class FastKind : std::uint8_t {
   fd_buffer,  ///< a descriptor, a buffer, its size, and numbers
   clock,      ///< clock_gettime: a clock of a flag set, and a timespec that is the same natively
   futex,      ///< a word, an operation, a value, and zeros: some operations are a plain futex wait or wake
+  sleep,      ///< a word, its value, and 0: a futex wait that ends by itself in the end
+  wake,       ///< a word and a number, 1 or all: a futex wake
 };
 
 /// One call. Fixed size; offsets point into the string area.
@@ -129,13 +131,15 @@ struct Entry {
   Role returns;
   std::array<Role, kMaxArgs> args;
   FastKind fast;
-  std::uint8_t reserved;
+  std::uint8_t futex_differs;  ///< guest errno of a sleep on a word that holds something else; 0: success
   std::array<std::uint32_t, kMaxArgs> arg_names;
   /// For native rows: source of native argument i: 0…7 guest argument, 0x80 | k constant k of the table.
   std::array<std::uint8_t, 6> native_args;
-  std::array<std::uint8_t, 2> reserved_end;
+  std::uint8_t futex_late;   ///< guest errno of a sleep whose time is over; 0: as the host's
+  std::uint8_t futex_fault;  ///< guest errno where the word cannot be read; 0: as the host's
   /// With FastKind::futex, bit N: operation N is a wait, or a wake.
   std::uint32_t futex_waits, futex_wakes;
+  std::uint32_t futex_longest;  ///< with FastKind::sleep: microseconds after which every sleep ends
 };
 
 struct FlagValue {
@@ -225,8 +229,10 @@ struct Convention {
   std::uint8_t number, result, result2;  ///< result2: 0xff if none
   std::uint8_t argc;
   std::array<std::uint8_t, 6> args;
-  bool carry_error;                      ///< else: negative errno
-  std::uint8_t stack_args;               ///< byte offset of argument 7 from rsp; 0: none
+  bool carry_error;         ///< else: negative errno
+  std::uint8_t stack_args;  ///< byte offset of argument 7 from rsp; 0: none
+  bool clears_result2;      ///< success of a call with one result sets result2 to 0
+  std::array<std::uint8_t, 3> reserved;
   std::array<std::int16_t, 4> indirect;  ///< -1: unused
   std::int32_t at_fdcwd;                 ///< what stands for the working directory where a `dirfd` is wanted
 };

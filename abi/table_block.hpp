@@ -8,7 +8,7 @@
 namespace sudrun::abi::detail {
 
 inline constexpr std::uint64_t kBlockMagic = 0x4c42'5452'4455'5300;  // "\0SUDRTBL"
-inline constexpr std::uint32_t kBlockVersion = 3;
+inline constexpr std::uint32_t kBlockVersion = 4;
 inline constexpr std::uint16_t kNoRow = 0xffff;
 
 /// `count` elements at `offset` bytes from the start of the block.
@@ -104,6 +104,6 @@ static_assert(std::has_unique_object_representations_v<VariantCase>);
 static_assert(std::has_unique_object_representations_v<SignalRecord>);
 static_assert(std::has_unique_object_representations_v<NoteId>);
 static_assert(std::has_unique_object_representations_v<ReleaseId>);
-static_assert(sizeof(Entry) == 124 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 24);
+static_assert(sizeof(Entry) == 128 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 24);
 
 }  // namespace sudrun::abi::detail

@@ -476,18 +476,33 @@ void Freezer::native_action(const CallModel& call, Entry& entry) {
   }
 }
 
-/// The assembly knows one arrangement of the arguments.
+/// The assembly knows one arrangement of the arguments for each kind.
 void Freezer::futex(const CallModel& call, Entry& entry) const {
   const FutexModel& model = *call.futex;
-  const auto is = [&](std::size_t i, const std::string& name) {
-    return i < call.args.size() && call.args[i].name == name;
+  const bool in_order = std::equal(
+      model.args.begin(), model.args.end(), call.args.begin(),
+      call.args.begin() + static_cast<std::ptrdiff_t>(std::min(model.args.size(), call.args.size())),
+      [](const std::string& name, const ArgModel& arg) { return arg.name == name; });
+  if (!in_order) {
+    std::string names;
+    for (const std::string& name : model.args) names += (names.empty() ? "`" : ", `") + name + "`";
+    fail(model.where, "the arguments of `" + call.name + "` are others; expected " + names + " first");
+  }
+  const auto number_of = [&](const std::string& error) {
+    return error.empty() ? std::uint8_t{0} : static_cast<std::uint8_t>(find_row(guest_.errnos, error)->value);
   };
-  if (!is(0, model.word) || !is(1, model.by) || !is(2, model.value))
-    fail(model.where, "the arguments of `" + call.name +
-                          "` are not a word, what to do, and a value; expected these three first");
+  entry.futex_differs = number_of(model.differs);
+  entry.futex_late = number_of(model.late);
+  entry.futex_fault = number_of(model.fault);
+  entry.futex_longest = model.longest;
+  const bool suits = suits_fast_path(guest_.convention);
+  if (model.kind != FutexModel::Kind::operations) {
+    if (suits) entry.fast = model.kind == FutexModel::Kind::sleep ? FastKind::sleep : FastKind::wake;
+    return;
+  }
   const RoleModel& by = call.args[1].role;
   if (by.kind != RoleKind::flags)
-    fail(model.where, "`" + model.by + "` has no named values; expected an argument with a flag set");
+    fail(model.where, "`" + model.args[1] + "` has no named values; expected an argument with a flag set");
   const FlagSetModel& set = *find_row(guest_.flags, by.type);
   const auto bits = [&](const std::vector<std::string>& names) {
     std::uint32_t mask = 0;
@@ -500,7 +515,7 @@ void Freezer::futex(const CallModel& call, Entry& entry) const {
     return mask;
   };
   const std::uint32_t waits = bits(model.wait), wakes = bits(model.wake);
-  if (!suits_fast_path(guest_.convention)) return;
+  if (!suits) return;
   entry.fast = FastKind::futex;
   entry.futex_waits = waits;
   entry.futex_wakes = wakes;

@@ -53,10 +53,13 @@ struct ArgModel {
   Where where;
 };
 
-/// Which operations of a row with a handler are plain sleeps and wakes on a word.
+/// What of a row with a handler is a plain sleep or wake on a word.
 struct FutexModel {
-  std::string word, by, value;          ///< arguments
-  std::vector<std::string> wait, wake;  ///< values of `by`
+  enum class Kind : std::uint8_t { operations, sleep, wake } kind = Kind::operations;
+  std::vector<std::string> args;        ///< in the order that the assembly knows
+  std::vector<std::string> wait, wake;  ///< of operations: values of the second argument
+  std::uint32_t longest = 0;            ///< of a sleep: microseconds
+  std::string differs, late, fault;     ///< errors; empty: none of its own
   Where where;
 };
 

@@ -158,13 +158,17 @@ std::uint8_t register_index(const YamlValue& value) {
 }
 
 void Reader::convention(const YamlMap& map) {
-  map.allow_only({"number", "args", "stack_args", "result", "result2", "error", "indirect", "thread_pointer",
-                  "at_fdcwd"});
+  map.allow_only({"number", "args", "stack_args", "result", "result2", "clears_result2", "error", "indirect",
+                  "thread_pointer", "at_fdcwd"});
   Convention& convention = model_.convention;
   convention.number = register_index(map.require("number"));
   convention.result = register_index(map.require("result"));
   const YamlValue* const result2 = map.find("result2");
   convention.result2 = result2 == nullptr ? std::uint8_t{0xff} : register_index(*result2);
+  if (const YamlValue* const clears = map.find("clears_result2")) {
+    convention.clears_result2 = clears->boolean();
+    if (result2 == nullptr) clears->fail("`clears_result2` without `result2`; expected both");
+  }
 
   const YamlValue& args = map.require("args");
   const auto registers = args.list();

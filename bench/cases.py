@@ -1,11 +1,12 @@
 """What is measured, how, and what must be reached. A case is a way to take samples; a row is a line of the table."""
+import copy
 import hashlib
 import signal
 import statistics
 import subprocess
 
 from measure import difference, ratio
-from workshop import LONGEST, VARIANTS, Trouble, cpu_of_children, line_of, on_one_cpu, run, started
+from workshop import LONGEST, SYSTEMS, VARIANTS, Trouble, cpu_of_children, line_of, on_one_cpu, run, started
 
 EVERY = list(VARIANTS)
 MODES = EVERY[:3]  # without the seccomp trap
@@ -14,6 +15,8 @@ GUEST_TOP = 0x2A0000000000  # abi/types.hpp: kGuestTop
 
 
 class Case:
+    system = "freebsd"  # whose programs run under sudrun
+
     def __init__(self, sample, *, variants=MODES, rounds, quick_variants=BRIEF, quick_rounds=2):
         self.sample = sample  # (workshop, variant) -> {measure: value}
         self.variants = variants
@@ -177,7 +180,7 @@ ROWS = [
     Row("getpid", "getpid: served in user space", "ns", ratio, 0.15),
     Row("clock_gettime", "clock_gettime, as a call", "ns", ratio, 0.20),
     Row("event", "kevent (epoll_wait), one event ready", "ns", ratio, 1.50),
-    Row("umtx", "umtx (futex) wake and wait, to and fro", "ns", ratio, 1.15),
+    Row("umtx", "two threads wake and wait, to and fro", "ns", ratio, 1.15),
     Row("trap", "getppid without rewriting: a trap", "ns", ratio, 17, case="getppid", measure="getppid", variant="sudrun --no-rewrite"),
     Row("threads", "slowdown from 20 threads calling to 2,000", "x", ratio, 1.15),
     Row("threads-call", "a call, 2,000 threads calling", "ns", case="threads"),
@@ -194,3 +197,27 @@ ROWS = [
     Row("files", "small file work in Go, 5,000 transactions", "s", ratio, 1.10),
     Row("files-cpu", "… processor time", "s", case="files"),
 ]
+
+# --- the other systems: the same, with programs of theirs --------------------------------------------------------
+REPEATED = ["getppid", "read", "getpid", "clock_gettime", "event", "umtx", "trap", "start-up"]
+
+
+def of(system, thing):
+    other = copy.copy(thing)
+    other.system = system
+    return other
+
+
+def row_of(system, row):
+    other = copy.copy(row)
+    other.name, other.case, other.title = f"{row.name}-{system}", f"{row.case}-{system}", f"{row.title}: {SYSTEMS[system]}"
+    return other
+
+
+for system in SYSTEMS:
+    if system == Case.system:
+        continue
+    repeated = [row for row in ROWS if row.name in REPEATED]
+    CASES.update({f"{name}-{system}": of(system, CASES[name]) for name in dict.fromkeys(row.case for row in repeated)})
+    GROUPS[system] = [f"{row.name}-{system}" for row in repeated]
+    ROWS += [row_of(system, row) for row in repeated]

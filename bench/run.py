@@ -66,7 +66,7 @@ def measure(rows, workshop, *, rounds, quick):
         try:
             values[name] = interleaved(case.quick_variants if quick else case.variants,
                                        rounds or (case.quick_rounds if quick else case.rounds),
-                                       lambda variant, case=case: case.sample(workshop, variant))
+                                       lambda variant, case=case: case.sample(workshop.of(case.system), variant))
             print(f"{name}: {time.monotonic() - start:.1f} s", file=sys.stderr)
         except Trouble as error:
             troubles[name] = str(error)

@@ -1,5 +1,6 @@
-"""What the cases have in common: building programs for both systems, and running them in every variant."""
+"""What the cases have in common: building programs for every system, and running them in every variant."""
 import contextlib
+import copy
 import os
 import pathlib
 import resource
@@ -11,12 +12,15 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
+GUESTS = ROOT / "tests" / "guests"  # what programs without a C library have in its place
 VARIANTS = {  # name -> options of sudrun, None for native
     "native": None,
     "sudrun": [],
     "sudrun --no-rewrite": ["--no-rewrite"],
     "sudrun --trap=seccomp": ["--trap=seccomp"],
 }
+SYSTEMS = {"freebsd": "FreeBSD", "netbsd": "NetBSD", "dragonfly": "DragonFly"}  # what runs under sudrun
+TARGETS = {"freebsd": "freebsd14"}  # clang's names, where they are others
 LONGEST = 120  # seconds a single run may take
 
 
@@ -37,10 +41,17 @@ class Workshop:
         self.work = work
         self.downloads = downloads
         self.scratch = scratch
+        self.foreign = "freebsd"  # what system's programs run under sudrun
         self._agreed = {}
 
+    def of(self, system):
+        """The same workshop with programs of another system under sudrun."""
+        other = copy.copy(self)
+        other.foreign = system
+        return other
+
     def system(self, variant):
-        return "linux" if VARIANTS[variant] is None else "freebsd"
+        return "linux" if VARIANTS[variant] is None else self.foreign
 
     def command(self, variant, program, *arguments):
         """`program` is a function that gives its file for a system."""
@@ -62,7 +73,8 @@ class Workshop:
     def _built(self, name, sources, compiler, system):
         """Builds what is older than what it is made from."""
         output = self.work / name
-        newest = max(path.stat().st_mtime for source in sources for path in source.parent.iterdir())
+        places = {source.parent for source in sources} | {GUESTS / "bsd"}
+        newest = max(path.stat().st_mtime for place in places for path in place.iterdir())
         if not output.exists() or output.stat().st_mtime < newest:
             self.work.mkdir(parents=True, exist_ok=True)
             compiler(system, output, sources)
@@ -89,12 +101,11 @@ class Workshop:
 def guest_sources(system):
     if system == "linux":
         return [HERE / "guest" / "linux.c"]
-    guests = ROOT / "tests" / "guests" / "freebsd"
-    return [guests / "start.S", guests / "guest.c"]
+    return [GUESTS / system / "start.S", GUESTS / system / "guest.c"]
 
 
 def clang(system, output, sources):
-    target = ["--target=x86_64-unknown-freebsd14"] if system == "freebsd" else []
+    target = [] if system == "linux" else [f"--target=x86_64-unknown-{TARGETS.get(system, system)}", "-I", GUESTS / system]
     compile_with(["clang", *target, "-O2", "-ffreestanding", "-nostdlib", "-static", "-fuse-ld=lld", "-fno-stack-protector",
                   "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wl,-z,nostart-stop-gc",
                   "-o", output, *sources])

@@ -60,6 +60,10 @@ FastCall fast_call(const Entry& entry, const CachedIds& ids, bool has_clock) noe
     case FastKind::futex:
       return {at(&sudrun_fast_futex), entry.futex_waits | static_cast<std::uint64_t>(entry.futex_wakes)
                                                               << 32};
+    case FastKind::sleep:
+      return {at(&sudrun_fast_sleep), entry.futex_differs};
+    case FastKind::wake:
+      return {at(&sudrun_fast_wake), 0};
     case FastKind::none:
       break;
   }
@@ -81,6 +85,13 @@ void fill_clock_ids(FastPath& path, const abi::Table& table) noexcept {
         path.clock_ids[id] = static_cast<std::uint8_t>(*host);
     }
   }
+}
+
+void fill_longest(FastPath& path, const abi::Table& table) noexcept {
+  constexpr long kMicroseconds = 1'000'000;
+  for (const Entry& entry : table.entries())
+    if (entry.fast == FastKind::sleep)
+      path.longest = {entry.futex_longest / kMicroseconds, entry.futex_longest % kMicroseconds * 1000};
 }
 
 void fill_errnos(FastPath& path, const abi::Table& table) noexcept {
@@ -108,6 +119,7 @@ void build_fast_path(FastPath& path, const abi::Table& table, const CachedIds& i
   path.clock = clock_of_the_host();
   fill_clock_ids(path, table);
   fill_errnos(path, table);
+  fill_longest(path, table);
   unsigned count = 0;
   for (; count < path.calls.size(); ++count)
     path.calls[count] = fast_call(table.entry(count), ids, path.clock != 0);

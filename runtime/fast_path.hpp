@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 
 #include "abi/table.hpp"
 #include "runtime/thread_block_offsets.h"
@@ -13,8 +14,9 @@ namespace sudrun::runtime {
 
 /// One call: where its code is, and what that code needs to know.
 struct FastCall {
-  std::uint64_t code;     ///< address of a sudrun_fast_* label
-  std::uint64_t operand;  ///< native number, the address of a word to return, or operations that are futexes
+  std::uint64_t code;  ///< address of a sudrun_fast_* label
+  /// Native number, the address of a word to return, operations that are futexes, or what `differs` is.
+  std::uint64_t operand;
 };
 
 struct alignas(64) FastPath {
@@ -25,13 +27,15 @@ struct alignas(64) FastPath {
   std::uint64_t clock;      ///< the host's clock_gettime that needs no kernel; 0: none
   std::array<std::uint8_t, FAST_CLOCK_ID_COUNT> clock_ids;  ///< guest clock -> host's; 0xff: not here
   std::uint64_t first_hidden;  ///< address of the number (32 bits) from which on a descriptor may be ours
+  timespec longest;            ///< how long a sleep without a time limit (FastKind::sleep) may last
   /// Guest errno by Linux errno - 1; 0: there is more to do than to translate.
   alignas(64) std::array<std::uint8_t, 4096> errnos;
   std::array<FastCall, kCalls> calls;
 };
 static_assert(offsetof(FastPath, limit) == FAST_LIMIT && offsetof(FastPath, guest_top) == FAST_GUEST_TOP);
 static_assert(offsetof(FastPath, clock) == FAST_CLOCK && offsetof(FastPath, clock_ids) == FAST_CLOCK_IDS);
-static_assert(offsetof(FastPath, first_hidden) == FAST_FIRST_HIDDEN);
+static_assert(offsetof(FastPath, first_hidden) == FAST_FIRST_HIDDEN &&
+              offsetof(FastPath, longest) == FAST_LONGEST);
 static_assert(offsetof(FastPath, errnos) == FAST_ERRNOS && offsetof(FastPath, calls) == FAST_CALLS);
 static_assert(sizeof(FastCall) == 16);
 

@@ -19,7 +19,8 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const char sudrun_site_entry[], sudrun_site_noted[],
     sudrun_site_flags_noted[], sudrun_site_stack_left[], sudrun_site_committed[];
 [[gnu::visibility("hidden")]] extern const char sudrun_fast_none[], sudrun_fast_plain[], sudrun_fast_fd[],
-    sudrun_fast_fd_buffer[], sudrun_fast_known[], sudrun_fast_clock[], sudrun_fast_futex[];
+    sudrun_fast_fd_buffer[], sudrun_fast_known[], sudrun_fast_clock[], sudrun_fast_futex[],
+    sudrun_fast_sleep[], sudrun_fast_wake[];
 [[gnu::visibility("hidden")]] extern const char sudrun_fast_syscall[], sudrun_fast_returned[],
     sudrun_fast_swapped[], sudrun_fast_result_noted[], sudrun_fast_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_futex_moved[], sudrun_futex_returned[],

@@ -93,10 +93,11 @@ void GuestThread::serve_call() noexcept {
 
 // The native call has been made, and TB_RESULT has what it said.
 Result GuestThread::finish_site_call(const Entry& entry, const Frame& frame) noexcept {
-  const Result result = Result::of(block_.site_result);
-  if (entry.fast != abi::FastKind::futex) return result;
-  if (result.is_ok() || result.is_native_error(EAGAIN)) return Result::ok();
-  if (!result.is_native_error(EINTR)) return result;
+  using abi::FastKind;
+  const bool on_a_word =
+      entry.fast == FastKind::futex || entry.fast == FastKind::sleep || entry.fast == FastKind::wake;
+  if (!on_a_word) return Result::of(block_.site_result);
+  if (block_.site_result != -EINTR) return abi::futex_result(entry, block_.site_result);
   // The handler knows what an interrupted sleep is to the guest. It finds the signal waiting, or none that
   // the guest should see, and sleeps again.
   const Result again = carry_out(entry, frame);

@@ -48,6 +48,8 @@ struct alignas(64) ThreadBlock {
   const FastPath* fast;
   std::uint16_t site_status;  ///< the guest's status flags, as LAHF and SETO leave them in AX
   std::uint8_t entry;         ///< ENTRY_*
+  std::uint8_t site_differs;  ///< guest errno of the sleep under way if its word differs; 0: success
+  bool keeps_rdx;             ///< success of a call with one result leaves rdx alone; else it is 0 then
   std::uint64_t save_mask;    ///< XSAVE components that `own_image` has room for
   std::uint64_t site_calls;   ///< how often a rewritten site has been come by
   alignas(64) abi::Context context;
@@ -73,6 +75,8 @@ static_assert(offsetof(ThreadBlock, site_result) == TB_RESULT);
 static_assert(offsetof(ThreadBlock, fast) == TB_FAST);
 static_assert(offsetof(ThreadBlock, site_status) == TB_STATUS);
 static_assert(offsetof(ThreadBlock, entry) == TB_ENTRY);
+static_assert(offsetof(ThreadBlock, site_differs) == TB_DIFFERS);
+static_assert(offsetof(ThreadBlock, keeps_rdx) == TB_KEEPS_RDX);
 static_assert(offsetof(ThreadBlock, save_mask) == TB_SAVE_MASK);
 static_assert(offsetof(ThreadBlock, site_calls) == TB_SITE_CALLS);
 static_assert(offsetof(ThreadBlock, context) + offsetof(abi::Context, regs) == TB_REGS);

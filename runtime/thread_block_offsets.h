@@ -21,6 +21,8 @@
 #define TB_FAST 96
 #define TB_STATUS 104
 #define TB_ENTRY 106
+#define TB_DIFFERS 107
+#define TB_KEEPS_RDX 108
 #define TB_SAVE_MASK 112
 #define TB_SITE_CALLS 120
 #define TB_REGS 128
@@ -53,6 +55,7 @@
 #define FAST_CLOCK_IDS 24
 #define FAST_CLOCK_ID_COUNT 16
 #define FAST_FIRST_HIDDEN 40
+#define FAST_LONGEST 48
 #define FAST_ERRNOS 64
 #define FAST_CALLS 4160
 

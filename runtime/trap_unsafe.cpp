@@ -106,6 +106,7 @@ GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
   block_.vector_save = vectors.save;
   block_.save_mask = vectors.components;
   block_.fast = &process.fast_path();
+  block_.keeps_rdx = !process.table().convention().clears_result2;
   own_image_ = {region_ + region_size_ - image_room, vectors.image_size};
   initialise_image(own_image_, vectors);
   block_.own_image = own_image_.data();
@@ -382,8 +383,11 @@ Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* fram
                      between(rip, sudrun_futex_noted, sudrun_futex_end) || rip >= word(sudrun_clock_done);
   if (made && !noted) block_.site_result = live[REG_RAX];
   if (rip == word(sudrun_fast_swapped)) live[REG_RDX] = live[REG_RCX];
-  if (between(rip, sudrun_futex_moved, sudrun_futex_restored))
+  if (between(rip, sudrun_futex_moved, sudrun_futex_restored)) {
     live[REG_RSI] = static_cast<greg_t>(block_.context.regs.rsi);
+    live[REG_RDX] = static_cast<greg_t>(block_.context.regs.rdx);
+    live[REG_R10] = static_cast<greg_t>(block_.context.regs.r10);
+  }
   if (rip >= word(sudrun_site_noted)) live[REG_RAX] = static_cast<greg_t>(block_.site_number);
   if (rip >= word(sudrun_site_flags_noted)) {
     // From AH: SF, ZF, AF, PF, CF; from AL: OF.

@@ -73,7 +73,7 @@ def suites(build, downloads):
     if os.geteuid() == 0:
         found.append(Suite("guests, ordinary user", tests / "guest_tests", unprivileged=True, timeout=1800,
                            arguments=["[calls],[registers],[signals],[threads],[memory],[files],[exec],[death],[linux],"
-                                      "[rewrite_processes],[rewrite_signals]"]))
+                                      "[rewrite_processes],[rewrite_children],[rewrite_signals]"]))
         found.append(Suite("command, ordinary user", tests / "command_tests", unprivileged=True, timeout=600))
     return found
 

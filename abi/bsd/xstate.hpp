@@ -13,6 +13,8 @@ inline constexpr std::size_t kFxsaveSize = 512, kXsaveHeader = 64;
 /// Bytes of the FXSAVE part that are the program's; the others belong to the host's kernel
 /// (asm/sigcontext.h).
 inline constexpr std::size_t kFxsaveOwn = 464;
+/// Where the host's kernel tells which features the image holds.
+inline constexpr std::size_t kFeaturesOffset = 472;
 /// Room for the extended state of any processor this is run on.
 inline constexpr std::size_t kMaxXstate = 16 * 1024;
 
@@ -27,13 +29,12 @@ T load_at(std::span<const std::byte> bytes, std::size_t offset) noexcept {
 /// live frame's. Returns 0 or EINVAL; on EINVAL nothing has changed.
 inline int restore_xstate(std::span<const std::byte, kFxsaveSize> fxsave, std::span<const std::byte> extended,
                           std::span<std::byte> live) noexcept {
-  constexpr std::size_t kFeatures = 472;  // the kernel's copy of the features the frame holds
   constexpr std::size_t kMxcsr = 24, kMxcsrMask = 28;
   constexpr std::uint32_t kDefaultMxcsrMask = 0xffbf;
   if (live.size() < kFxsaveSize) return 0;
 
   const bool has_header = live.size() >= kFxsaveSize + kXsaveHeader;
-  const auto features = has_header ? load_at<std::uint64_t>(live, kFeatures) : 0;
+  const auto features = has_header ? load_at<std::uint64_t>(live, kFeaturesOffset) : 0;
   std::uint64_t present = 3;  // x87 and SSE are in the FXSAVE part
   if (!extended.empty()) {
     if (extended.size() < kXsaveHeader) return EINVAL;

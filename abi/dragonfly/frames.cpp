@@ -13,9 +13,8 @@
 namespace sudrun::abi::dragonfly {
 namespace {
 
-constexpr int kPageFault = 14;                // x86 vector
-constexpr std::uint64_t kKnownFeatures = 7;   // x87, SSE and AVX: what the kernel lets programs use
-constexpr std::size_t kFeaturesOffset = 472;  // where the host's kernel says which features its frame holds
+constexpr int kPageFault = 14;               // x86 vector
+constexpr std::uint64_t kKnownFeatures = 7;  // x87, SSE and AVX: what the kernel lets programs use
 constexpr std::size_t kBehind = kFxsaveSize + kXsaveHeader, kAvxEnd = kBehind + 256;
 
 void fill_context(guest::Mcontext& mc, const Context& context) noexcept {

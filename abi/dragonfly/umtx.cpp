@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <climits>
 
+#include "abi/convention.hpp"
 #include "abi/dragonfly/dragonfly.hpp"
 
 namespace sudrun::abi::dragonfly {
@@ -23,26 +24,15 @@ int check_word(Host& host, GuestAddr at) noexcept {
 }
 
 // A page may come to mean other memory while a thread sleeps (a copy of a fork's, a new mapping). Nothing but
-// the end of the sleep, after kern.umtx_timeout_max, tells: every sleep ends.
+// the end of the sleep, after kern.umtx_timeout_max (`longest` in the table), tells: every sleep ends.
 Result umtx_sleep(Call& call) noexcept {
-  constexpr long kLongest = 2'000'000;  // kern.umtx_timeout_max: microseconds
   const int asked = call.i32(2);
   if (asked < 0) return Result::fail(EINVAL);
   if (const int error = check_word(call.host, call.addr(0)); error != 0) return Result::fail(error);
-  const long time = asked == 0 ? kLongest : std::min<long>(asked, kLongest);
+  const long longest = call.entry.futex_longest, time = asked == 0 ? longest : std::min<long>(asked, longest);
   timespec left{time / 1'000'000, time % 1'000'000 * 1000};
-  const NativeResult r = call.host.call_timed(SYS_futex, left, call.word(0), FUTEX_WAIT, call.u32(1),
-                                              reinterpret_cast<Word>(&left));
-  switch (-r) {
-    case EAGAIN:
-      return Result::fail(EBUSY);
-    case ETIMEDOUT:
-      return Result::fail(EAGAIN);  // EWOULDBLOCK
-    case EFAULT:
-      return Result::fail(EINVAL);
-    default:
-      return Result::of(r);
-  }
+  return futex_result(call.entry, call.host.call_timed(SYS_futex, left, call.word(0), FUTEX_WAIT, call.u32(1),
+                                                       reinterpret_cast<Word>(&left)));
 }
 
 Result umtx_wakeup(Call& call) noexcept {

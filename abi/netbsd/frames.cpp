@@ -62,15 +62,23 @@ void fill_fpu(guest::Mcontext& mc, const Context& context) noexcept {
     std::memcpy(mc.fpregs, context.xstate.data(), bsd::kFxsaveOwn);
 }
 
-/// The part of the extended state that is no FXSAVE image, if the context says where it is and it is whole.
+/// The part of the extended state that is no FXSAVE image, if the context says where it is. The host's image
+/// may be larger or smaller now than it was then: what it has no room for no program has used.
 void take_fpu(Host& host, const guest::Mcontext& mc) noexcept {
   const std::span<std::byte> live = host.context().xstate;
   const auto note = load_at<ExtendedNote>(std::span<const std::byte>(mc.fpregs), kNoteOffset);
   std::array<std::byte, kMaxKept> extended;
-  const bool kept = note.mark == kExtendedMark && live.size() >= guest::kFxsaveSize &&
-                    note.size == live.size() - guest::kFxsaveSize && note.size <= extended.size() &&
-                    host.read(guest_addr(note.address), extended.data(), note.size);
-  if (kept && bsd::restore_xstate(mc.fpregs, {extended.data(), note.size}, live) == 0) return;
+  constexpr std::size_t kSmallest = guest::kFxsaveSize + bsd::kXsaveHeader;
+  const std::size_t size =
+      live.size() >= kSmallest ? std::min<std::size_t>(note.size, live.size() - guest::kFxsaveSize) : 0;
+  const bool kept = note.mark == kExtendedMark && size >= bsd::kXsaveHeader && size <= extended.size() &&
+                    host.read(guest_addr(note.address), extended.data(), size);
+  if (kept) {
+    const auto present = load_at<std::uint64_t>(std::span<const std::byte>(extended), 0) &
+                         load_at<std::uint64_t>(live, bsd::kFeaturesOffset);
+    std::memcpy(extended.data(), &present, sizeof present);
+  }
+  if (kept && bsd::restore_xstate(mc.fpregs, {extended.data(), size}, live) == 0) return;
   bsd::restore_xstate(mc.fpregs, {}, live);
 }
 

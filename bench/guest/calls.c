@@ -8,26 +8,9 @@ SITE(site_clock, SYS_clock_gettime, int clock, struct timespec* t)
 SITE(site_read, SYS_read, int fd, void* to, size_t n)
 SITE(site_write, SYS_write, int fd, const void* from, size_t n)
 
-// --- what the two systems name differently: waiting for events, and for a word in memory --------------------
-#ifdef __FreeBSD__
-SITE(site_kevent, SYS_kevent, int queue, const void* changes, int n, void* events, int room, const struct timespec* limit)
-SITE(site_umtx, SYS__umtx_op, volatile uint32_t* at, int op, unsigned long value, void* a, void* b)
-
-static int queue_with(int fd) {
-  const int queue = (int)sys(SYS_kqueue);
-  struct kevent add = {(uint64_t)fd, EVFILT_READ, EV_ADD, 0, 0, 0, {0}};
-  CHECK(sys(SYS_kevent, queue, &add, 1, 0, 0, 0) == 0);
-  return queue;
-}
-static long take_event(int queue) {
-  struct kevent event;
-  return site_kevent(queue, 0, 0, &event, 1, 0);
-}
-static void sleep_while(volatile uint32_t* at, uint32_t value) { site_umtx(at, UMTX_WAIT_UINT_PRIVATE, value, 0, 0); }
-static void wake_one(volatile uint32_t* at) { site_umtx(at, UMTX_WAKE_PRIVATE, 1, 0, 0); }
-#else
+// --- what the systems name differently: waiting for events ---------------------------------------------------
+#ifdef __linux__
 SITE(site_epoll_wait, SYS_epoll_wait, int queue, struct epoll_event* events, int room, int milliseconds)
-SITE(site_futex, SYS_futex, volatile uint32_t* at, int op, unsigned long value, const struct timespec* limit)
 
 static int queue_with(int fd) {
   const int queue = (int)sys(SYS_epoll_create1, 0L);
@@ -39,9 +22,57 @@ static long take_event(int queue) {
   struct epoll_event event;
   return site_epoll_wait(queue, &event, 1, -1);
 }
-static void sleep_while(volatile uint32_t* at, uint32_t value) { site_futex(at, FUTEX_WAIT_PRIVATE, value, 0); }
-static void wake_one(volatile uint32_t* at) { site_futex(at, FUTEX_WAKE_PRIVATE, 1, 0); }
+#else
+SITE(site_kevent, SYS_kevent, int queue, const void* changes, size_t n, void* events, size_t room, const struct timespec* limit)
+
+static int queue_with(int fd) {
+  const int queue = (int)sys(SYS_kqueue);
+  struct kevent add = {.ident = (uint64_t)fd, .filter = EVFILT_READ, .flags = EV_ADD};
+  CHECK(sys(SYS_kevent, queue, &add, 1, 0, 0, 0) == 0);
+  return queue;
+}
+static long take_event(int queue) {
+  struct kevent event;
+  return site_kevent(queue, 0, 0, &event, 1, 0);
+}
 #endif
+
+// --- and for a word in memory: `thread` is who sleeps there, where a system wakes threads and not words --------
+static uint32_t threads;
+static struct thread* sleepers;   // so many
+#if defined(__NetBSD__)
+SITE(site_park, SYS_lwp_park, int clock, int flags, const struct timespec* limit, int unpark, volatile uint32_t* hint, void* unpark_hint)
+SITE(site_unpark, SYS__lwp_unpark, int thread, volatile uint32_t* hint)
+
+static int this_thread(void) { return (int)sys(SYS__lwp_self); }
+static void sleep_while(volatile uint32_t* at, uint32_t value) { (void)value, site_park(CLOCK_REALTIME, 0, 0, 0, at, 0); }
+static void wake(volatile uint32_t* at, int thread) { site_unpark(thread, at); }
+static void wake_all(volatile uint32_t* at) {
+  for (uint32_t i = 0; i < threads; ++i) site_unpark(sleepers[i].tid, at);
+}
+#else
+#if defined(__FreeBSD__)
+SITE(site_umtx, SYS__umtx_op, volatile uint32_t* at, int op, unsigned long value, void* a, void* b)
+
+static void sleep_while(volatile uint32_t* at, uint32_t value) { site_umtx(at, UMTX_WAIT_UINT_PRIVATE, value, 0, 0); }
+static void wake_some(volatile uint32_t* at, int count) { site_umtx(at, UMTX_WAKE_PRIVATE, (unsigned long)count, 0, 0); }
+#elif defined(__DragonFly__)
+SITE(site_sleep, SYS_umtx_sleep, volatile uint32_t* at, uint32_t value, int microseconds)
+SITE(site_wakeup, SYS_umtx_wakeup, volatile uint32_t* at, int count)
+
+static void sleep_while(volatile uint32_t* at, uint32_t value) { site_sleep(at, value, 0); }
+static void wake_some(volatile uint32_t* at, int count) { site_wakeup(at, count); }
+#else
+SITE(site_futex, SYS_futex, volatile uint32_t* at, int op, unsigned long value, const struct timespec* limit)
+
+static void sleep_while(volatile uint32_t* at, uint32_t value) { site_futex(at, FUTEX_WAIT_PRIVATE, value, 0); }
+static void wake_some(volatile uint32_t* at, int count) { site_futex(at, FUTEX_WAKE_PRIVATE, (unsigned long)count, 0); }
+#endif
+static int this_thread(void) { return 0; }
+static void wake(volatile uint32_t* at, int thread) { (void)thread, wake_some(at, 1); }
+static void wake_all(volatile uint32_t* at) { wake_some(at, 0x7fffffff); }
+#endif
+static int main_thread;
 static void wait_while(volatile uint32_t* at, uint32_t value) {
   while (*at == value) sleep_while(at, value);
 }
@@ -73,22 +104,23 @@ static void do_event(void) { take_event(queue); }
 
 // --- two threads hand a word to and fro: two wakes and two waits a turn ----------------------------------------
 static volatile uint32_t turn;
+static struct thread partner;
 
 static void answer(struct thread* t) {
   (void)t;
   for (;;) {
     wait_while(&turn, 0);
     turn = 0;
-    wake_one(&turn);
+    wake(&turn, main_thread);
   }
 }
 static void start_partner(void) {
-  static struct thread partner;
+  main_thread = this_thread();
   thread_start(&partner, answer, 0);
 }
 static void do_turn(void) {
   turn = 1;
-  wake_one(&turn);
+  wake(&turn, (int)partner.tid);
   wait_while(&turn, 1);
 }
 
@@ -147,18 +179,17 @@ static void run(const struct measure* m) {
 
 // --- many threads ------------------------------------------------------------------------------------------------
 static volatile uint32_t arrived, started, finished, released;
-static uint32_t threads;
 static long calls_each;
 
 static void count(volatile uint32_t* word) {
-  if (__atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST) == threads) umtx_wake(word, 1);
+  if (__atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST) == threads) wake(word, main_thread);
 }
 static void await(volatile uint32_t* word) {
-  for (uint32_t seen; (seen = *word) != threads;) umtx_wait(word, seen);
+  for (uint32_t seen; (seen = *word) != threads;) sleep_while(word, seen);
 }
 static void release(volatile uint32_t* word) {
   *word = 1;
-  umtx_wake(word, 0x7fffffff);
+  wake_all(word);
 }
 static void call_with_others(struct thread* t) {
   (void)t;
@@ -170,7 +201,8 @@ static void call_with_others(struct thread* t) {
   wait_while(&released, 0);
 }
 static struct thread* start_threads(void) {
-  struct thread* all = map((threads + 1) * sizeof *all);
+  struct thread* all = sleepers = map((threads + 1) * sizeof *all);
+  main_thread = this_thread();
   time_of(do_getppid, 2000);
   for (uint32_t i = 0; i < threads; ++i) thread_start(&all[i], call_with_others, 0);
   await(&arrived);

@@ -98,6 +98,34 @@ TEST_CASE("success clears the carry flag and keeps the second register unless it
   CHECK(regs.rdx == 11);
 }
 
+TEST_CASE("a system may clear the second register on success, and not on failure") {
+  const SmallTable table(sudrun::test::replaced(sudrun::test::kGuestYaml, "  result2: rdx\n",
+                                                "  result2: rdx\n  clears_result2: true\n"));
+  Registers regs = registers(3);
+  write_result(*table, regs, Result::fail(ENODATA));
+  CHECK(regs.rdx == 3);
+  write_result(*table, regs, Result::ok2(10, 11));
+  CHECK(regs.rdx == 11);
+  write_result(*table, regs, Result::ok(42));
+  CHECK(regs.rax == 42);
+  CHECK(regs.rdx == 0);
+}
+
+TEST_CASE("a row says what its sleeps come to") {
+  sudrun::abi::Entry entry{};
+  CHECK(futex_result(entry, 3).value() == 0);
+  CHECK(futex_result(entry, -EAGAIN).is_ok());
+  CHECK(futex_result(entry, -ETIMEDOUT).is_native_error(ETIMEDOUT));
+  CHECK(futex_result(entry, -EINTR).is_native_error(EINTR));
+  entry.futex_differs = 16;
+  entry.futex_late = 35;
+  entry.futex_fault = 22;
+  const auto error = [&](int native) { return futex_result(entry, -native).value(); };
+  CHECK((error(EAGAIN) == 16 && error(ETIMEDOUT) == 35 && error(EFAULT) == 22 && error(EINTR) == EINTR));
+  CHECK_FALSE(futex_result(entry, -EFAULT).is_native_error(EINVAL));  // the guest's own number
+  CHECK(futex_result(entry, 0).is_ok());
+}
+
 TEST_CASE("failure shows the guest's own errno and the carry flag") {
   const SmallTable table;
   Registers regs = registers(3);

@@ -195,13 +195,40 @@ TEST_CASE("a row says which of its operations are plain sleeps and wakes") {
   CHECK(SmallTable()->entry(1).fast == FastKind::none);
 
   CHECK_THAT(error_of_row(row("what: clock_id, at: ptr, value: ulong", futex)),
-             Contains("expected these three first"));
+             Contains("expected `at`, `what`, `value` first"));
   CHECK_THAT(error_of_row(row("at: ptr, what: int, value: ulong", futex)), Contains("no named values"));
   CHECK_THAT(error_of_row(row(args, replaced(futex, "CLOCK_VIRTUAL", "CLOCK_OTHER"))),
              Contains("`CLOCK_OTHER` is not a value below 32 of `clock_id`"));
   CHECK_THAT(error_of_row(row("at: ptr, what: open_flags, value: ulong",
                               "word: at, by: what, value: value, wait: [O_EXLOCK], wake: []")),
              Contains("`O_EXLOCK` is not a value below 32"));
+}
+
+TEST_CASE("a row of its own says that it is a plain sleep or wake, and what its errors are") {
+  const auto row = [](std::string_view args, std::string_view futex) {
+    return "400: {name: x, args: {" + std::string(args) + "}, handler: exit, futex: {" + std::string(futex) +
+           "}, support: full}";
+  };
+  const auto frozen_row = [&](std::string_view args, std::string_view futex) {
+    return frozen(
+        replaced(kGuestYaml, "  300: {name: move", "  " + row(args, futex) + "\n  300: {name: move"));
+  };
+  const std::string sleep =
+      "word: at, value: value, limit: time, longest: 5000, differs: EPERM, late: ENOENT";
+  const auto block = frozen_row("at: ptr, value: int, time: int", sleep);
+  const Entry& sleeper = Table::wrap(block)->entry(400);
+  CHECK(sleeper.fast == FastKind::sleep);
+  CHECK(sleeper.futex_longest == 5000);
+  CHECK((sleeper.futex_differs == 1 && sleeper.futex_late == 2 && sleeper.futex_fault == 0));
+
+  const auto wake_block = frozen_row("at: ptr, many: int", "word: at, count: many, fault: EPERM");
+  const Entry& waker = Table::wrap(wake_block)->entry(400);
+  CHECK(waker.fast == FastKind::wake);
+  CHECK(waker.futex_fault == 1);
+
+  CHECK_THAT(error_of_row(row("at: ptr, value: int", sleep)), Contains("`at`, `value`, `time` first"));
+  CHECK_THAT(error_of_row(row("at: ptr, value: int, time: int", replaced(sleep, "EPERM", "EWHAT"))),
+             Contains("`EWHAT` is not in `errno`"));
 }
 
 TEST_CASE("structures with the same bytes on both sides are identical") {

@@ -227,14 +227,20 @@ TEST_CASE("the tests of rewriting rewrite in every way", "[trace]") {
                              {"rewrite", "state_at_sites_over_lines", 10, 10, 0, 30},
                              {"rewrite", "state_at_sites_over_pages", 20, 10, 0, 20},
                              {"rewrite", "sites_of_called_functions", 0, 10, 0, 0},
-                             {"rewrite_code", "written_and_run_in_turn", 250, 100, 75, 40},
-                             {"rewrite_code", "a_page_of_many_is_replaced", 200, 50, 50, 50},
+                             {"rewrite_written", "written_and_run_in_turn", 250, 100, 75, 40},
+                             {"rewrite_written", "a_page_of_many_is_replaced", 200, 50, 50, 50},
                              {"rewrite_masks", "sa_mask", 100, 25, 25, 35},
-                             {"rewrite_processes", "children_have_sites_of_their_own", 250, 100, 75, 75},
+                             {"rewrite_children", "children_have_sites_of_their_own", 250, 100, 75, 75},
                              {"rewrite_signals", "registers_changed_by_handlers", 5, 2, 2, 2},
                              {"rewrite_signals", "storm_of_nested_handlers", 10, 5, 5, 5},
                              {"rewrite_threads", "many_sites_one_after_the_other", 500, 150, 125, 150},
-                             {"rewrite_threads", "one_site_for_all", 100, 50, 30, 50}};
+                             {"rewrite_threads", "one_site_for_all", 100, 50, 30, 50},
+                             {"netbsd-rewrite", "state_at_padded_sites", 75, 10, 10, 0},
+                             {"netbsd-rewrite_written", "written_and_run_in_turn", 250, 100, 75, 40},
+                             {"netbsd-rewrite_signals", "registers_changed_by_handlers", 5, 2, 2, 2},
+                             {"dragonfly-rewrite", "state_at_padded_sites", 75, 10, 10, 0},
+                             {"dragonfly-rewrite_written", "written_and_run_in_turn", 250, 100, 75, 40},
+                             {"dragonfly-rewrite_signals", "registers_changed_by_handlers", 5, 2, 2, 2}};
   for (const Case& c : kCases) {
     const TemporaryDirectory directory;
     Command command = sudrun_command({"--stats", guest(c.name), c.test_case});

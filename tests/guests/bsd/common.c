@@ -39,6 +39,14 @@ int memcmp(const void* a, const void* b, size_t n) {
   return 0;
 }
 
+__asm__(
+    ".text\n.globl raw_call\nraw_call: pushq %rbx; movq %rdi, %rbx\n"
+    "pushq 72(%rbx); pushq 64(%rbx); pushq 56(%rbx); pushq $0\n"      // 0 where a return address would be
+    "movq 0(%rbx), %rax; movq 8(%rbx), %rdi; movq 16(%rbx), %rsi; movq 24(%rbx), %rdx\n"
+    "movq 32(%rbx), %r10; movq 40(%rbx), %r8; movq 48(%rbx), %r9\n"
+    "cmpq $0, 104(%rbx); je 1f; stc; jmp 2f; 1: clc; 2: syscall\n"
+    "movq %rax, 80(%rbx); movq %rdx, 88(%rbx); pushfq; popq 96(%rbx); addq $32, %rsp; popq %rbx; ret\n");
+
 void put(const char* s) { sys(SYS_write, 1, s, strlen(s)); }
 void say(const char* s) { sys(SYS_write, 2, s, strlen(s)); }
 

@@ -46,9 +46,8 @@ static void thread_main(void* arg) {
   __builtin_trap();
 }
 void thread_start(struct thread* t, void (*run)(struct thread*), void* arg) {
-  enum { kStack = 64 * 1024 };
-  *t = (struct thread){.run = run, .arg = arg, .tls_self = t};
-  const struct lwp_params p = {thread_main, t, (char*)map(kStack) + kStack, &t->tid, 0};
+  *t = (struct thread){.run = run, .arg = arg, .tls_self = t, .stack = map(kThreadStack)};
+  const struct lwp_params p = {thread_main, t, (char*)t->stack + kThreadStack, &t->tid, 0};
   CHECK_EQ(sys(SYS_lwp_create2, &p, 0), 0);
   CHECK(t->tid > 0);
 }

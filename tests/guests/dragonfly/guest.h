@@ -5,11 +5,14 @@
 
 #include "../bsd/calls7.h"
 
+#include "../bsd/raw_call.h"
+
 enum {
-  SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6, SYS_wait4 = 7, SYS_unlink = 10,
-  SYS_getpid = 20, SYS_kill = 37, SYS_pipe = 42, SYS_sigaltstack = 53, SYS_execve = 59, SYS_sbrk = 69, SYS_munmap = 73,
-  SYS_mprotect = 74, SYS_fcntl = 92, SYS_mkdir = 136, SYS_rmdir = 137, SYS_statfs = 157, SYS_extpread = 173,
-  SYS_extpwrite = 174, SYS_mmap = 197, SYS_lseek = 199, SYS___sysctl = 202, SYS_clock_gettime = 232, SYS_nanosleep = 240,
+  SYS_syscall = 0, SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6, SYS_wait4 = 7, SYS_unlink = 10,
+  SYS_getpid = 20, SYS_getuid = 24, SYS_geteuid = 25, SYS_kill = 37, SYS_getppid = 39, SYS_pipe = 42, SYS_getegid = 43,
+  SYS_getgid = 47, SYS_sigaltstack = 53, SYS_execve = 59, SYS_vfork = 66, SYS_sbrk = 69, SYS_munmap = 73,
+  SYS_mprotect = 74, SYS_setitimer = 83, SYS_fcntl = 92, SYS_gettimeofday = 116, SYS_mkdir = 136, SYS_rmdir = 137, SYS_statfs = 157, SYS_extpread = 173,
+  SYS_extpwrite = 174, SYS_mmap = 197, SYS___syscall = 198, SYS_lseek = 199, SYS___sysctl = 202, SYS_clock_gettime = 232, SYS_nanosleep = 240,
   SYS_clock_nanosleep = 241, SYS_extpreadv = 289, SYS_sched_yield = 331, SYS_sigprocmask = 340, SYS_sigaction = 342,
   SYS_sigreturn = 344, SYS_sigtimedwait = 345, SYS_kqueue = 362, SYS_kevent = 363, SYS_umtx_sleep = 469,
   SYS_umtx_wakeup = 470, SYS_usched_set = 481, SYS_set_tls_area = 472, SYS_get_tls_area = 473, SYS_stat = 475, SYS_fstat = 476,
@@ -54,7 +57,7 @@ _Static_assert(sizeof(struct ucontext) == 1408, "ucontext_t");
 struct sigaction { void* sa_handler; int sa_flags; sigset_t sa_mask; int pad; };
 enum { SA_ONSTACK = 1, SA_RESTART = 2, SA_RESETHAND = 4, SA_NODEFER = 0x10, SA_SIGINFO = 0x40 };
 enum { SIG_BLOCK = 1, SIG_UNBLOCK = 2, SIG_SETMASK = 3, SS_ONSTACK = 1, SS_DISABLE = 4 };
-enum { SIGILL = 4, SIGTRAP = 5, SIGFPE = 8, SIGBUS = 10, SIGSEGV = 11, SIGSYS = 12, SIGALRM = 14, SIGCHLD = 20, SIGUSR1 = 30, SIGUSR2 = 31 };
+enum { SIGHUP = 1, SIGINT = 2, SIGILL = 4, SIGTRAP = 5, SIGFPE = 8, SIGBUS = 10, SIGSEGV = 11, SIGSYS = 12, SIGALRM = 14, SIGTERM = 15, SIGCHLD = 20, SIGPROF = 27, SIGWINCH = 28, SIGUSR1 = 30, SIGUSR2 = 31 };
 enum { SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_OBJERR = 3, FPE_INTDIV = 2, ILL_PRVOPC = 5, TRAP_BRKPT = 1 };
 enum { T_BPTFLT = 3, T_PROTFLT = 9, T_PAGEFLT = 12, T_DIVIDE = 18, T_PRIVINFLT = 1 };
 
@@ -99,8 +102,10 @@ enum { AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7, AT_E
 struct thread {
   volatile int done;  // extexit() stores 1
   int tid;
+  unsigned char* stack;  // kThreadStack bytes
   void (*run)(struct thread*);
   void* arg;
   struct thread* tls_self;
 };
+enum { kThreadStack = 64 * 1024 };
 void thread_start(struct thread* t, void (*run)(struct thread*), void* arg);

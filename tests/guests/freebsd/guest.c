@@ -59,13 +59,13 @@ static void thread_main(void* arg) {
   __builtin_trap();
 }
 void thread_start(struct thread* t, void (*run)(struct thread*), void* arg) {
-  enum { kStack = 64 * 1024 };
   t->done = 0;
   t->tid = 0;
   t->run = run;
   t->arg = arg;
   t->tls_self = t;
-  struct thr_param p = {.start_func = thread_main, .arg = t, .stack_base = map(kStack), .stack_size = kStack,
+  t->stack = map(kThreadStack);
+  struct thr_param p = {.start_func = thread_main, .arg = t, .stack_base = (char*)t->stack, .stack_size = kThreadStack,
                         .tls_base = (char*)&t->tls_self, .tls_size = sizeof t->tls_self, .parent_tid = &t->tid};
   CHECK_EQ(sys(SYS_thr_new, &p, sizeof p), 0);
 }

@@ -30,12 +30,7 @@ static inline __attribute__((always_inline)) long sys_make(long n, long a, long 
 /// mmap(2): the address, or -errno.
 #define MMAP(at, size, prot, flags, fd, offset) sys(SYS_mmap, at, size, prot, flags, fd, offset)
 
-struct raw_call {
-  unsigned long number, args[6], stack_args[3];
-  unsigned long rax, rdx, flags;
-  unsigned long carry_before;
-};
-long raw_call(struct raw_call* c);
+#include "../bsd/raw_call.h"
 
 enum {
   EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, ENXIO = 6, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10,
@@ -165,10 +160,12 @@ void alarm_after(long seconds);         // SIGALRM kills a test that hangs
 struct thread {
   volatile long done;                   // thr_exit() sets and wakes it
   long tid;
+  unsigned char* stack;                 // kThreadStack bytes
   void (*run)(struct thread*);
   void* arg;
   struct thread* tls_self;              // what %fs:0 holds
 };
+enum { kThreadStack = 64 * 1024 };
 void thread_start(struct thread* t, void (*run)(struct thread*), void* arg);
 void umtx_wait(volatile uint32_t* at, uint32_t value);
 void umtx_wake(volatile uint32_t* at, int count);

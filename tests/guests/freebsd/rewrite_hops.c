@@ -1,6 +1,6 @@
 // Threads stand between the short jump at a site and the jump in the padding that it leads to, while another thread
 // takes both away. What they find then must not be the program's own padding, or no memory at all.
-#include "rewrite.h"
+#include "../bsd/rewrite.h"
 
 enum { kWorkers = 6, kUndone = 120, kEndOfPage = 0xff8 };
 static struct thread workers[kWorkers];

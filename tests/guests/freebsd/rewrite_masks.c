@@ -1,5 +1,5 @@
 // Programs that block all there is to block: their calls, from hot sites and from cold ones, go on all the same.
-#include "rewrite.h"
+#include "../bsd/rewrite.h"
 
 enum { kSites = 12, kApart = 0x55 };
 static unsigned made;

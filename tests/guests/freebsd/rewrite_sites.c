@@ -1,5 +1,5 @@
 // The ways to reach a hot call site, the code and data around it, and bytes that only look like something else.
-#include "rewrite.h"
+#include "../bsd/rewrite.h"
 
 // A function in a section of its own, copied so that it starts at `offset` of a page that has never run. Whoever
 // has a `start_NAME` and an `end_NAME` may be copied.

@@ -1,5 +1,5 @@
 // Several threads run a site from its first call on, while it becomes hot; and clocks, across threads.
-#include "rewrite.h"
+#include "../bsd/rewrite.h"
 
 enum { kWorkers = 2 };                     // besides the first thread, which does the same
 static struct thread workers[kWorkers];

@@ -1,5 +1,5 @@
 // Sleeping on words and waking sleepers from hot sites: all that _umtx_op says about it holds there, too.
-#include "rewrite.h"
+#include "../bsd/rewrite.h"
 
 // One site for all calls; it is hot after warm_up_site().
 __attribute__((noinline)) static long op(const volatile void* at, unsigned long what, unsigned long value, const void* a, const void* b) { return sys(SYS__umtx_op, at, what, value, a, b); }

@@ -44,14 +44,13 @@ static void thread_main(struct thread* t) {
   __builtin_trap();
 }
 void thread_start(struct thread* t, void (*run)(struct thread*), void* arg, int flags) {
-  enum { kStack = 64 * 1024 };
-  *t = (struct thread){.run = run, .arg = arg, .tls_self = t};
+  *t = (struct thread){.run = run, .arg = arg, .tls_self = t, .stack = map(kThreadStack)};
   struct ucontext context = {0};
   CHECK_EQ(sys(SYS_getcontext, &context), 0);
   context.uc_flags &= ~(unsigned)UC_STACK;
   context.uc_mcontext.rip = (long)thread_main;
   context.uc_mcontext.rdi = (long)t;
-  context.uc_mcontext.rsp = (long)map(kStack) + kStack - 8;
+  context.uc_mcontext.rsp = (long)t->stack + kThreadStack - 8;
   context.uc_mcontext.tlsbase = (long)&t->tls_self;
   CHECK_EQ(sys(SYS__lwp_create, &context, flags, &t->tid), 0);
   CHECK(t->tid > 0);

@@ -5,17 +5,20 @@
 
 #include "../bsd/calls7.h"
 
+#include "../bsd/raw_call.h"
+
 enum {
-  SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6, SYS_unlink = 10, SYS_break = 17,
-  SYS_getpid = 20, SYS_kill = 37, SYS_pipe = 42, SYS_symlink = 57, SYS_readlink = 58, SYS_execve = 59, SYS_munmap = 73,
-  SYS_mprotect = 74, SYS_fcntl = 92, SYS_mkdir = 136, SYS_rmdir = 137, SYS_pread = 173, SYS_pwrite = 174, SYS_mmap = 197,
+  SYS_syscall = 0, SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6, SYS_unlink = 10, SYS_break = 17,
+  SYS_getpid = 20, SYS_getuid = 24, SYS_geteuid = 25, SYS_kill = 37, SYS_getppid = 39, SYS_pipe = 42, SYS_getegid = 43,
+  SYS_getgid = 47, SYS_symlink = 57, SYS_readlink = 58, SYS_execve = 59, SYS_vfork = 66, SYS_munmap = 73,
+  SYS_mprotect = 74, SYS_fcntl = 92, SYS_mkdir = 136, SYS_rmdir = 137, SYS_pread = 173, SYS_pwrite = 174, SYS_mmap = 197, SYS___syscall = 198,
   SYS_lseek = 199, SYS_ftruncate = 201, SYS___sysctl = 202, SYS_sigqueueinfo = 245, SYS___sigaltstack14 = 281,
   SYS___sigprocmask14 = 293, SYS___getcwd = 296, SYS_getcontext = 307, SYS_setcontext = 308, SYS__lwp_create = 309,
   SYS__lwp_exit = 310, SYS__lwp_self = 311, SYS__lwp_wait = 312, SYS__lwp_wakeup = 315, SYS__lwp_getprivate = 316,
   SYS__lwp_setprivate = 317, SYS__lwp_kill = 318, SYS__lwp_detach = 319, SYS__lwp_unpark = 321,
   SYS__lwp_unpark_all = 322, SYS__lwp_setname = 323, SYS__lwp_getname = 324, SYS__lwp_ctl = 325,
   SYS___sigaction_sigtramp = 340, SYS_kqueue = 344, SYS_sched_yield = 350, SYS___getdents30 = 390, SYS_mremap = 411,
-  SYS___clock_gettime50 = 427, SYS___nanosleep50 = 430, SYS_____sigtimedwait50 = 431, SYS___kevent50 = 435,
+  SYS___gettimeofday50 = 418, SYS___setitimer50 = 425, SYS___clock_gettime50 = 427, SYS___nanosleep50 = 430, SYS_____sigtimedwait50 = 431, SYS___kevent50 = 435,
   SYS___stat50 = 439, SYS___fstat50 = 440, SYS___lstat50 = 441, SYS___wait450 = 449, SYS_pipe2 = 453, SYS_dup3 = 454,
   SYS_kqueue1 = 455, SYS_openat = 468, SYS_lwp_park = 478, SYS_posix_fallocate = 479,
 };
@@ -56,11 +59,11 @@ enum { UC_SIGMASK = 1, UC_STACK = 2, UC_CPU = 4, UC_FPU = 8, UC_SETSTACK = 0x100
 struct sigaction { void* sa_handler; sigset_t sa_mask; int sa_flags; int pad; };
 enum { SA_ONSTACK = 1, SA_RESTART = 2, SA_RESETHAND = 4, SA_NODEFER = 0x10, SA_SIGINFO = 0x40 };
 enum { SIG_BLOCK = 1, SIG_UNBLOCK = 2, SIG_SETMASK = 3, SS_ONSTACK = 1, SS_DISABLE = 4 };
-enum { SIGILL = 4, SIGTRAP = 5, SIGFPE = 8, SIGKILL = 9, SIGBUS = 10, SIGSEGV = 11, SIGSYS = 12, SIGALRM = 14, SIGSTOP = 17, SIGCONT = 19, SIGCHLD = 20, SIGUSR1 = 30, SIGUSR2 = 31 };
+enum { SIGHUP = 1, SIGINT = 2, SIGILL = 4, SIGTRAP = 5, SIGFPE = 8, SIGKILL = 9, SIGBUS = 10, SIGSEGV = 11, SIGSYS = 12, SIGALRM = 14, SIGTERM = 15, SIGSTOP = 17, SIGCONT = 19, SIGCHLD = 20, SIGPROF = 27, SIGWINCH = 28, SIGUSR1 = 30, SIGUSR2 = 31 };
 enum { SI_USER = 0, SI_QUEUE = -1, SI_LWP = -5, SEGV_MAPERR = 1, SEGV_ACCERR = 2, FPE_INTDIV = 1, ILL_PRVOPC = 5, TRAP_BRKPT = 1 };
 enum { T_PRIVINFLT = 0, T_BPTFLT = 1, T_PROTFLT = 4, T_PAGEFLT = 6, T_DIVIDE = 8 };
 
-enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
+enum { PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
 enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_REMAPDUP = 4, MAP_FIXED = 0x10, MAP_TRYFIXED = 0x400, MAP_ANON = 0x1000, MAP_STACK = 0x2000 };
 #define MAP_ALIGNED(n) ((n) << 24)
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_NONBLOCK = 4, O_NOFOLLOW = 0x100, O_CREAT = 0x200, O_DIRECTORY = 0x200000, O_CLOEXEC = 0x400000 };
@@ -106,9 +109,11 @@ enum { AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7, AT_E
 
 struct thread {
   int tid;
+  unsigned char* stack;  // kThreadStack bytes
   void (*run)(struct thread*);
   void* arg;
   struct thread* tls_self;
 };
+enum { kThreadStack = 64 * 1024 };
 /// To be waited for with thread_join(), unless `flags` says LWP_DETACHED.
 void thread_start(struct thread* t, void (*run)(struct thread*), void* arg, int flags);

@@ -24,6 +24,28 @@ CASE(bad_pointers) {
   CHECK_EQ(sys(SYS_lwp_create, &p), -EFAULT);
 }
 
+// From one site, which becomes hot: what the kernel says to a plain sleep and what the runtime says are the same.
+CASE(sleeps_of_a_hot_site) {
+  static int value = 5;
+  char* const gone = map(4096);
+  CHECK_EQ(sys(SYS_munmap, gone, 4096), 0);
+  const struct { const void* at; long value, limit, result; } sleeps[] = {
+      {&value, 4, 0, -EBUSY},       {&value, 5 - (1L << 32), 1, -EAGAIN}, {(char*)&value + 1, 5, 0, -EFAULT}, {gone, 5, 0, -EINVAL},
+      {(void*)64, 5, 0, -EINVAL},   {(void*)-4L, 5, 0, -EINVAL},          {&value, 5, -1, -EINVAL},           {&value, 5, 0, -EAGAIN},
+  };
+  enum { kSleeps = sizeof sleeps / sizeof *sleeps, kRounds = 100 };
+  const long begun = now_us();
+  for (int i = 0; i < kRounds * kSleeps; ++i) {
+    const int which = i % kSleeps == kSleeps - 1 && i != kRounds * kSleeps - 1 ? 0 : i % kSleeps;   // the long one once
+    CHECK_EQ(sys(SYS_umtx_sleep, sleeps[which].at, sleeps[which].value, sleeps[which].limit), sleeps[which].result);
+  }
+  CHECK(now_us() - begun >= 1990000);      // kern.umtx_timeout_max
+  for (int i = 0; i < kRounds; ++i) {
+    const void* const at = i % 4 == 0 ? (void*)&value : i % 4 == 1 ? (char*)&value + 2 : i % 4 == 2 ? gone : (void*)-4L;
+    CHECK_EQ(sys(SYS_umtx_wakeup, at, i % 3), i % 4 == 0 ? 0 : i % 4 == 1 ? -EFAULT : -EINVAL);
+  }
+}
+
 static void pong(struct thread* t) {
   for (int i = 1; i <= (int)(long)t->arg; ++i) {
     while (word != 2 * i - 1) sys(SYS_umtx_sleep, &word, 2 * i - 2, 0);

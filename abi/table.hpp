@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "abi/call_class.hpp"
 #include "abi/frame.hpp"
 #include "abi/types.hpp"
 
@@ -133,7 +134,7 @@ struct Entry {
   std::array<std::uint32_t, kMaxArgs> arg_names;
   /// For native rows: source of native argument i: 0…7 guest argument, 0x80 | k constant k of the table.
   std::array<std::uint8_t, 6> native_args;
-  std::array<std::uint8_t, 2> reserved_end;
+  CallClasses classes;
   /// With FastKind::futex, bit N: operation N is a wait, or a wake.
   std::uint32_t futex_waits, futex_wakes;
 };

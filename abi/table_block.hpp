@@ -8,7 +8,7 @@
 namespace sudrun::abi::detail {
 
 inline constexpr std::uint64_t kBlockMagic = 0x4c42'5452'4455'5300;  // "\0SUDRTBL"
-inline constexpr std::uint32_t kBlockVersion = 3;
+inline constexpr std::uint32_t kBlockVersion = 4;
 inline constexpr std::uint16_t kNoRow = 0xffff;
 
 /// `count` elements at `offset` bytes from the start of the block.

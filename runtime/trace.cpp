@@ -176,6 +176,7 @@ Tracer::Mark Tracer::begin(GuestThread& thread, const abi::Entry& entry, const a
   Mark mark;
   mark.watched = options_.calls.contains(entry);
   if (!mark.watched) return mark;
+  mark.pid = thread.pid();
   if (with_times() || options_.summary) mark.started = clock_now(CLOCK_MONOTONIC);
   if (!options_.lines) return mark;
   if (with_times()) mark.shown = time_to_show(mark.started);
@@ -193,7 +194,8 @@ void Tracer::end(GuestThread& thread, const abi::Entry& entry, const abi::Frame&
                  const abi::Result& result, const Mark& mark) noexcept {
   if (!mark.watched) return;
   const std::uint64_t now = mark.started != 0 ? clock_now(CLOCK_MONOTONIC) : 0;
-  if (options_.summary) options_.summary->count(entry, result.is_failure(), now - mark.started);
+  if (options_.summary && mark.pid == thread.pid())
+    options_.summary->count(entry, result.is_failure(), now - mark.started);
   if (!options_.lines || entry.returns.kind == abi::RoleKind::none) return;
   Line line(*this, thread.pid(), thread.tid(), mark.shown);
   if (line.is_json()) {

@@ -39,6 +39,7 @@ class Tracer {
   struct Mark {
     bool watched = false;       ///< it is one to be shown and counted
     bool injected = false;      ///< somebody else has changed it
+    int pid = 0;                ///< who made it: a fork is over in two processes
     std::uint64_t started = 0;  ///< monotonic nanoseconds
     std::int64_t shown = 0;     ///< the time in front of it, nanoseconds
   };

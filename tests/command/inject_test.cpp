@@ -64,8 +64,9 @@ TEST_CASE("reads and writes are made short", "[inject]") {
 TEST_CASE("every call is seen, however often its site has been used", "[inject]") {
   std::string expected;
   for (int i = 1; i <= 3000; ++i) expected += i == 2990 ? "-5 " : "16 ";
-  CHECK(results({"--rewrite-after=0", "--inject", "read:error=EIO:when=2990"}, {"reads", "3000"}) ==
-        expected + "\n");
+  const std::string got = results({"--inject", "read:error=EIO:when=2990"}, {"reads", "3000"});
+  CHECK(got.size() == expected.size() + 1);
+  CHECK((got == expected + "\n"));
 }
 
 TEST_CASE("an injected signal arrives when the call is over", "[inject]") {

@@ -238,6 +238,7 @@ TEST_CASE("--summary counts children and programs that are executed, in one tabl
     const auto rows = counts(outcome.err);
     REQUIRE(rows.contains("read"));
     CHECK(rows.at("read") == std::pair{reads, topic == std::string("reads") ? 1L : 2L});
+    if (rows.contains("fork")) CHECK(rows.at("fork").first == 1);
   }
 }
 

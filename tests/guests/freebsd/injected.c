@@ -36,9 +36,12 @@ static void handled(void) {
 
 static void family(void) {
   const long child = start_process();
-  reads(3);
-  if (child == 0) quit(0);
+  if (child == 0) {
+    reads(3);
+    quit(0);
+  }
   expect_exit(child, 0);
+  reads(3);
 }
 
 // Names that JSON has no easy way with.

@@ -6,8 +6,7 @@
 #include <cstring>
 
 #include "abi/convention.hpp"
-#include "abi/format_values.hpp"
-#include "abi/marshal.hpp"
+#include "abi/format_call.hpp"
 
 namespace sudrun::abi {
 
@@ -19,40 +18,17 @@ std::string_view error_text(const Result& result) noexcept {
   return text == nullptr ? std::string_view() : std::string_view(text);
 }
 
-/// The arguments of a call.
-class ArgumentScope final : public Scope {
- public:
-  explicit ArgumentScope(const TracedCall& call) noexcept : call_(call) {}
-  std::optional<std::uint64_t> number(unsigned index) const noexcept override {
-    if (index >= call_.entry.argc) return std::nullopt;
-    return number_of(call_.entry.args[index], call_.frame.args[index], call_.host);
-  }
-
- private:
-  const TracedCall& call_;
-};
-
-Progress progress_of(const TracedCall& call, const Result* result) noexcept {
-  Progress progress;
-  progress.succeeded = result != nullptr && result->is_ok();
-  if (!progress.succeeded) return progress;
-  progress.value = result->value();
-  const RoleKind returns = call.entry.returns.kind;
-  if (returns == RoleKind::size || returns == RoleKind::ssize) progress.filled = result->value();
-  return progress;
-}
-
 /// `result`: null before the call.
 void name_and_arguments(Writer& out, const TracedCall& call, const Result* result) noexcept {
   const Entry& entry = call.entry;
-  if (call.frame.number != entry.number || entry.name == 0) {
+  if (!has_name(call)) {
     out.text("syscall#");
     out.unsigned_(call.frame.number);
   } else {
     out.text(call.table.string(entry.name));
   }
   out.text("(");
-  const bool untyped = entry.argc == 0 && entry.action == Action::unsupported;
+  const bool untyped = is_untyped(entry);
   const unsigned argc = untyped ? call.table.convention().argc : entry.argc;
   const ArgumentScope scope(call);
   ValueFormatter values(out, call.table, call.host, call.personality, progress_of(call, result));

@@ -13,14 +13,14 @@ namespace sudrun::abi {
 
 namespace {
 
-constexpr std::size_t kMaxString = 256;   ///< of a path or string argument
-constexpr std::size_t kMaxBuffer = 32;    ///< of a counted buffer or a string in a vector
-constexpr unsigned kMaxElements = 8;      ///< of an array
-constexpr unsigned kMaxStrings = 32;      ///< of a vector
-constexpr unsigned kMaxFields = 40;       ///< of a structure
-constexpr std::size_t kMaxStruct = 2560;  ///< bytes of a structure that are looked at
-constexpr unsigned kMaxBits = 1024;       ///< of a set of bits
-constexpr unsigned kMaxDepth = 4;         ///< of structures that point to structures
+constexpr std::size_t kMaxString = ValueFormatter::kMaxText;  ///< of a path or string argument
+constexpr std::size_t kMaxBuffer = 32;                        ///< of a counted buffer or a string in a vector
+constexpr unsigned kMaxElements = 8;                          ///< of an array
+constexpr unsigned kMaxStrings = 32;                          ///< of a vector
+constexpr unsigned kMaxFields = 40;                           ///< of a structure
+constexpr std::size_t kMaxStruct = 2560;                      ///< bytes of a structure that are looked at
+constexpr unsigned kMaxBits = 1024;                           ///< of a set of bits
+constexpr unsigned kMaxDepth = 4;                             ///< of structures that point to structures
 constexpr std::uint64_t kMaxSockaddr = 128;
 
 constexpr bool is_out(RoleKind kind) noexcept {
@@ -64,8 +64,7 @@ std::size_t common_path(std::string_view a, std::string_view b) noexcept {
 
 void ValueFormatter::show(const Role& role, Word word, const Scope& scope, bool written) noexcept {
   if (role.kind == RoleKind::variant) {
-    const auto decider = scope.number(role.count);
-    const Role chosen = decider ? table_.variant(role, *decider) : Role();
+    const Role chosen = meaning(role, scope);
     if (chosen.kind == RoleKind::none) return out_.hex(word);
     return show(chosen, word, scope, written);
   }
@@ -103,6 +102,33 @@ void ValueFormatter::show(const Role& role, Word word, const Scope& scope, bool 
   }
 }
 
+Role ValueFormatter::meaning(const Role& role, const Scope& scope) const noexcept {
+  Role chosen = role;
+  while (chosen.kind == RoleKind::variant) {
+    const auto decider = scope.number(chosen.count);
+    chosen = decider ? table_.variant(chosen, *decider) : Role();
+  }
+  return chosen;
+}
+
+std::optional<ValueFormatter::Bytes> ValueFormatter::text_of(const Role& role, Word word, const Scope& scope,
+                                                             std::span<char, kMaxText> room) noexcept {
+  if (word == 0 || (is_out(role.kind) && !progress_.succeeded)) return std::nullopt;
+  switch (role.kind) {
+    case RoleKind::path:
+    case RoleKind::cstr:
+      return read_string(word, room);
+    case RoleKind::in_buf:
+    case RoleKind::out_buf:
+    case RoleKind::inout_buf: {
+      const auto count = filled(role, scope, false);
+      return count ? read_bytes(word, *count, room) : std::nullopt;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
 void ValueFormatter::number(const Role& role, Word raw) noexcept {
   const Word word = narrow(role, raw);
   switch (role.kind) {
@@ -136,14 +162,20 @@ void ValueFormatter::number(const Role& role, Word raw) noexcept {
   }
 }
 
+std::optional<ValueFormatter::Bytes> ValueFormatter::read_string(Word word, std::span<char> room) noexcept {
+  const NativeResult length = host_.read_string(guest_addr(word), room);
+  if (length >= 0) return Bytes{static_cast<std::size_t>(length), false};
+  // Too long: what fits is there to be read.
+  if (length == -EFAULT || !host_.read(guest_addr(word), room.data(), room.size())) return std::nullopt;
+  return Bytes{room.size(), true};
+}
+
 void ValueFormatter::string(Word word, std::size_t limit) noexcept {
   std::array<char, kMaxString> bytes;
   if (word == 0) return out_.text("NULL");
-  const NativeResult length = host_.read_string(guest_addr(word), {bytes.data(), limit});
-  if (length >= 0) return quote(out_, {bytes.data(), static_cast<std::size_t>(length)}, false);
-  // Too long: what fits is there to be read.
-  if (length == -EFAULT || !host_.read(guest_addr(word), bytes.data(), limit)) return out_.address(word);
-  quote(out_, {bytes.data(), limit}, true);
+  const auto text = read_string(word, {bytes.data(), limit});
+  if (!text) return out_.address(word);
+  quote(out_, {bytes.data(), text->size}, text->cut);
 }
 
 void ValueFormatter::strings(Word word) noexcept {
@@ -168,23 +200,37 @@ void ValueFormatter::strings(Word word) noexcept {
   out_.text("]");
 }
 
-void ValueFormatter::bytes(Word word, std::uint64_t count) noexcept {
-  std::array<char, kMaxBuffer> bytes;
-  const std::size_t shown = std::min<std::uint64_t>(count, bytes.size());
-  if (shown != 0 && !host_.read(guest_addr(word), bytes.data(), shown)) return out_.address(word);
-  quote(out_, {bytes.data(), shown}, count > shown);
+std::optional<ValueFormatter::Bytes> ValueFormatter::read_bytes(Word word, std::uint64_t count,
+                                                                std::span<char> room) noexcept {
+  const std::size_t shown = std::min<std::uint64_t>({count, room.size(), kMaxBuffer});
+  if (shown != 0 && !host_.read(guest_addr(word), room.data(), shown)) return std::nullopt;
+  return Bytes{shown, count > shown};
 }
 
-void ValueFormatter::buffer(const Role& role, Word word, const Scope& scope, bool written) noexcept {
-  if (word == 0) return out_.text("NULL");
+void ValueFormatter::bytes(Word word, std::uint64_t count) noexcept {
+  std::array<char, kMaxBuffer> bytes;
+  const auto text = read_bytes(word, count, bytes);
+  if (!text) return out_.address(word);
+  quote(out_, {bytes.data(), text->size}, text->cut);
+}
+
+/// How much of a buffer holds something.
+std::optional<std::uint64_t> ValueFormatter::filled(const Role& role, const Scope& scope,
+                                                    bool written) noexcept {
   auto count = count_in(role, scope);
-  if (!count || (written && !progress_.succeeded)) return out_.address(word);
+  if (!count || (written && !progress_.succeeded)) return std::nullopt;
   // A call that returns a length has filled that much, in a vector one buffer after the other.
   if ((written || role.kind != RoleKind::in_buf) && progress_.filled) {
     count = std::min(*count, *progress_.filled);
     if (written) *progress_.filled -= *count;
   }
-  bytes(word, *count);
+  return count;
+}
+
+void ValueFormatter::buffer(const Role& role, Word word, const Scope& scope, bool written) noexcept {
+  if (word == 0) return out_.text("NULL");
+  const auto count = filled(role, scope, written);
+  count ? bytes(word, *count) : out_.address(word);
 }
 
 void ValueFormatter::structure(const StructLayout& layout, Word word, std::uint64_t limit,

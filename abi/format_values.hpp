@@ -42,7 +42,23 @@ class ValueFormatter {
   /// `word` as an argument or field of `role`. `written`: it was reached through something the call writes.
   void show(const Role& role, Word word, const Scope& scope, bool written = false) noexcept;
 
+  /// What `role` stands for: itself, or what a variant is here.
+  Role meaning(const Role& role, const Scope& scope) const noexcept;
+  /// Bytes of a string or buffer.
+  struct Bytes {
+    std::size_t size = 0;
+    bool cut = false;  ///< there are more
+  };
+  /// Reads the string or buffer that `word` points to into `room`, as much of it as show() would show.
+  /// Nothing if it is none, or there is nothing to be read.
+  static constexpr std::size_t kMaxText = 256;
+  std::optional<Bytes> text_of(const Role& role, Word word, const Scope& scope,
+                               std::span<char, kMaxText> room) noexcept;
+
  private:
+  std::optional<Bytes> read_string(Word word, std::span<char> room) noexcept;
+  std::optional<Bytes> read_bytes(Word word, std::uint64_t count, std::span<char> room) noexcept;
+  std::optional<std::uint64_t> filled(const Role& role, const Scope& scope, bool written) noexcept;
   void number(const Role& role, Word word) noexcept;
   void string(Word word, std::size_t limit) noexcept;
   void strings(Word word) noexcept;

@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "abi/call_class.hpp"
 #include "abi/frame.hpp"
 #include "abi/types.hpp"
 
@@ -137,6 +138,8 @@ struct Entry {
   std::array<std::uint8_t, 6> native_args;
   std::uint8_t futex_late;   ///< guest errno of a sleep whose time is over; 0: as the host's
   std::uint8_t futex_fault;  ///< guest errno where the word cannot be read; 0: as the host's
+  CallClasses classes;
+  std::uint16_t reserved;
   /// With FastKind::futex, bit N: operation N is a wait, or a wake.
   std::uint32_t futex_waits, futex_wakes;
   std::uint32_t futex_longest;  ///< with FastKind::sleep: microseconds after which every sleep ends

@@ -8,7 +8,7 @@
 namespace sudrun::abi::detail {
 
 inline constexpr std::uint64_t kBlockMagic = 0x4c42'5452'4455'5300;  // "\0SUDRTBL"
-inline constexpr std::uint32_t kBlockVersion = 4;
+inline constexpr std::uint32_t kBlockVersion = 5;
 inline constexpr std::uint16_t kNoRow = 0xffff;
 
 /// `count` elements at `offset` bytes from the start of the block.
@@ -77,9 +77,8 @@ struct BlockHeader {
   Area signal_to_guest;         ///< uint16 by native signal
   Area releases;                ///< ReleaseId
   std::uint32_t sysroot_hint;   ///< string offset
-  std::uint32_t reserved;
-  std::uint32_t entry_code;  ///< string offset
-  Area strings;              ///< bytes; the first is NUL, the last is NUL
+  std::uint32_t entry_code;     ///< string offset
+  Area strings;                 ///< bytes; the first is NUL, the last is NUL
 };
 
 /// True if `number` is the C int `value`, however its register was extended.
@@ -104,6 +103,6 @@ static_assert(std::has_unique_object_representations_v<VariantCase>);
 static_assert(std::has_unique_object_representations_v<SignalRecord>);
 static_assert(std::has_unique_object_representations_v<NoteId>);
 static_assert(std::has_unique_object_representations_v<ReleaseId>);
-static_assert(sizeof(Entry) == 128 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 24);
+static_assert(sizeof(Entry) == 132 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 24);
 
 }  // namespace sudrun::abi::detail

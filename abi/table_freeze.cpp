@@ -559,6 +559,7 @@ Entry Freezer::entry(const CallModel& call) {
     entry.args[i] = role(call.args[i].role, names);
     entry.arg_names[i] = block_.string(call.args[i].name);
   }
+  entry.classes = call.classes | classes_by_roles(entry);
   action(call, entry);
   return entry;
 }

@@ -77,6 +77,7 @@ struct CallModel {
   std::string note;
   bool interrupt_fails = false;
   std::optional<FutexModel> futex;
+  CallClasses classes = 0;  ///< those the table says; freeze() adds what roles say
   Where where;
   Where target_where;
 };

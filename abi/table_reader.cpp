@@ -11,6 +11,7 @@
 
 #include "abi/call_reader.hpp"
 #include "abi/role_text.hpp"
+#include "abi/spelling.hpp"
 #include "abi/yaml_view.hpp"
 
 namespace sudrun::abi {
@@ -65,6 +66,7 @@ class Reader {
   void variant(const YamlMap::Item& item);
   unsigned field_size(const FieldModel& field) const;
   void calls(const YamlMap& map);
+  void classes(const YamlMap& map);
 
   YamlValue root_;
   TableModel& model_;
@@ -73,7 +75,8 @@ class Reader {
 void Reader::read() {
   const YamlMap top = root_.map();
   top.allow_only({"abi", "title", "personality", "source", "identify", "sysroot", "releases", "convention",
-                  "errno", "errno_from_native", "signals", "flags", "structs", "variants", "calls"});
+                  "errno", "errno_from_native", "signals", "flags", "structs", "variants", "classes",
+                  "calls"});
   const YamlValue& abi = top.require("abi");
   model_.abi = abi.text();
   if (model_.abi.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos)
@@ -100,6 +103,7 @@ void Reader::read() {
     for (const YamlMap::Item& item : variants->map().items()) variant(item);
   }
   calls(top.require("calls").map());
+  if (const YamlValue* const classes_of_calls = top.find("classes")) classes(classes_of_calls->map());
 }
 
 void Reader::source(const YamlMap& map) {
@@ -449,6 +453,25 @@ void Reader::calls(const YamlMap& map) {
   }
   std::sort(model_.calls.begin(), model_.calls.end(),
             [](const CallModel& a, const CallModel& b) { return a.number < b.number; });
+}
+
+void Reader::classes(const YamlMap& map) {
+  for (const YamlMap::Item& item : map.items()) {
+    const auto known = std::find(kCallClassNames.begin(), kCallClassNames.end(), item.key.name());
+    if (known == kCallClassNames.end()) {
+      item.key.fail("`" + item.key.name() + "` is not a class of calls" +
+                    did_you_mean(item.key.name(), kCallClassNames, "one of tables/README.md"));
+    }
+    const CallClasses bit = class_bit(static_cast<CallClass>(known - kCallClassNames.begin()));
+    for (const YamlValue& value : item.value.list()) {
+      const std::string name = value.identifier();
+      const auto call = std::find_if(model_.calls.begin(), model_.calls.end(),
+                                     [&](const CallModel& row) { return row.name == name; });
+      if (call == model_.calls.end())
+        value.fail("`" + name + "` is not in `calls`; expected the name of a call of this table");
+      call->classes |= bit;
+    }
+  }
 }
 
 }  // namespace

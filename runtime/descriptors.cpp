@@ -24,11 +24,19 @@ std::int64_t HiddenDescriptors::hide(int fd) noexcept {
     native(SYS_close, static_cast<std::uint64_t>(moved));
     return -EMFILE;
   }
-  const auto n = static_cast<unsigned>(moved);
-  (*bits_)[n / 64].fetch_or(std::uint64_t{1} << (n % 64), std::memory_order_relaxed);
-  for (unsigned low = lowest_.load(); n < low && !lowest_.compare_exchange_weak(low, n);) {
-  }
+  mark(static_cast<unsigned>(moved));
   return moved;
+}
+
+void HiddenDescriptors::keep(int fd) noexcept {
+  native(SYS_fcntl, static_cast<std::uint64_t>(fd), F_SETFD, FD_CLOEXEC);
+  if (fd >= 0 && static_cast<unsigned>(fd) < kLimit) mark(static_cast<unsigned>(fd));
+}
+
+void HiddenDescriptors::mark(unsigned fd) noexcept {
+  (*bits_)[fd / 64].fetch_or(std::uint64_t{1} << (fd % 64), std::memory_order_relaxed);
+  for (unsigned low = lowest_.load(); fd < low && !lowest_.compare_exchange_weak(low, fd);) {
+  }
 }
 
 void HiddenDescriptors::close(int fd) noexcept {

@@ -14,6 +14,8 @@ class HiddenDescriptors {
   /// Moves `fd` to a high number, close-on-exec, and hides it. Returns the new number or a negative errno;
   /// `fd` is closed either way. Async-signal-safe, thread-safe.
   std::int64_t hide(int fd) noexcept;
+  /// Hides `fd` where it is, close-on-exec.
+  void keep(int fd) noexcept;
   void close(int fd) noexcept;
   bool contains(int fd) const noexcept {
     const auto n = static_cast<unsigned>(fd);
@@ -24,6 +26,8 @@ class HiddenDescriptors {
   const std::atomic<unsigned>& lowest() const noexcept { return lowest_; }
 
  private:
+  void mark(unsigned fd) noexcept;
+
   static constexpr unsigned kLimit = 1U << 20;  // the kernel's default fs.nr_open
   std::atomic<unsigned> lowest_{kLimit};
   Zeroed<std::array<std::atomic<std::uint64_t>, kLimit / 64>> bits_;

@@ -251,7 +251,10 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
       block_.pending = 0;
       requeue(pending_);
     }
-    if (Tracer* tracer = process_.tracer()) tracer->executing(*this, input.name.c_str());
+    Tracer* const tracer = process_.tracer();
+    // Looking for a program along PATH is no execution.
+    const bool seen = tracer != nullptr && ::faccessat(AT_FDCWD, plan.file.c_str(), X_OK, AT_EACCESS) == 0;
+    if (seen) tracer->executing(*this, input.name.c_str(), plan.sudrun);
     process_.signals().prepare_exec();
     // The mask must be right in the kernel at the moment of execve; a signal that arrives in between is
     // caught as usual and makes nothing fail.
@@ -259,6 +262,7 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
     const auto failed =
         native(SYS_execve, word(plan.file.c_str()), word(arguments.data()), word(environment.data()));
     process_.signals().exec_failed();
+    if (seen) tracer->execution_failed();
     process_.personality().exec_failed(*this);
     for (const std::int64_t fd : {copy, passed[0], passed[1]})
       if (fd >= 0) native(SYS_close, static_cast<std::uint64_t>(fd));

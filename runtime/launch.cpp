@@ -25,7 +25,7 @@
 #include "runtime/own_image.hpp"
 #include "runtime/process.hpp"
 #include "runtime/thread.hpp"
-#include "runtime/trace.hpp"
+#include "runtime/trace_setup.hpp"
 #include "runtime/vector_state_unsafe.hpp"
 
 extern char** environ;
@@ -142,27 +142,8 @@ const abi::Table& choose_table(const LaunchOptions& options, const Tables& table
   throw LaunchError(kExitOwnFailure, "unknown ABI `" + wanted + "`; known: " + known);
 }
 
-std::unique_ptr<Tracer> make_tracer(const LaunchOptions& options, const abi::Table& table,
-                                    HiddenDescriptors& hidden) {
-  if (!options.trace && !options.summary) return nullptr;
-  Tracer::Options to;
-  to.lines = options.trace;
-  to.summary = options.summary;
-  if (!options.trace_file.empty()) {
-    const int fd =
-        ::open(options.trace_file.c_str(),
-               O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (options.trace_append ? 0 : O_TRUNC), 0666);
-    if (fd < 0) throw LaunchError(kExitOwnFailure, options.trace_file + ": " + error_text(errno));
-    const auto moved = hidden.hide(fd);
-    if (moved < 0)
-      throw LaunchError(kExitOwnFailure, options.trace_file + ": " + error_text(static_cast<int>(-moved)));
-    to.descriptor = static_cast<int>(moved);
-  }
-  return std::make_unique<Tracer>(table, to);
-}
-
 std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMode trap,
-                                            const std::optional<Sysroot>& sysroot) {
+                                            const std::optional<Sysroot>& sysroot, const Tracer* tracer) {
   std::vector<std::string> out;
   out.push_back(trap == TrapMode::seccomp ? "--trap=seccomp" : "--trap=sud");
   if (trap == TrapMode::seccomp) out.push_back("--inherited-filter");
@@ -172,13 +153,8 @@ std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMo
   if (sysroot) out.push_back("--sysroot=" + sysroot->root());
   if (const auto release = option_or_variable(options.release, "SUDRUN_RELEASE"); !release.empty())
     out.push_back("--release=" + release);
-  if (options.trace) out.push_back("--trace");
-  if (options.summary) out.push_back("--summary");
   if (options.stats) out.push_back("--stats");
-  if (!options.trace_file.empty()) {
-    out.push_back("--output=" + real_path(options.trace_file));
-    out.push_back("--trace-append");
-  }
+  pass_on(options.trace, tracer, out);
   if (options.verbose) out.push_back("--verbose");
   return out;
 }
@@ -283,11 +259,12 @@ void launch(const LaunchOptions& options) {
   abi::NativeSigset inherited_mask = 0;
   native(SYS_rt_sigprocmask, 0, 0, word(&inherited_mask), sizeof inherited_mask);
   auto* process = new Process(table, std::move(personality), trap);
-  process->set_tracer(make_tracer(options, table, process->hidden()));
+  process->set_tracer(make_tracer(options.trace, table, process->hidden()));
+  process->set_injector(make_injector(options.trace, table));
   limit_vector_support(options.vector_save);
   if (options.stats) process->statistics().want();
   if (options.rewrite) process->allow_rewriting(options.rewrite_after);
-  process->exec_policy().options = options_to_pass_on(options, trap, sysroot);
+  process->exec_policy().options = options_to_pass_on(options, trap, sysroot, process->tracer());
   process->exec_policy().abi = options.abi;
   process->program_file() = process->program_path() =
       options.program_fd >= 0 ? open_file_path(fd) : real_path(path);

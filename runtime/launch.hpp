@@ -9,6 +9,7 @@
 #include "abi/table.hpp"
 #include "runtime/arm_unsafe.hpp"
 #include "runtime/thread_block_offsets.h"
+#include "runtime/trace_options.hpp"
 
 namespace sudrun::runtime {
 
@@ -35,11 +36,8 @@ struct LaunchOptions {
   /// tables. Programs that end before never pay for it.
   std::uint64_t rewrite_after = 1000;
   std::uint8_t vector_save = VECTOR_XINUSE;  ///< for tests: limit_vector_support()
-  bool trace = false;
-  bool summary = false;
+  TraceOptions trace;
   bool stats = false;
-  std::string trace_file;  ///< empty: standard error
-  bool trace_append = false;
   bool verbose = false;
 };
 

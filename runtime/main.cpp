@@ -6,6 +6,7 @@
 
 #include "abi/builtin.hpp"
 #include "runtime/launch.hpp"
+#include "runtime/trace_command.hpp"
 #include "runtime/version.hpp"
 
 namespace {
@@ -53,11 +54,9 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
   app.prefix_command();
   app.set_version_flag("-V,--version", std::string("sudrun ") + runtime::kVersion);
   app.add_flag("-v,--verbose", options.verbose, "Say how the program was recognised and is trapped");
-  app.add_flag("-t,--trace", options.trace, "Write every call, one line each, to standard error");
-  app.add_flag("-c,--summary", options.summary, "Count calls, errors and time; print a table at exit");
+  runtime::add_trace_options(app, options.trace);
   app.add_flag("--stats", options.stats,
                "Say at exit how calls were made: trapped, at rewritten sites, in assembly");
-  app.add_option("-o,--output", options.trace_file, "Write trace and summary to FILE")->type_name("FILE");
   app.add_option("--abi", options.abi, "Treat the program as one of this ABI")->type_name("NAME");
   app.add_option("--sysroot", options.sysroot, "Look files up in DIR first, then on the host")
       ->type_name("DIR");
@@ -80,7 +79,6 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
   const std::map<std::string, std::uint8_t> saves{
       {"fxsave", VECTOR_FXSAVE}, {"xsave", VECTOR_XSAVE}, {"xinuse", VECTOR_XINUSE}};
   app.add_option("--vector-save", options.vector_save)->transform(CLI::CheckedTransformer(saves))->group("");
-  app.add_flag("--trace-append", options.trace_append)->group("");
   app.add_flag_callback("--empty-argv0", [&options] { options.argv0 = ""; })->group("");
   app.add_option("--program-fd", options.program_fd)->group("");
   app.add_option("--inherit", options.inherited)->delimiter(',')->expected(2)->group("");

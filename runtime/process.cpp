@@ -54,7 +54,7 @@ Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> pers
 Process::~Process() = default;
 
 void Process::open_fast_path() noexcept {
-  if (fast_path_->limit != 0 || tracer_ != nullptr) return;
+  if (fast_path_->limit != 0 || tracer_ != nullptr || injector_ != nullptr) return;
   ids_.refresh();
   build_fast_path(*fast_path_, table_, ids_, hidden_.lowest());
 }
@@ -97,7 +97,8 @@ void Process::after_fork_in_child(GuestThread& survivor) noexcept {
   ids_changed();
   pid_ = static_cast<int>(native(SYS_getpid));
   thread_count_ = 1;
-  if (tracer_ != nullptr) tracer_->forget();
+  if (tracer_ != nullptr) tracer_->forked(*this);
+  if (injector_ != nullptr) injector_->forked();
   personality_->after_fork_in_child(survivor);
   threads_.reset(survivor);
   threads_.lock().unlock();
@@ -105,8 +106,8 @@ void Process::after_fork_in_child(GuestThread& survivor) noexcept {
 
 void Process::exit(int status) noexcept {
   if (tracer_ != nullptr) {
-    tracer_->exited(status);
-    tracer_->finish(sites_.count());
+    tracer_->exited(*this, status);
+    tracer_->finish(*this);
   }
   statistics_.write(*this);
   native(SYS_exit_group, static_cast<std::uint64_t>(status) & 0xff);

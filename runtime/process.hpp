@@ -16,6 +16,7 @@
 #include "runtime/call_sites.hpp"
 #include "runtime/descriptors.hpp"
 #include "runtime/fast_path.hpp"
+#include "runtime/injector.hpp"
 #include "runtime/rewriter.hpp"
 #include "runtime/signal_state.hpp"
 #include "runtime/statistics.hpp"
@@ -61,7 +62,8 @@ class Process {
     return rewriting_ && (rewriter_.has_begun() || sites_.traps() > rewrite_after_);
   }
   const FastPath& fast_path() const noexcept { return *fast_path_; }
-  /// Calls are made without the host loop where that can be, unless somebody watches.
+  /// Calls are made without the host loop where that can be, unless somebody watches them or changes what
+  /// they do.
   void open_fast_path() noexcept;
   /// The ids a guest is told have changed.
   void ids_changed() noexcept;
@@ -69,6 +71,8 @@ class Process {
 
   Tracer* tracer() noexcept { return tracer_.get(); }  ///< null: not tracing
   void set_tracer(std::unique_ptr<Tracer> tracer) noexcept;
+  Injector* injector() noexcept { return injector_.get(); }  ///< null: calls are made as they come
+  void set_injector(std::unique_ptr<Injector> injector) noexcept { injector_ = std::move(injector); }
   ExecPolicy& exec_policy() noexcept { return exec_policy_; }
   /// End of the first thread's stack, where the new program's strings are.
   abi::Word stack_top() const noexcept { return stack_top_; }
@@ -112,6 +116,7 @@ class Process {
   Zeroed<FastPath> fast_path_;
   CachedIds ids_;
   std::unique_ptr<Tracer> tracer_;
+  std::unique_ptr<Injector> injector_;
   ExecPolicy exec_policy_;
   std::string program_path_, program_file_;
   std::optional<Sysroot> sysroot_;

@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "abi/convention.hpp"
 #include "abi/marshal.hpp"
@@ -61,9 +62,13 @@ void GuestThread::serve_call() noexcept {
 
   Tracer* tracer = process_.tracer();
   block_.not_entered = false;
-  const Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
-  const Result result =
-      block_.entry == ENTRY_RESULT ? finish_site_call(entry, *frame) : carry_out(entry, *frame);
+  Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
+  Injector* injector = process_.injector();
+  const Injector::Plan plan = injector != nullptr ? injector->plan(entry) : Injector::Plan{};
+  mark.injected = plan.changes;
+  const Result result = plan.changes                   ? carry_out_changed(entry, *frame, plan)
+                        : block_.entry == ENTRY_RESULT ? finish_site_call(entry, *frame)
+                                                       : carry_out(entry, *frame);
   if (result.is_native_error(EPIPE)) {
     abi::Call call{*this, process_.personality(), table, entry, *frame};
     process_.personality().pipe_broke(call);
@@ -73,10 +78,12 @@ void GuestThread::serve_call() noexcept {
       site.kind == CallSites::Kind::syscall && (result.is_native_error(abi::kRestartAlways) ||
                                                 (result.is_native_error(EINTR) && should_restart(entry)));
   if (restarts) {
-    if (tracer != nullptr) tracer->restarting(*this, entry, *frame);
+    if (injector != nullptr) injector->forget(entry);
+    if (tracer != nullptr) tracer->restarting(*this, entry, *frame, mark);
     block_.context.regs.rip -= kSyscallSize;
     return;
   }
+  if (plan.signal != 0) send_to_self(plan.signal);
   if (tracer != nullptr) tracer->end(*this, entry, *frame, result, mark);
   record.finished = true;
   record.failed = result.is_failure();
@@ -113,6 +120,42 @@ Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
   if (process_.sysroot() == nullptr) return act(entry, resolved);
   const NativeResult error = resolve_arguments(entry, resolved);
   return abi::is_error(error) ? Result::of(error) : act(entry, resolved);
+}
+
+namespace {
+
+// Whatever comes in between waits, as during any call.
+void sleep_for(std::uint64_t microseconds) noexcept {
+  if (microseconds == 0) return;
+  constexpr std::uint64_t kSecond = 1'000'000;
+  timespec until{};
+  ::clock_gettime(CLOCK_MONOTONIC, &until);
+  microseconds += static_cast<std::uint64_t>(until.tv_nsec) / 1000;
+  until.tv_sec += static_cast<time_t>(microseconds / kSecond);
+  until.tv_nsec = static_cast<long>(microseconds % kSecond) * 1000;
+  while (native(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, word(&until), 0) == -EINTR) {
+  }
+}
+
+}  // namespace
+
+Result GuestThread::carry_out_changed(const Entry& entry, const Frame& frame,
+                                      const Injector::Plan& plan) noexcept {
+  sleep_for(plan.delay_enter);
+  Frame changed = frame;
+  if (plan.at_most && !plan.instead) {
+    const abi::GuestAddr room = path_room(0);
+    if (!abi::is_null(room))
+      abi::shorten(*this, process_.table(), entry, changed, *plan.at_most, room, abi::kMaxPath);
+  }
+  const Result result = plan.instead ? *plan.instead : carry_out(entry, changed);
+  sleep_for(plan.delay_exit);
+  return result;
+}
+
+void GuestThread::send_to_self(int signal) noexcept {
+  native(SYS_tgkill, static_cast<std::uint64_t>(pid()), static_cast<std::uint64_t>(tid_),
+         static_cast<std::uint64_t>(signal));
 }
 
 Result GuestThread::act(const Entry& entry, const Frame& frame) noexcept {

@@ -148,6 +148,9 @@ class GuestThread final : public abi::Host {
   void serve_call() noexcept;
   abi::Result finish_site_call(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
+  abi::Result carry_out_changed(const abi::Entry& entry, const abi::Frame& frame,
+                                const Injector::Plan& plan) noexcept;
+  void send_to_self(int signal) noexcept;
   abi::Result act(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   bool should_restart(const abi::Entry& entry) noexcept;
   bool leave() noexcept;

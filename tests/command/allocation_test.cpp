@@ -42,6 +42,9 @@ TEST_CASE("trapped calls take no memory from the heap", "[allocation]") {
 }
 
 TEST_CASE("traced calls take no memory from the heap", "[allocation]") {
-  const std::uint64_t few = allocations("100", {"--trace", "--summary"});
-  CHECK(allocations("500", {"--trace", "--summary"}) == few);
+  for (const std::vector<std::string>& options :
+       {std::vector<std::string>{"--trace", "--summary"},
+        {"--trace=descriptor,!read", "--trace-format=json", "--trace-time=absolute", "--summary"},
+        {"--inject=read:short=8", "--inject=close:error=EIO:when=2+3", "--trace-time=delta"}})
+    CHECK(allocations("500", options) == allocations("100", options));
 }

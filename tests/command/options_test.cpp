@@ -33,8 +33,9 @@ TEST_CASE("--help explains usage, options and exit statuses", "[options]") {
   CHECK(outcome.exited(0));
   CHECK(outcome.err.empty());
   for (const char* part :
-       {"Usage: sudrun", "--trace", "--summary", "--output", "--abi", "--table", "--trap", "--sysroot",
-        "--release", "--list-abis", "--inspect", "--version", "125", "126", "127"})
+       {"Usage: sudrun", "--trace", "--trace-format", "--trace-time", "--inject", "--output-separately",
+        "--summary", "--output", "--abi", "--table", "--trap", "--sysroot", "--release", "--list-abis",
+        "--inspect", "--version", "125", "126", "127"})
     CHECK_THAT(outcome.out, Catch::Contains(part));
 }
 
@@ -59,6 +60,9 @@ TEST_CASE("mistakes on the command line are 125 and one line", "[options]") {
   expect_message(plain({"--no-such-option", guest("hello")}), 125, "--no-such-option");
   expect_message(plain({"-Z"}), 125, "-Z");
   expect_message(plain({"--trap=magic", guest("hello")}), 125, "--trap");
+  expect_message(plain({"--trace-format=xml", guest("hello")}), 125, "--trace-format");
+  expect_message(plain({"--trace-time=now", guest("hello")}), 125, "--trace-time");
+  expect_message(plain({"--inject"}), 125, "--inject");
   expect_message(plain({"--abi=no-such-abi", guest("hello")}), 125, "no-such-abi");
   expect_message(plain({"--abi"}), 125, "--abi");
   expect_message(plain({"--"}), 125, "no program");

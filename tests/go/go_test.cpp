@@ -7,6 +7,8 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <stdexcept>
 
 #include "tests/support/running.hpp"
@@ -47,6 +49,42 @@ TEST_CASE("a Go program says hello") {
   REQUIRE(outcome.exited(0));
   CHECK(outcome.out == "hello a b c\nok hello\n");
   CHECK(outcome.err.empty());
+}
+
+TEST_CASE("a Go program is traced by class of calls, as JSON, on all its threads") {
+  const TemporaryDirectory directory;
+  const std::string file = directory / "trace";
+  const Outcome outcome = run(sudrun_command(
+      {"--trace=thread,memory", "--trace-format=json", "-o", file, go_guest(), "thread-exit"}));
+  INFO(outcome);
+  REQUIRE(outcome.exited(0));
+  std::set<int> threads;
+  std::set<std::string> calls;
+  for (const std::string& line : lines_of(read_file(file))) {
+    INFO(line);
+    const auto object = nlohmann::json::parse(line);
+    threads.insert(object["tid"].get<int>());
+    if (object.contains("call")) calls.insert(object["call"].get<std::string>());
+  }
+  CHECK(threads.size() > 2);
+  CHECK(calls.contains("thr_new"));
+  CHECK(calls.contains("mmap"));
+  CHECK(calls.contains("_umtx_op"));
+  CHECK_FALSE(calls.contains("write"));
+}
+
+// The net package makes reads again that say EINTR, and goes on after short ones.
+TEST_CASE("a Go program bears injected interruptions and short reads") {
+  const Outcome outcome = run(
+      sudrun_command({"--inject=read:error=EINTR:when=2+3", "--inject=read:short=100", go_guest(), "http"}));
+  INFO(outcome);
+  CHECK(outcome.exited(0));
+  CHECK_THAT(outcome.out, Contains("ok http\n"));
+  const Outcome counted =
+      run(sudrun_command({"-c", "--inject=read:error=EINTR:when=1", go_guest(), "hello"}));
+  INFO(counted);
+  CHECK(counted.exited(0));
+  CHECK_THAT(counted.err, Contains("mmap") && Contains("p99 us"));
 }
 
 TEST_CASE("ten thousand goroutines run over hundreds of threads") { passes("goroutines"); }

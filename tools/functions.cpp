@@ -188,6 +188,66 @@ void Functions::trim() {
   decoded_insns_ = 0;
 }
 
+std::optional<std::uint32_t> Functions::constant_at(Word address) {
+  const auto& segments = binary_.image().segments;
+  const auto segment = std::find_if(segments.begin(), segments.end(), [&](const loader::Segment& s) {
+    return address >= s.vaddr && address - s.vaddr < s.filesz;
+  });
+  if (segment == segments.end()) return std::nullopt;
+  if ((segment->prot & loader::kWrite) != 0) {
+    constexpr std::size_t kMaxAsked = 64;  // each takes a look at all the code
+    const auto known = only_loaded_.find(address);
+    if (known == only_loaded_.end() && only_loaded_.size() >= kMaxAsked) return std::nullopt;
+    if (known == only_loaded_.end()) only_loaded_[address] = is_only_loaded(address);
+    if (!only_loaded_[address]) return std::nullopt;
+  }
+  return value_at<std::uint32_t>(binary_.at(address), 0);
+}
+
+/// The instruction at `address` leaves the word at `word` alone, and does not make a pointer to it.
+bool Functions::is_harmless(Word address, Word word) {
+  const FunctionInfo* const function = at(address);
+  if (function == nullptr) return true;
+  const auto insns = code(*function).insns();
+  const auto after = std::upper_bound(insns.begin(), insns.end(), address,
+                                      [](Word a, const Insn& insn) { return a < insn.address; });
+  if (after == insns.begin()) return true;
+  const Insn& insn = *(after - 1);
+  for (unsigned i = 0; i < insn.operand_count; ++i) {
+    const Operand& operand = insn.operands[i];
+    if (operand.kind != Operand::Kind::mem || (operand.reg != kRip && operand.reg != kNoRegister)) continue;
+    const Word target = static_cast<Word>(operand.value) + (operand.reg == kRip ? insn.next() : 0);
+    const bool touches = target < word + 4 && word < target + std::max<Word>(operand.size, 1);
+    if (insn.id == X86_INS_LEA ? target == word : touches && operand.written) return false;
+  }
+  // Its address as a number.
+  return !std::any_of(insn.operands.begin(), insn.operands.end(), [&](const Operand& operand) {
+    return operand.kind == Operand::Kind::imm && !insn.is_jump && !insn.is_call &&
+           static_cast<Word>(operand.value) == word;
+  });
+}
+
+bool Functions::is_only_loaded(Word address) {
+  // What refers to it, or to something near that may reach into it, has its distance or its address in it.
+  constexpr Word kReach = 64 + 4;  // the widest store, and a number after the distance
+  for (const CodeRange& range : binary_.code()) {
+    for (std::size_t at = 0; at + 4 <= range.bytes.size(); ++at) {
+      const auto distance = *value_at<std::int32_t>(range.bytes, at);
+      const Word here = range.address + at;
+      const Word named = here + 4 + static_cast<Word>(std::int64_t{distance});
+      const bool near =
+          address + 4 - named <= kReach || address + 4 - static_cast<std::uint32_t>(distance) <= kReach;
+      if (near && !is_harmless(here, address)) return false;
+    }
+  }
+  for (const loader::Segment& segment : binary_.image().segments) {
+    const auto bytes = binary_.at(segment.vaddr);
+    for (Word at = (Word{0} - segment.vaddr) & 7; at + sizeof(Word) <= bytes.size(); at += sizeof(Word))
+      if (*value_at<Word>(bytes, at) == address) return false;
+  }
+  return true;
+}
+
 std::string Functions::label(Word address) const {
   const FunctionInfo* const function = at(address);
   if (function == nullptr || function->name.empty()) return loader::hex(address);

@@ -45,6 +45,9 @@ class Functions {
   void trim();
   /// The instruction at `address` if one begins there.
   const Insn* insn_at(Word address);
+  /// The 32-bit word at `address` if nothing ever writes there, as far as the code shows: it is not writable,
+  /// or all that refers to it loads it. Go keeps numbers in such variables.
+  std::optional<std::uint32_t> constant_at(Word address);
   loader::Disassembler& disassembler() noexcept { return disassembler_; }
   const Binary& binary() const noexcept { return binary_; }
   bool has_names() const noexcept { return has_names_; }
@@ -62,7 +65,11 @@ class Functions {
   loader::Disassembler disassembler_;
   std::vector<FunctionInfo> all_;
   std::vector<Branch> branches_;
+  bool is_harmless(Word address, Word word);
+  bool is_only_loaded(Word address);
+
   std::map<Word, std::unique_ptr<FunctionCode>> decoded_;
+  std::map<Word, bool> only_loaded_;  ///< answers given before
   std::size_t decoded_insns_ = 0;
   bool has_names_ = false;
 };

@@ -86,7 +86,7 @@ class Inspector {
     if (out_.modules.size() >= kMaxModules) return;
     auto file = request_.find_file ? request_.find_file(path) : std::nullopt;
     if (!file) return;
-    auto image = loader::parse_elf(loader::SpanSource(*file));
+    auto image = loader::parse_elf(loader::SpanSource(*file), loader::ElfUse::library);
     if (!image) {
       out_.warnings.push_back(name + ": " + image.error().message);
       found_.insert(name);

@@ -79,6 +79,8 @@ class Finder {
     indirect_ = false;
     seen_.clear();
     gather(site, function, index, Location::of(convention_.number), 0, site.address, {});
+    if (site.uses.empty() && !site.from_caller && site.doubts.empty())
+      doubt(site, "no way leads to this code");
     const bool any_indirect = std::any_of(site.uses.begin(), site.uses.end(),
                                           [&](const NumberUse& use) { return is_indirect(use.number); });
     if (!any_indirect) return;

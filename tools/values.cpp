@@ -138,6 +138,14 @@ class Follower {
         location = Location::of(operand.reg);
         return true;
       case Operand::Kind::mem: {
+        const Insn& insn = code_.insns()[index];
+        if (operand.plain && operand.reg == kRip && operand.size >= 4) {
+          if (const auto value = functions_.constant_at(insn.next() + static_cast<Word>(operand.value))) {
+            add(out, constant(*value, index));
+            return false;
+          }
+          return give_up("it is kept in a variable", index, out);
+        }
         const StackPlace place = code_.place_of(index, operand);
         if (!place.known() || operand.size < 4) return give_up("it is read from memory", index, out);
         location = Location::of(place);

@@ -38,6 +38,8 @@ class Disassembler {
   /// Decodes the instruction `bytes` begin with, as if it stood at `address`. Nothing if there is none or it
   /// is not complete.
   std::optional<Instruction> decode(std::span<const std::byte> bytes, std::uint64_t address) noexcept;
+  /// The instruction decode() found last, with all that Capstone knows of it. Lasts until the next decode().
+  const cs_insn& last() const noexcept { return *insn_; }
 
  private:
   class Handle {

@@ -62,7 +62,7 @@ std::string_view type_name(unsigned type) noexcept {
 
 class Parser {
  public:
-  explicit Parser(const ByteSource& source) noexcept : source_(source), size_(source.size()) {}
+  Parser(const ByteSource& source, ElfUse use) noexcept : source_(source), size_(source.size()), use_(use) {}
 
   Outcome<Image> run() {
     if (read_ident() && read_header() && read_program_headers() && check_order() && check_entry()) {
@@ -311,6 +311,7 @@ class Parser {
   }
 
   bool check_entry() {
+    if (use_ == ElfUse::library && image_.entry == 0) return true;
     for (const Segment& s : image_.segments) {
       if ((s.prot & kExec) == 0 || image_.entry < s.vaddr || image_.entry >= s.end()) continue;
       const Word at = image_.entry - s.vaddr;
@@ -352,6 +353,7 @@ class Parser {
 
   const ByteSource& source_;
   const Word size_;
+  ElfUse use_;
   Elf64_Ehdr header_{};
   Image image_;
   std::optional<Word> stated_phdr_;
@@ -367,6 +369,6 @@ Word Image::max_align() const noexcept {
   return align;
 }
 
-Outcome<Image> parse_elf(const ByteSource& source) { return Parser(source).run(); }
+Outcome<Image> parse_elf(const ByteSource& source, ElfUse use) { return Parser(source, use).run(); }
 
 }  // namespace sudrun::loader

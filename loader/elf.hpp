@@ -86,8 +86,11 @@ struct Image {
   Word max_align() const noexcept;
 };
 
+/// What the file is wanted for. A library may be without an entry point.
+enum class ElfUse : std::uint8_t { program, library };
+
 /// Parses and checks `source`. Every malformed file gives a LoadError; memory used is bounded by small
 /// constants, whatever the file says.
-Outcome<Image> parse_elf(const ByteSource& source);
+Outcome<Image> parse_elf(const ByteSource& source, ElfUse use = ElfUse::program);
 
 }  // namespace sudrun::loader

@@ -1,13 +1,9 @@
 #include "runtime/exec_relay.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <climits>
 
 #include "runtime/exec_relay.h"
-#include "runtime/version.hpp"
+#include "runtime/own_files.hpp"
 
 namespace sudrun::runtime {
 namespace {
@@ -15,21 +11,6 @@ namespace {
 constexpr std::string_view kVariable = SUDRUN_EXEC_RELAY "=";
 constexpr std::string_view kPreload = "LD_PRELOAD=";
 constexpr std::string_view kSeparators = " :";  // of LD_PRELOAD: ld.so(8)
-
-std::string own_path() {
-  std::array<char, PATH_MAX> buffer{};
-  const ssize_t length = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
-  return length > 0 ? std::string(buffer.data(), static_cast<std::size_t>(length)) : std::string();
-}
-
-/// Beside sudrun in a build tree, where the build installs it otherwise; empty if it is in neither place.
-std::string relay_path(const std::string& sudrun) {
-  const std::string directory = sudrun.substr(0, sudrun.rfind('/') + 1);
-  for (const std::string& candidate :
-       {directory + SUDRUN_EXEC_RELAY_LIBRARY, directory + kRelayDirectory + "/" + SUDRUN_EXEC_RELAY_LIBRARY})
-    if (::access(candidate.c_str(), R_OK) == 0) return candidate;
-  return {};
-}
 
 std::string variable(const std::string& sudrun, const std::vector<std::string>& options,
                      std::span<const loader::AbiSignature> known) {
@@ -55,7 +36,7 @@ std::vector<std::string>::iterator find(std::vector<std::string>& environment, s
 
 void add_exec_relay(std::vector<std::string>& environment, const std::vector<std::string>& options,
                     std::span<const loader::AbiSignature> known) {
-  const std::string sudrun = own_path(), library = relay_path(sudrun);
+  const std::string sudrun = own_path(), library = own_file(sudrun, SUDRUN_EXEC_RELAY_LIBRARY);
   if (library.empty() || library.find_first_of(kSeparators) != std::string::npos) return;
   remove_exec_relay(environment);
   environment.push_back(variable(sudrun, options, known));

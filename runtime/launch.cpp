@@ -17,7 +17,6 @@
 #include "abi/table_reader.hpp"
 #include "loader/file_source.hpp"
 #include "loader/identify.hpp"
-#include "loader/inspect.hpp"
 #include "loader/map_unsafe.hpp"
 #include "loader/stack.hpp"
 #include "runtime/exec_relay.hpp"
@@ -34,12 +33,6 @@ namespace sudrun::runtime {
 namespace {
 
 std::string error_text(int error) { return std::strerror(error); }
-
-/// Tables the program may be for: the built-in ones, or the one file named.
-struct Tables {
-  std::vector<std::byte> block;  ///< backs the table of --table
-  std::vector<abi::Table> all;
-};
 
 Tables load_tables(const LaunchOptions& options) {
   Tables tables;
@@ -212,11 +205,11 @@ std::vector<loader::AbiSignature> signatures(const Tables& tables) {
 
 }  // namespace
 
-std::string inspect_program(const LaunchOptions& options) {
-  const Tables tables = load_tables(options);
-  std::string path;
-  const int fd = open_program(options, find_sysroot(options), path);
-  return loader::inspect(loader::FileSource(fd), signatures(tables));
+Candidate open_candidate(const LaunchOptions& options) {
+  Candidate candidate{load_tables(options), find_sysroot(options), {}, -1};
+  candidate.fd = open_program(options, candidate.sysroot, candidate.path);
+  if (!options.abi.empty()) choose_table(options, candidate.tables, {});
+  return candidate;
 }
 
 void launch(const LaunchOptions& options) {

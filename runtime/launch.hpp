@@ -8,6 +8,7 @@
 
 #include "abi/table.hpp"
 #include "runtime/arm_unsafe.hpp"
+#include "runtime/sysroot.hpp"
 #include "runtime/thread_block_offsets.h"
 #include "runtime/trace_options.hpp"
 
@@ -53,7 +54,21 @@ class LaunchError : public std::runtime_error {
 
 /// Loads and runs the program; does not return unless that is impossible. Throws LaunchError.
 [[noreturn]] void launch(const LaunchOptions& options);
-/// Text of --inspect. Throws LaunchError.
-std::string inspect_program(const LaunchOptions& options);
+
+/// Tables the program may be for: the built-in ones, or the one file named.
+struct Tables {
+  std::vector<std::byte> block;  ///< backs the table of --table
+  std::vector<abi::Table> all;
+};
+
+/// What launch() would take, for those who only look.
+struct Candidate {
+  Tables tables;
+  std::optional<Sysroot> sysroot;
+  std::string path;  ///< the host's
+  int fd = -1;       ///< the caller's
+};
+/// Throws LaunchError.
+Candidate open_candidate(const LaunchOptions& options);
 
 }  // namespace sudrun::runtime

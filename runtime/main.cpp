@@ -6,6 +6,7 @@
 
 #include "abi/builtin.hpp"
 #include "runtime/launch.hpp"
+#include "runtime/tool.hpp"
 #include "runtime/trace_command.hpp"
 #include "runtime/version.hpp"
 
@@ -39,7 +40,7 @@ void list_abis() {
 
 struct Wanted {
   LaunchOptions options;
-  bool list = false, inspect = false;
+  bool list = false;
 };
 
 /// Fills `wanted`, or returns the exit status. What reading takes of the heap is free again before the
@@ -49,6 +50,7 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
   CLI::App app("Runs programs built for other operating systems, unchanged.", "sudrun");
   app.formatter(std::make_shared<UsageFormatter>());
   app.footer(
+      "sudrun inspect PROGRAM: will it run? sudrun doctor: does this machine do? Both have a --help.\n"
       "Exit status: that of the program; if it dies of a signal, so does sudrun.\n"
       "125: sudrun itself failed; 126: the program cannot be run; 127: it was not found.");
   app.prefix_command();
@@ -74,7 +76,6 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
   app.add_option("--argv0", options.argv0, "What the program sees as its own name (argv[0])")
       ->type_name("NAME");
   app.add_flag("--list-abis", wanted.list, "List the ABIs that are built in");
-  app.add_flag("--inspect", wanted.inspect, "Describe the program instead of running it");
   app.add_option("--rewrite-after", options.rewrite_after)->group("");
   const std::map<std::string, std::uint8_t> saves{
       {"fxsave", VECTOR_FXSAVE}, {"xsave", VECTOR_XSAVE}, {"xinuse", VECTOR_XINUSE}};
@@ -117,10 +118,6 @@ int run(int argc, char** argv) {
     list_abis();
     return 0;
   }
-  if (wanted.inspect) {
-    std::cout << runtime::inspect_program(wanted.options);
-    return 0;
-  }
   runtime::launch(wanted.options);
 }
 
@@ -128,6 +125,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    if (const auto status = runtime::run_tool(argc, argv)) return *status;
     return run(argc, argv);
   } catch (const runtime::LaunchError& e) {
     std::cerr << "sudrun: " << e.what() << "\n";

@@ -90,7 +90,8 @@ def run(suite, build, downloads, scratch):
         environment.pop(chosen, None)
     environment.update(
         SUDRUN_BINARY=str(build / "runtime" / "sudrun"), SUDRUN_GUESTS=str(build / "tests"), SUDRUN_SOURCE=str(ROOT),
-        SUDRUN_GO_GUEST=str(build / "tests" / "go" / "go-guest"), SUDRUN_GO_CACHE=str(build / "tests" / "go" / "cache"), SUDRUN_DOWNLOADS=str(downloads), TMPDIR=str(home))
+        SUDRUN_GO_GUEST=str(build / "tests" / "go" / "go-guest"), SUDRUN_GO_INSPECTED=str(build / "tests" / "go"),
+        SUDRUN_GO_CACHE=str(build / "tests" / "go" / "cache"), SUDRUN_DOWNLOADS=str(downloads), TMPDIR=str(home))
     environment.update(suite.environment)
     command = [str(suite.binary), *suite.arguments, "-r", "xml", "-o", str(home / "report.xml")]
     if suite.script:

@@ -14,7 +14,7 @@ inline void add_trace_options(CLI::App& app, TraceOptions& options) {
   // CLI11 says `true` where a flag has no value.
   app.add_flag("-t,--trace", options.calls,
                "Write every call, one line each, to standard error; --trace=file,network,!read: only those")
-      ->transform([](std::string calls) { return calls == "true" ? std::string("all") : calls; });
+      ->transform([](const std::string& calls) { return calls == "true" ? std::string("all") : calls; });
   const std::map<std::string, bool> formats{{"text", false}, {"json", true}};
   app.add_option("--trace-format", options.json, "How calls are written: text, or json for one object a line")
       ->type_name("FORMAT")

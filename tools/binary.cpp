@@ -28,8 +28,8 @@ std::vector<Symbol> symbols_in(std::span<const std::byte> table, std::span<const
     const auto symbol = value_at<Elf64_Sym>(table, at);
     if (!symbol) break;
     out.push_back({text_at(names, symbol->st_name), symbol->st_value, symbol->st_size,
-                   ELF64_ST_TYPE(symbol->st_info), ELF64_ST_BIND(symbol->st_info),
-                   symbol->st_shndx != SHN_UNDEF});
+                   static_cast<unsigned>(ELF64_ST_TYPE(symbol->st_info)),
+                   static_cast<unsigned>(ELF64_ST_BIND(symbol->st_info)), symbol->st_shndx != SHN_UNDEF});
   }
   return out;
 }

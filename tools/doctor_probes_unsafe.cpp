@@ -49,7 +49,7 @@ namespace {
 
 // linux/prctl.h: 5.11; the inclusive mode 6.16.
 constexpr int kSetSyscallUserDispatch = 59;
-constexpr unsigned long kOff = 0, kExclusive = 1, kInclusive = 2;
+constexpr unsigned long kExclusive = 1, kInclusive = 2;
 constexpr int kCodeSeccomp = 1, kCodeDispatch = 2;  // si_code of SIGSYS, asm-generic/siginfo.h
 constexpr char kAllow = 0, kBlock = 1;
 constexpr unsigned kSeconds = 20;  // no probe waits for anything; who hangs is killed
@@ -113,6 +113,7 @@ ChildResult in_child(Probe probe) {
 
 ChildResult in_child(const std::vector<std::string>& argv) {
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
   const pid_t child = ::fork();
@@ -261,28 +262,18 @@ bool host_is_above_programs() {
 
 int open_sample_program() {
   // Sixteen times getpid (20), then exit (1) with kSampleStatus: FreeBSD sys/kern/syscalls.master.
-  constexpr std::array<unsigned char, 29> kCode{0xbb, 16,
-                                                0,    0,
-                                                0,  // mov $16,%ebx
-                                                0xb8, 20,
-                                                0,    0,
-                                                0,    0x0f,
-                                                0x05,  // mov $20,%eax; syscall
-                                                0xff, 0xcb,
-                                                0x75, 0xf5,  // dec %ebx; jne back
-                                                0xbf, kSampleStatus,
-                                                0,    0,
-                                                0,  // mov $42,%edi
-                                                0xb8, 1,
-                                                0,    0,
-                                                0,    0x0f,
-                                                0x05, 0xf4};  // mov $1,%eax; syscall; hlt
+  // mov $16,%ebx; 1: mov $20,%eax; syscall; dec %ebx; jne 1b; mov $42,%edi; mov $1,%eax; syscall; hlt
+  static_assert(kSampleStatus == 42);
+  static constexpr std::array<unsigned char, 29> kCode{0xbb, 16,   0,    0,    0,    0xb8, 20,   0,    0,   0,
+                                                       0x0f, 0x05, 0xff, 0xcb, 0x75, 0xf5, 0xbf, 42,   0,   0,
+                                                       0,    0xb8, 1,    0,    0,    0,    0x0f, 0x05, 0xf4};
   constexpr std::uint64_t kAddress = 0x40'0000;
   struct {
     Elf64_Ehdr header{};
     Elf64_Phdr segment{};
-    decltype(kCode) code = kCode;
+    std::array<unsigned char, 29> code{};
   } file;
+  file.code = kCode;
   std::memcpy(file.header.e_ident, ELFMAG, SELFMAG);
   file.header.e_ident[EI_CLASS] = ELFCLASS64;
   file.header.e_ident[EI_DATA] = ELFDATA2LSB;

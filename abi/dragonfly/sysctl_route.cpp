@@ -17,7 +17,7 @@ struct IfData {  // struct if_data
 static_assert(sizeof(IfData) == 160);
 
 struct IfMsghdr {
-  static constexpr std::uint8_t kVersion = 7, kInet6 = kAfInet6, kType = 0xe;  // RTM_IFINFO
+  static constexpr std::uint8_t kVersion = 7, kType = 0xe;  // RTM_IFINFO
   std::uint16_t length;
   std::uint8_t version, type;
   std::uint16_t index, pad;
@@ -36,7 +36,7 @@ struct IfaMsghdr {
 static_assert(sizeof(IfaMsghdr) == 24);
 
 struct RtMsghdr {  // struct rt_msghdr
-  static constexpr std::uint8_t kVersion = 7, kInet6 = kAfInet6, kType = kRtmGet;
+  static constexpr std::uint8_t kVersion = 7, kInet6 = kAfInet6;
   std::uint16_t length;
   std::uint8_t version, type;
   std::uint16_t index, pad;

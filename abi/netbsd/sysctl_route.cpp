@@ -49,7 +49,7 @@ struct IfaMsghdr {
 static_assert(sizeof(IfaMsghdr) == 32 && offsetof(IfaMsghdr, metric) == 24);
 
 struct RtMsghdr {  // struct rt_msghdr
-  static constexpr std::uint8_t kVersion = 4, kInet6 = 24, kType = kRtmGet;
+  static constexpr std::uint8_t kVersion = 4, kInet6 = 24;
   std::uint16_t length;
   std::uint8_t version, type;
   std::uint16_t index, pad0;

@@ -4,38 +4,14 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "abi/problems.hpp"
 #include "abi/table.hpp"
 
 namespace sudrun::abi {
-
-/// Position in a table file, from 1; 0: unknown.
-struct Where {
-  int line = 0;
-  int column = 0;
-};
-
-/// What is wrong with a table. what() is `FILE:LINE:COLUMN: what is wrong; what is expected`.
-class TableError : public std::runtime_error {
- public:
-  TableError(const std::string& file, Where where, const std::string& message)
-      : std::runtime_error(describe(file, where, message)), file_(file), where_(where) {}
-  const std::string& file() const noexcept { return file_; }
-  int line() const noexcept { return where_.line; }
-  int column() const noexcept { return where_.column; }
-
- private:
-  static std::string describe(const std::string& file, Where where, const std::string& message) {
-    if (where.line == 0) return file + ": " + message;
-    return file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) + ": " + message;
-  }
-  std::string file_;
-  Where where_;
-};
 
 struct RoleModel {
   RoleKind kind = RoleKind::none;
@@ -167,8 +143,17 @@ struct AliasModel {
   Where where;
 };
 
+/// What a node of the sysctl tree is to say.
+struct SysctlModel {
+  std::string name;
+  bool quoted = false;  ///< a text, whatever it looks like
+  std::string value;
+  Where where;
+};
+
 struct TableModel {
   std::string file;
+  std::string extends;  ///< the table this one was made from; empty: none
   std::string abi, title, personality;
   Where personality_where;
   std::map<std::string, std::string> source;
@@ -186,6 +171,7 @@ struct TableModel {
   std::vector<StructModel> structs;
   std::vector<VariantModel> variants;
   std::vector<CallModel> calls;  ///< by number
+  std::vector<SysctlModel> sysctls;
 };
 
 }  // namespace sudrun::abi

@@ -23,6 +23,7 @@ struct LaunchOptions {
   std::optional<std::string> argv0;    ///< default: the program as given
   std::string abi;                     ///< empty: recognised from the file
   std::string table_file;              ///< empty: the built-in table
+  std::string table_path;              ///< where it is looked for: abi::TablePath
   std::string sysroot;                 ///< the guest's own file tree; empty: SUDRUN_SYSROOT, or none
   std::string release;                 ///< what the guest sees; empty: SUDRUN_RELEASE, or the table's
   bool host_path = false;              ///< `program` is a path of the host's, not the guest's

@@ -6,6 +6,7 @@
 
 #include "abi/builtin.hpp"
 #include "runtime/launch.hpp"
+#include "runtime/table_command.hpp"
 #include "runtime/version.hpp"
 
 namespace {
@@ -19,7 +20,9 @@ class UsageFormatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App* app, std::string name) const override {
     static_cast<void>(app);
-    return "Usage: " + (name.empty() ? "sudrun" : name) + " [OPTIONS] PROGRAM [ARGUMENTS...]\n\n";
+    const std::string own = name.empty() ? "sudrun" : name;
+    return "Usage: " + own + " [OPTIONS] PROGRAM [ARGUMENTS...]\n       " + own +
+           " table check|show|diff|export ...\n\n";
   }
 };
 
@@ -63,7 +66,10 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
       ->type_name("DIR");
   app.add_option("--release", options.release, "Release of its system the program sees, as in 13.2")
       ->type_name("NAME");
-  app.add_option("--table", options.table_file, "Read the ABI's table from a YAML file")->type_name("FILE");
+  app.add_option("--table", options.table_file, "Read the ABI's table, or changes to it, from a YAML file")
+      ->type_name("FILE");
+  app.add_option("--table-path", options.table_path, "Directories to look for FILE in, separated by colons")
+      ->type_name("DIRS");
   const std::map<std::string, TrapMode> traps{
       {"auto", TrapMode::automatic}, {"sud", TrapMode::sud}, {"seccomp", TrapMode::seccomp}};
   app.add_option("--trap", options.trap, "How calls are trapped: auto, sud or seccomp")
@@ -113,6 +119,7 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
 }
 
 int run(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "table") return runtime::table_command(argc - 1, argv + 1);
   Wanted wanted;
   if (const auto status = read_options(argc, argv, wanted)) return *status;
   if (wanted.list) {

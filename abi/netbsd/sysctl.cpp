@@ -82,7 +82,7 @@ int list_children(Call& call, std::span<const int> parent, SysctlOutput& out) no
   if (call.word(5) != sizeof asked) return EINVAL;
   if (!call.host.get(call.addr(4), asked)) return EFAULT;
   if ((asked.flags & kVersions) != kVersion) return EINVAL;
-  const SysctlTree& tree = self(call).sysctl_tree();
+  const SysctlTree& tree = self(call).sysctls();
   if (!parent.empty()) {
     const SysctlNode* const node = tree.exact(parent);
     if (node == nullptr) return ENOENT;
@@ -103,7 +103,7 @@ int list_children(Call& call, std::span<const int> parent, SysctlOutput& out) no
 int look_up(Call& call, std::span<const int> name, SysctlOutput& out) noexcept {
   if (name.back() == kQuery) return list_children(call, name.first(name.size() - 1), out);
   if (name.back() < 0 && name.back() >= kFirstMeta) return EOPNOTSUPP;
-  const SysctlNode* const node = self(call).sysctl_tree().find(name);
+  const SysctlNode* const node = self(call).sysctls().find(name);
   if (node == nullptr) return ENOENT;
   const auto args = name.subspan(node->depth);
   if (!args.empty() && node->type != CtlType::node) return ENOTDIR;

@@ -240,7 +240,8 @@ TEST_CASE("the native table frozen against itself is the identity") {
 TEST_CASE("a frozen native table serves as the native vocabulary") {
   const TableModel native = parse_table(kNativeYaml, "host.yaml");
   const auto block = freeze(native, native, {});
-  const TableModel again = native_model(Table::wrap(block).value());
+  const Table frozen_native = Table::wrap(block).value();
+  const TableModel again = thaw(frozen_native, frozen_native);
   CHECK(freeze(parse_table(kGuestYaml, "guest.yaml"), again, kGuestHandlers) == frozen(kGuestYaml));
 }
 

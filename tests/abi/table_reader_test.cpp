@@ -67,13 +67,16 @@ TEST_CASE("a table is read as it is written") {
 
 TEST_CASE("an error names file, line and column, what is wrong and what is expected") {
   try {
-    parse_table("abi: guest\ntitle: x\npersonalty: guest\n", "dir/guest.yaml");
+    parse_table("abi: guest\ntitle: x\ncolour: guest\n", "dir/guest.yaml");
     FAIL("no error");
   } catch (const TableError& error) {
-    CHECK_THAT(error.what(),
-               StartsWith("dir/guest.yaml:3:1: unknown key `personalty` in `table`; expected one of"));
+    REQUIRE(error.problems().size() == 2);
+    CHECK_THAT(error.problems()[0].text(),
+               StartsWith("dir/guest.yaml:1:1: `table` has no `personality`, `source`"));
+    CHECK_THAT(error.problems()[1].text(),
+               StartsWith("dir/guest.yaml:3:1: unknown key `colour` in `table`; expected one of"));
     CHECK(error.file() == "dir/guest.yaml");
-    CHECK(error.line() == 3);
+    CHECK(error.line() == 1);
     CHECK(error.column() == 1);
   }
 }

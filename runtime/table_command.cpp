@@ -175,6 +175,13 @@ int table_command(int argc, char** argv) {
   } catch (const CLI::Success& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
+    const std::vector<std::string_view> commands{"check", "show", "diff", "export"};
+    const std::string_view word = argc > 1 ? argv[1] : "-";
+    if (!word.starts_with('-') && std::find(commands.begin(), commands.end(), word) == commands.end()) {
+      std::cerr << "sudrun: table has no command `" << word << '`'
+                << abi::meant(word, commands, "check, show, diff or export") << '\n';
+      return kWrongUse;
+    }
     std::cerr << "sudrun: " << e.what() << " (see sudrun table --help)\n";
     return kWrongUse;
   }

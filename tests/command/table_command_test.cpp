@@ -101,6 +101,7 @@ TEST_CASE("wrong use of table is 2 and one line", "[tables]") {
     CHECK(lines_of(outcome.err).size() == 1);
     CHECK_THAT(outcome.err, Catch::StartsWith("sudrun: "));
   }
+  CHECK(table({"chek"}).err == "sudrun: table has no command `chek`; did you mean `check`?\n");
   const Outcome outcome = table({"diff", "freebsd-amd64", "/nonexistent.yaml"});
   CHECK(outcome.exited(1));
   CHECK_THAT(outcome.err, Catch::StartsWith("sudrun: /nonexistent.yaml: "));

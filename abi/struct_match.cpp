@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "abi/spelling.hpp"
+
 namespace sudrun::abi {
 
 namespace {
@@ -81,7 +83,7 @@ bool is_identical(const TableModel& guest, const TableModel& native, const Match
 }
 
 [[noreturn]] void fail(const TableModel& table, Where where, const std::string& message) {
-  throw TableError(table.file, where, message);
+  throw TableError(table.file, where.line == 0 ? table.personality_where : where, message);
 }
 
 /// The counterpart of `leaf`, if it is to have one.
@@ -93,8 +95,9 @@ std::optional<FlatField> counterpart(const TableModel& guest, const StructModel&
                                   [&](const Leaf& native) { return native.name == leaf.native_name; });
   if (found == native_leaves.end()) {
     fail(guest, leaf.where,
-         "`" + leaf.native_name + "` is not a field of the native `" + native_struct +
-             "`; expected `native:` with one that is, or `native: none`");
+         "`" + leaf.native_name + "` is not a field of the native `" + native_struct + "`" +
+             did_you_mean(leaf.native_name, names_of(native_leaves),
+                          "`native:` with one that is, or `native: none`"));
   }
   const bool is_text = leaf.field.type == ScalarType::chars;
   if (is_text != (found->field.type == ScalarType::chars) || found->field.type == ScalarType::pad) {
@@ -107,7 +110,8 @@ std::optional<FlatField> counterpart(const TableModel& guest, const StructModel&
 
 }  // namespace
 
-std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableModel& native) {
+std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableModel& native,
+                                         Problems& problems) {
   std::vector<MatchedStruct> result;
   for (const StructModel& structure : guest.structs) {
     std::vector<Leaf> leaves, native_leaves;
@@ -116,22 +120,29 @@ std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableMod
     matched.name = structure.name;
     matched.guest_size = structure.size;
 
-    const bool converts = structure.native.kind != NativeName::Kind::none;
+    bool converts = structure.native.kind != NativeName::Kind::none;
     const std::string& native_name =
         structure.native.kind == NativeName::Kind::other ? structure.native.name : structure.name;
     if (converts) {
-      const StructModel* const native_struct = find_struct(native, native_name);
-      if (native_struct == nullptr) {
-        fail(guest, structure.where,
-             "the native table has no structure `" + native_name +
-                 "`; expected `native:` with one it has, or `native: none`");
-      }
-      matched.native_size = native_struct->size;
-      flatten(native, *native_struct, {}, native_leaves);
+      converts = problems.attempt([&] {
+        const StructModel* const native_struct = find_struct(native, native_name);
+        if (native_struct == nullptr) {
+          fail(guest, structure.where,
+               "the native table has no structure `" + native_name + "`" +
+                   did_you_mean(native_name, names_of(native.structs),
+                                "`native:` with one it has, or `native: none`"));
+        }
+        matched.native_name = native_name;
+        matched.native_size = native_struct->size;
+        flatten(native, *native_struct, {}, native_leaves);
+      });
     }
     for (const Leaf& leaf : leaves) {
       MatchedField field{leaf.name, leaf.field, std::nullopt};
-      if (converts) field.native = counterpart(guest, structure, leaf, native_name, native_leaves);
+      if (converts) {
+        problems.attempt(
+            [&] { field.native = counterpart(guest, structure, leaf, native_name, native_leaves); });
+      }
       matched.fields.push_back(std::move(field));
     }
     matched.identical = converts && is_identical(guest, native, matched, native_leaves);

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
+
+#include "abi/spelling.hpp"
 
 namespace sudrun::abi {
 
@@ -12,14 +15,17 @@ Where where_of(const YAML::Node& node, Where otherwise) {
   return mark.is_null() ? otherwise : Where{mark.line + 1, mark.column + 1};
 }
 
-std::string joined(std::initializer_list<std::string_view> words) {
+std::string joined(std::span<const std::string_view> words, const char* quote = "") {
   std::string text;
   for (const std::string_view word : words) {
     if (!text.empty()) text += ", ";
-    text += word;
+    text.append(quote).append(word).append(quote);
   }
   return text;
 }
+
+// A row's own key, and the elements of lists: what they hold is checked by whoever reads them.
+constexpr KeySpec kKey{};
 
 bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
@@ -48,24 +54,88 @@ bool is_identifier(std::string_view text) noexcept {
          std::all_of(text.begin(), text.end(), [](char c) { return is_letter(c) || is_digit(c); });
 }
 
-YamlMap YamlValue::map() const {
+bool is_path_of_identifiers(std::string_view text) noexcept {
+  const std::size_t dot = text.find('.');
+  if (!is_identifier(text.substr(0, dot))) return false;
+  return dot == std::string_view::npos || is_path_of_identifiers(text.substr(dot + 1));
+}
+
+YamlMap YamlValue::map(bool partial) const {
+  const bool is_rows = spec_->shape == Shape::rows && !is_element_;
+  const MapSpec* spec = is_rows ? nullptr : spec_->map;
+  if (node_.IsScalar() && spec != nullptr && !spec->plain.empty()) {
+    const auto plain = std::find_if(spec->keys.begin(), spec->keys.end(),
+                                    [&](const KeySpec& key) { return key.name == spec->plain; });
+    return {*this,
+            {{YamlValue(*source_, node_, std::string(spec->plain), where_, kKey),
+              YamlValue(*source_, node_, name_, where_, *plain)}},
+            {}};
+  }
   if (!node_.IsMap()) fail("`" + name_ + "` is not a mapping; expected `key: value` pairs");
+  std::size_t kind = 0;
+  if (spec != nullptr && !spec->kinds.empty()) {
+    const auto is = [&](const MapKind& one) { return one.mark.empty() || node_[std::string(one.mark)]; };
+    const auto found = std::find_if(spec->kinds.begin(), spec->kinds.end(), is);
+    kind = static_cast<std::size_t>(found - spec->kinds.begin());
+    spec = found->map;
+  }
+
   std::vector<YamlMap::Item> items;
+  const auto there = [&](std::string_view name) {
+    return std::find_if(items.begin(), items.end(),
+                        [&](const YamlMap::Item& item) { return item.key.name() == name; });
+  };
+  std::vector<YamlValue> unknown;
   for (const auto& pair : node_) {
     const Where at = where_of(pair.first, where_);
-    if (!pair.first.IsScalar()) throw TableError(*file_, at, "a key of `" + name_ + "` is not a plain word");
-    const std::string key = pair.first.Scalar();
-    const auto same = std::find_if(items.begin(), items.end(),
-                                   [&](const YamlMap::Item& item) { return item.key.name() == key; });
-    if (same != items.end()) {
-      throw TableError(*file_, at,
-                       "`" + key + "` is there twice in `" + name_ + "`; the first is in line " +
-                           std::to_string(same->key.where().line));
+    if (!pair.first.IsScalar())
+      throw TableError(source_->file, at, "a key of `" + name_ + "` is not a plain word");
+    const std::string name = pair.first.Scalar();
+    const YamlValue key(*source_, pair.first, name, at, kKey);
+    if (const auto same = there(name); same != items.end()) {
+      key.tell("`" + name + "` is there twice in `" + name_ + "`; the first is in line " +
+               std::to_string(same->key.where().line));
+      continue;
     }
-    items.push_back({YamlValue(*file_, pair.first, key, at),
-                     YamlValue(*file_, pair.second, key, where_of(pair.second, at))});
+    const KeySpec* value_spec = spec_;
+    if (spec != nullptr) {
+      const auto known = std::find_if(spec->keys.begin(), spec->keys.end(),
+                                      [&](const KeySpec& one) { return one.name == name; });
+      if (known == spec->keys.end()) {
+        unknown.push_back(key);
+        continue;
+      }
+      value_spec = &*known;
+    }
+    items.push_back({key, YamlValue(*source_, pair.second, name, where_of(pair.second, at), *value_spec,
+                                    spec == nullptr)});
   }
-  return {*this, std::move(items)};
+  if (spec == nullptr) return {*this, std::move(items), {}};
+
+  YamlMap::Told told;
+  told.unknown = !unknown.empty();
+  std::vector<std::string_view> absent;
+  for (const KeySpec& key : spec->keys) {
+    if (there(key.name) != items.end()) continue;
+    absent.push_back(key.name);
+    if (key.required && !partial) told.missing.push_back(key.name);
+  }
+  std::vector<std::string_view> to_tell = told.missing;
+  for (const YamlValue& key : unknown) {
+    const std::vector<std::string_view> names = names_of(spec->keys);
+    // What is there already is seldom meant.
+    const std::string& word = key.name();
+    const std::string hint = did_you_mean(word, absent, "one of " + joined(names));
+    key.tell("unknown key `" + word + "` in `" + name_ + "`" + hint);
+    told.misspelt = told.misspelt || hint.ends_with('?');
+    std::erase_if(to_tell, [&](std::string_view name) {
+      return hint == "; did you mean `" + std::string(name) + "`?";
+    });
+  }
+  if (to_tell.size() == 1)
+    tell("`" + name_ + "` has no `" + std::string(to_tell.front()) + "`; the key is required");
+  if (to_tell.size() > 1) tell("`" + name_ + "` has no " + joined(to_tell, "`") + "; the keys are required");
+  return {*this, std::move(items), std::move(told), kind};
 }
 
 std::vector<YamlValue> YamlValue::list() const {
@@ -73,7 +143,7 @@ std::vector<YamlValue> YamlValue::list() const {
   std::vector<YamlValue> values;
   for (std::size_t i = 0; i < node_.size(); ++i) {
     const YAML::Node node = node_[i];
-    values.emplace_back(*file_, node, name_, where_of(node, where_));
+    values.emplace_back(*source_, node, name_, where_of(node, where_), *spec_, true);
   }
   return values;
 }
@@ -94,11 +164,17 @@ std::string YamlValue::identifier() const {
   return name;
 }
 
-bool YamlValue::boolean() const { return choice({"false", "true"}) == 1; }
+bool YamlValue::boolean() const {
+  const std::string word = text();
+  if (word != "false" && word != "true")
+    fail("`" + word + "` is not a value of `" + name_ + "`; expected one of false, true");
+  return word == "true";
+}
 
 std::int64_t YamlValue::integer(std::int64_t min, std::int64_t max) const {
   const std::string digits = text();
-  const auto number = is_quoted() ? std::nullopt : parse_integer(digits);
+  const bool is_key = spec_ == &kKey;  // JSON quotes its keys
+  const auto number = is_quoted() && !is_key ? std::nullopt : parse_integer(digits);
   if (!number) fail("`" + digits + "` is not a number; expected a decimal, 0x… or 0o… integer");
   const std::uint64_t limit = std::uint64_t{1} << 63;
   const bool representable = number->magnitude < limit;
@@ -117,12 +193,13 @@ std::uint64_t YamlValue::word() const {
   return number->negative ? std::uint64_t{0} - number->magnitude : number->magnitude;
 }
 
-std::size_t YamlValue::choice(std::initializer_list<std::string_view> choices) const {
+std::size_t YamlValue::choice() const {
   const std::string word = text();
-  const auto found = std::find(choices.begin(), choices.end(), word);
-  if (found == choices.end())
-    fail("`" + word + "` is not a value of `" + name_ + "`; expected one of " + joined(choices));
-  return static_cast<std::size_t>(found - choices.begin());
+  const auto found = std::find(spec_->choices.begin(), spec_->choices.end(), word);
+  if (found == spec_->choices.end())
+    fail("`" + word + "` is not a value of `" + name_ + "`" +
+         did_you_mean(word, spec_->choices, "one of " + joined(spec_->choices)));
+  return static_cast<std::size_t>(found - spec_->choices.begin());
 }
 
 const YamlValue* YamlMap::find(std::string_view key) const& {
@@ -134,15 +211,8 @@ const YamlValue* YamlMap::find(std::string_view key) const& {
 
 const YamlValue& YamlMap::require(std::string_view key) const& {
   if (const YamlValue* const value = find(key)) return *value;
+  if (std::find(told_.missing.begin(), told_.missing.end(), key) != told_.missing.end()) throw ToldAlready();
   self_.fail("`" + self_.name() + "` has no `" + std::string(key) + "`; the key is required");
-}
-
-void YamlMap::allow_only(std::initializer_list<std::string_view> keys) const {
-  for (const Item& item : items_) {
-    if (std::find(keys.begin(), keys.end(), item.key.name()) == keys.end())
-      item.key.fail("unknown key `" + item.key.name() + "` in `" + self_.name() + "`; expected one of " +
-                    joined(keys));
-  }
 }
 
 }  // namespace sudrun::abi

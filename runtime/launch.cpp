@@ -13,8 +13,7 @@
 #include <memory>
 
 #include "abi/builtin.hpp"
-#include "abi/table_freeze.hpp"
-#include "abi/table_reader.hpp"
+#include "abi/table_files.hpp"
 #include "loader/file_source.hpp"
 #include "loader/identify.hpp"
 #include "loader/map_unsafe.hpp"
@@ -40,20 +39,18 @@ Tables load_tables(const LaunchOptions& options) {
     if (const auto table = abi::builtin_table(name)) tables.all.push_back(*table);
   if (options.table_file.empty()) return tables;
   try {
-    const auto native = abi::builtin_table("linux-amd64");
-    const abi::TableModel model = abi::read_table(options.table_file);
-    if (!abi::make_personality(model.personality))
-      throw abi::TableError(model.file, model.personality_where,
-                            "the personality `" + model.personality + "` is not built in; expected " +
-                                abi::personality_names());
-    tables.block = abi::freeze(model, abi::native_model(*native), abi::handler_names(model.personality));
-  } catch (const std::exception& e) {
-    throw LaunchError(kExitOwnFailure, e.what());
+    tables.loaded = abi::load_table_file(options.table_file, abi::TablePath(options.table_path));
+  } catch (const abi::TableError& e) {
+    const std::size_t more = e.problems().size() - 1;
+    throw LaunchError(kExitOwnFailure,
+                      e.problems().front().text() +
+                          (more == 0 ? ""
+                                     : " (and " + std::to_string(more) + " more: sudrun table check " +
+                                           options.table_file + ")"));
   }
-  const auto table = abi::Table::wrap(tables.block);
-  if (!table) throw LaunchError(kExitOwnFailure, options.table_file + ": the table is damaged");
-  std::erase_if(tables.all, [&](const abi::Table& t) { return t.abi() == table->abi(); });
-  tables.all.push_back(*table);
+  const std::string_view name = tables.loaded.table.abi();
+  std::erase_if(tables.all, [&](const abi::Table& t) { return t.abi() == name; });
+  tables.all.push_back(tables.loaded.table);
   return tables;
 }
 
@@ -142,7 +139,11 @@ std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMo
   if (trap == TrapMode::seccomp) out.push_back("--inherited-filter");
   if (!options.rewrite) out.push_back("--no-rewrite");
   out.push_back("--rewrite-after=" + std::to_string(options.rewrite_after));
-  if (!options.table_file.empty()) out.push_back("--table=" + real_path(options.table_file));
+  if (!options.table_file.empty()) {
+    const abi::TablePath path(options.table_path);
+    out.push_back("--table=" + real_path(path.find(options.table_file)));
+    out.push_back("--table-path=" + path.text());
+  }
   if (sysroot) out.push_back("--sysroot=" + sysroot->root());
   if (const auto release = option_or_variable(options.release, "SUDRUN_RELEASE"); !release.empty())
     out.push_back("--release=" + release);

@@ -59,6 +59,9 @@ def suites(build, downloads):
               environment={"SUDRUN_GO_GUEST": str(newer), **newer_go(newer)}, timeout=1800),
         Suite("real programs", tests / "real" / "real_tests", timeout=2400),
     ]
+    tables = [ROOT / "tables" / f"{name}-amd64.yaml" for name in ("freebsd", "netbsd", "dragonfly", "linux")]
+    found.append(Suite("table schema", ROOT / "tests" / "tables" / "schema_test.py", script=True, timeout=300,
+                       arguments=[build / "abi" / "sudrun-table.schema.json", *tables]))
     scripts = ROOT / "tests" / "suites"
     found += [
         Suite("suite runner", scripts / "suite_test.py", script=True, timeout=600),

@@ -7,7 +7,6 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <string_view>

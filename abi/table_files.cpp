@@ -60,22 +60,36 @@ class Loader {
     files_.push_back(file);
     TableModel model;
     Problems problems;
-    const bool whole = read_table(
-        file, [this](const std::string& name, const std::string& from) { return base(name, from); }, model,
-        problems);
+    const bool whole = read_table(file, find_base(), model, problems);
+    return finish(whole, model, problems);
+  }
+
+  LoadedTable parse(std::string_view text, const std::string& name) {
+    files_.push_back(name);
+    TableModel model;
+    Problems problems;
+    const bool whole = parse_table(text, name, find_base(), model, problems);
+    return finish(whole, model, problems);
+  }
+
+ private:
+  FindBase find_base() {
+    return [this](const std::string& name, const std::string& from) { return base(name, from); };
+  }
+
+  static LoadedTable finish(bool whole, const TableModel& model, Problems& problems) {
     LoadedTable loaded;
     if (whole) problems.attempt([&] { loaded.block = frozen(model); });
     problems.throw_if_any();
     const auto table = Table::wrap(loaded.block);
-    if (!table) throw TableError(file, {}, "freezes into a block that cannot be read");
+    if (!table) throw TableError(model.file, {}, "freezes into a block that cannot be read");
     loaded.table = *table;
     return loaded;
   }
 
- private:
   static std::vector<std::byte> frozen(const TableModel& model) {
     const auto handlers = handler_names(model.personality);
-    if (handlers.empty())
+    if (make_personality(model.personality) == nullptr)
       throw TableError(
           model.file, model.personality_where,
           "the personality `" + model.personality + "` is not built in; expected " + personality_names());
@@ -123,6 +137,10 @@ LoadedTable load_table_file(const std::string& name, const TablePath& path) {
   std::string message = "cannot be opened; expected a table file";
   if (name.find('/') == std::string::npos) message += ", here or in " + path.text();
   throw TableError(name, {}, message);
+}
+
+LoadedTable load_table_text(std::string_view text, const std::string& name, const TablePath& path) {
+  return Loader(path).parse(text, name);
 }
 
 LoadedTable load_table(const std::string& name, const TablePath& path) {

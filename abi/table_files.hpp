@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "abi/table_model.hpp"
@@ -35,6 +36,8 @@ struct LoadedTable {
 /// The table in the file that `name` stands for, and what it extends. Throws TableError with all that is
 /// wrong.
 LoadedTable load_table_file(const std::string& name, const TablePath& path);
+/// The same from memory; `name` is what errors are reported under, and what it extends is found relative to.
+LoadedTable load_table_text(std::string_view text, const std::string& name, const TablePath& path);
 /// The built-in table `name`, or that file.
 LoadedTable load_table(const std::string& name, const TablePath& path);
 /// A built-in or loaded table as a model.

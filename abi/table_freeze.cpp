@@ -44,6 +44,8 @@ const std::string& native_name_of(const Row& row) {
   return row.native.kind == NativeName::Kind::other ? row.native.name : row.name;
 }
 
+constexpr std::string_view kOtherErrors = "default";  // in errno_from_native
+
 class Freezer {
  public:
   Freezer(const TableModel& guest, const TableModel& native, std::span<const std::string_view> handlers)
@@ -148,7 +150,12 @@ void Freezer::errnos() {
   std::vector<std::uint16_t> to_guest(static_cast<std::size_t>(native_limit) + 1);
 
   // Where several rows stand for one native error, errno_from_native decides, then the row of the same name.
+  const AliasModel* others = nullptr;
   for (const AliasModel& alias : guest_.errno_from_native) {
+    if (alias.native == kOtherErrors) {
+      others = &alias;
+      continue;
+    }
     problems_.attempt([&] {
       const ErrnoModel* const native = find_row(native_.errnos, alias.native);
       if (native == nullptr)
@@ -171,14 +178,18 @@ void Freezer::errnos() {
     names[static_cast<std::size_t>(row.value)] = block_.string(row.name);
   const bool known = problems_.none();  // else one that is missing may be one that is misspelt
   for (const ErrnoModel& native : native_.errnos) {
-    if (!known || to_guest[static_cast<std::size_t>(native.value)] != 0) continue;
+    std::uint16_t& form = to_guest[static_cast<std::size_t>(native.value)];
+    if (others != nullptr && form == 0)
+      form = static_cast<std::uint16_t>(find_row(guest_.errnos, others->guest)->value);
+    if (!known || form != 0) continue;
     problems_.add(
         {guest_.file, guest_.personality_where,
          "the native error " + native.name +
-             " has no form in this table; expected a row of that name or one in `errno_from_native`"});
+             " has no form in this table; expected a row of that name, or one for it or for `default` in "
+         "`errno_from_native`"});
   }
   // What Linux has no name for leaks from drivers now and then; the guest gets the plainest error it knows.
-  const ErrnoModel* const eio = find_row(guest_.errnos, "EIO");
+  const ErrnoModel* const eio = find_row(guest_.errnos, others != nullptr ? others->guest : "EIO");
   header_.errno_fallback = identity_ || eio == nullptr ? -1 : eio->value;
   header_.errno_names = block_.area(names);
   header_.errno_to_guest = block_.area(to_guest);

@@ -61,7 +61,7 @@ constexpr KeySpec kConventionKeys[] = {
      .shape = Shape::list,
      .required = true,
      .choices = kRegisters,
-     .about = "registers with the arguments, 1 to 6"},
+     .about = "registers with the arguments, at most 6; none if they are on the stack"},
     {.name = "stack_args",
      .form = Form::integer,
      .min = 8,
@@ -136,7 +136,7 @@ or `native` says what stands for it.
     errno_from_native:
       ECHRNG: EINVAL
 
-Every native error needs a form: a row here, or one in `errno_from_native`.)md"};
+Every native error needs a form: a row here, or one in `errno_from_native`, where `default: EIO` stands for all the rest.)md"};
 
 constexpr KeySpec kSignalKeys[] = {
     {.name = "value", .form = Form::integer, .required = true, .min = 1, .max = 128, .about = "the number"},
@@ -321,7 +321,7 @@ constexpr KeySpec kTableKeys[] = {
      .form = Form::name,
      .shape = Shape::rows,
      .row_key = RowKey::name,
-     .about = "native errors that have no row of their own: native name to guest name"},
+     .about = "native errors that have no row of their own: native name to guest name; `default` is all others"},
     {.name = "signals",
      .form = Form::map,
      .shape = Shape::rows,

@@ -230,8 +230,8 @@ std::uint8_t register_index(const YamlValue& value) { return static_cast<std::ui
 void Reader::registers(const YamlValue& args) {
   Convention& convention = model_.convention;
   const auto registers = args.list();
-  if (registers.empty() || registers.size() > convention.args.size())
-    args.fail("`args` has " + std::to_string(registers.size()) + " registers; expected 1 to 6");
+  if (registers.size() > convention.args.size())
+    args.fail("`args` has " + std::to_string(registers.size()) + " registers; expected at most 6");
   convention.argc = 0;
   convention.args.fill(0);
   for (const YamlValue& value : registers) {

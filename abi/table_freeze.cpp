@@ -186,7 +186,7 @@ void Freezer::errnos() {
         {guest_.file, guest_.personality_where,
          "the native error " + native.name +
              " has no form in this table; expected a row of that name, or one for it or for `default` in "
-         "`errno_from_native`"});
+             "`errno_from_native`"});
   }
   // What Linux has no name for leaks from drivers now and then; the guest gets the plainest error it knows.
   const ErrnoModel* const eio = find_row(guest_.errnos, others != nullptr ? others->guest : "EIO");

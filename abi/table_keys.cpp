@@ -321,7 +321,8 @@ constexpr KeySpec kTableKeys[] = {
      .form = Form::name,
      .shape = Shape::rows,
      .row_key = RowKey::name,
-     .about = "native errors that have no row of their own: native name to guest name; `default` is all others"},
+     .about =
+         "native errors that have no row of their own: native name to guest name; `default` is all others"},
     {.name = "signals",
      .form = Form::map,
      .shape = Shape::rows,

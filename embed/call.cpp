@@ -53,7 +53,9 @@ void sudrun_call_fail_as_host(sudrun_call* call, int number) { call->result = Re
 
 void sudrun_call_keep_registers(sudrun_call* call) { call->result = Result::untouched(); }
 
-void sudrun_call_proceed(sudrun_call* call) { call->result = call->thread.carry_out(call->entry, call->frame); }
+void sudrun_call_proceed(sudrun_call* call) {
+  call->result = call->thread.carry_out(call->entry, call->frame);
+}
 
 int sudrun_call_has_result(const sudrun_call* call) { return call->result.has_value() ? 1 : 0; }
 

@@ -85,8 +85,8 @@ Result sudrun_guest::missing(sudrun_call& call) noexcept {
   return its.personality().missing_call(unknown);
 }
 
-// Places in the gate page, 16 bytes apart, all with the same code. The address behind the `syscall` says which
-// it was: 0 is where functions of the guest's return to, the others are functions of the embedder's.
+// Places in the gate page, 16 bytes apart, all with the same code. The address behind the `syscall` says
+// which it was: 0 is where functions of the guest's return to, the others are functions of the embedder's.
 bool sudrun_guest::serve_own_site(GuestThread& thread, Word rip) noexcept {
   using sudrun::embed::kGatePlace;
   if (rip - gate_page_ >= sudrun::embed::kGateSize || gate_page_ == 0) return false;
@@ -95,8 +95,7 @@ bool sudrun_guest::serve_own_site(GuestThread& thread, Word rip) noexcept {
     thread.guest_function_returned();
     return true;
   }
-  if (place == 0 || place > functions.size())
-    thread.end({Stop::Kind::killed, SIGSYS, rip});
+  if (place == 0 || place > functions.size()) thread.end({Stop::Kind::killed, SIGSYS, rip});
   const sudrun::abi::Registers regs = thread.context().regs;
   // rcx is in r10, for the instruction has changed it.
   const std::array<std::uint64_t, 6> arguments{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9};

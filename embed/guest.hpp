@@ -1,4 +1,5 @@
-// A guest as an embedder has it. The C functions of include/sudrun/sudrun.h are thin covers over what is here.
+// A guest as an embedder has it. The C functions of include/sudrun/sudrun.h are thin covers over what is
+// here.
 #pragma once
 
 #include <array>

@@ -47,7 +47,8 @@ class Descriptor {
 /// A file in memory with these bytes.
 int memory_file(const char* name, const void* bytes, std::size_t size) {
   Descriptor file(static_cast<int>(::memfd_create(name, MFD_CLOEXEC)));
-  if (file.get() < 0) throw Failure(SUDRUN_E_SYSTEM, std::string("no file in memory: ") + std::strerror(errno));
+  if (file.get() < 0)
+    throw Failure(SUDRUN_E_SYSTEM, std::string("no file in memory: ") + std::strerror(errno));
   const auto* from = static_cast<const char*>(bytes);
   while (size != 0) {
     const ssize_t done = ::write(file.get(), from, size);
@@ -93,7 +94,8 @@ sudrun_thread& load(sudrun_guest& guest, int fd, const std::string& name, const 
 }
 
 int native_protection(unsigned protection) {
-  require((protection & ~(SUDRUN_READ | SUDRUN_WRITE | SUDRUN_EXECUTE)) == 0, "`protection` has unknown bits");
+  require((protection & ~(SUDRUN_READ | SUDRUN_WRITE | SUDRUN_EXECUTE)) == 0,
+          "`protection` has unknown bits");
   return static_cast<int>(protection);
 }
 static_assert(SUDRUN_READ == PROT_READ && SUDRUN_WRITE == PROT_WRITE && SUDRUN_EXECUTE == PROT_EXEC);
@@ -129,14 +131,15 @@ sudrun_status sudrun_guest_new(const sudrun_table* table, const sudrun_guest_opt
     if (wanted.sysroot != nullptr) {
       struct stat status {};
       if (::stat(wanted.sysroot, &status) != 0 || !S_ISDIR(status.st_mode))
-        throw Failure(SUDRUN_E_ARGUMENT, "the sysroot " + std::string(wanted.sysroot) + " is not a directory");
+        throw Failure(SUDRUN_E_ARGUMENT,
+                      "the sysroot " + std::string(wanted.sysroot) + " is not a directory");
       if (const std::string root = real_path(wanted.sysroot); root != "/") made->process.set_sysroot(root);
     }
     const std::string release = wanted.release != nullptr ? wanted.release : "";
     auto shown = sudrun::abi::release_of(made->process.table(), release);
     if (!shown && !release.empty())
-      throw Failure(SUDRUN_E_ARGUMENT, "unknown release `" + release + "` of " +
-                                           std::string(made->process.table().abi()));
+      throw Failure(SUDRUN_E_ARGUMENT,
+                    "unknown release `" + release + "` of " + std::string(made->process.table().abi()));
     if (shown) made->process.personality().set_release(std::move(*shown));
     *guest = made.release();
   });
@@ -165,7 +168,8 @@ sudrun_status sudrun_guest_load_memory(sudrun_guest* guest, const void* bytes, s
                                        const char* const* argv, const char* const* envp,
                                        sudrun_thread** thread, sudrun_error* error) {
   return guarded(error, [&] {
-    require(guest != nullptr && bytes != nullptr && thread != nullptr, "`guest`, `bytes` or `thread` is null");
+    require(guest != nullptr && bytes != nullptr && thread != nullptr,
+            "`guest`, `bytes` or `thread` is null");
     *thread = nullptr;
     const char* const shown = name != nullptr ? name : "program";
     const Descriptor file(memory_file("sudrun", bytes, size));
@@ -177,8 +181,8 @@ sudrun_status sudrun_guest_map(sudrun_guest* guest, size_t size, unsigned protec
                                sudrun_error* error) {
   return guarded(error, [&] {
     require(guest != nullptr && address != nullptr, "`guest` or `address` is null");
-    const auto mapped = sudrun::embed::map_zeros(guest->process.addresses(), *address, size,
-                                                 native_protection(protection));
+    const auto mapped =
+        sudrun::embed::map_zeros(guest->process.addresses(), *address, size, native_protection(protection));
     if (mapped == -EINVAL) throw Failure(SUDRUN_E_ARGUMENT, "that is no memory a guest may have");
     if (mapped < 0) throw Failure(SUDRUN_E_MEMORY, "there is no room, or something is there already");
     *address = static_cast<uint64_t>(mapped);

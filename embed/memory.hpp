@@ -16,8 +16,8 @@ inline constexpr std::size_t kGateSize = 4096, kGatePlace = 16;
 /// How many functions of the embedder's there may be.
 inline constexpr std::size_t kMostFunctions = kGateSize / kGatePlace - 1;
 
-/// Maps zeros with protection `native` (PROT_*): at `at`, where nothing may be, or where there is room for the
-/// guest if that is 0. The address or a negative errno.
+/// Maps zeros with protection `native` (PROT_*): at `at`, where nothing may be, or where there is room for
+/// the guest if that is 0. The address or a negative errno.
 std::int64_t map_zeros(runtime::AddressSpace& addresses, abi::Word at, std::size_t size, int native) noexcept;
 std::int64_t protect(abi::Word at, std::size_t size, int native) noexcept;
 void unmap(abi::Word at, std::size_t size) noexcept;

@@ -125,8 +125,8 @@ void run(sudrun_thread& thread, unsigned flags, std::uint64_t nanoseconds) {
 
 extern "C" {
 
-sudrun_status sudrun_thread_new(sudrun_guest* guest, uint64_t entry, size_t stack_size, sudrun_thread** thread,
-                                sudrun_error* error) {
+sudrun_status sudrun_thread_new(sudrun_guest* guest, uint64_t entry, size_t stack_size,
+                                sudrun_thread** thread, sudrun_error* error) {
   return guarded(error, [&] {
     constexpr std::size_t kUsual = 256 * 1024, kPage = 4096;
     require(guest != nullptr && thread != nullptr, "`guest` or `thread` is null");
@@ -153,8 +153,8 @@ sudrun_status sudrun_thread_free(sudrun_thread* thread) {
   return SUDRUN_OK;
 }
 
-sudrun_status sudrun_thread_run(sudrun_thread* thread, unsigned flags, uint64_t nanoseconds, sudrun_stop* stop,
-                                sudrun_error* error) {
+sudrun_status sudrun_thread_run(sudrun_thread* thread, unsigned flags, uint64_t nanoseconds,
+                                sudrun_stop* stop, sudrun_error* error) {
   return guarded(error, [&] {
     require(thread != nullptr && stop != nullptr, "`thread` or `stop` is null");
     const Running running(*thread);
@@ -186,7 +186,8 @@ sudrun_status sudrun_thread_call(sudrun_thread* thread, uint64_t function, const
     const Stop& why = thread->thread->stop();
     if (why.kind == Stop::Kind::none) throw no_room;
     *stop = stop_of(why);
-    if (why.kind != Stop::Kind::returned) throw Failure(SUDRUN_E_STATE, "the thread has stopped before it returned");
+    if (why.kind != Stop::Kind::returned)
+      throw Failure(SUDRUN_E_STATE, "the thread has stopped before it returned");
     if (result != nullptr) *result = static_cast<uint64_t>(why.value);
   });
 }
@@ -196,7 +197,7 @@ sudrun_status sudrun_thread_registers(const sudrun_thread* thread, sudrun_regist
   if (thread->running && !is_here(*thread)) return SUDRUN_E_STATE;
   const sudrun::abi::Context& context = thread->thread->context();
   const sudrun::abi::Registers& r = context.regs;
-  *registers = {r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,     r.r9,
+  *registers = {r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp,    r.r8,           r.r9,
                 r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.rflags, context.fs_base};
   return SUDRUN_OK;
 }

@@ -1,4 +1,5 @@
-// What is different where guests are not the whole process but a part of another program: embed/ implements it.
+// What is different where guests are not the whole process but a part of another program: embed/ implements
+// it.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,8 @@ class Embedding {
   /// Something of the guest's program has been mapped at [start, end).
   virtual void loaded(abi::Word start, abi::Word end) noexcept = 0;
   /// A native call has been made, which may have changed the guest's mappings.
-  virtual void mapped(long number, abi::Word a0, abi::Word a1, abi::Word a2, std::int64_t result) noexcept = 0;
+  virtual void mapped(long number, abi::Word a0, abi::Word a1, abi::Word a2,
+                      std::int64_t result) noexcept = 0;
   /// A thread the guest has made, on a host thread of its own: before its first instruction, and after its
   /// last. Behind the latter the host thread touches neither it nor the process.
   virtual void thread_began(GuestThread& thread) noexcept = 0;

@@ -15,8 +15,8 @@ struct KernelSigaction {
   void (*restorer)();
   std::uint64_t mask;
 };
-inline constexpr std::uint64_t kRestorerFlag = 0x04000000;   // SA_RESTORER, asm/signal.h
-inline constexpr std::uint64_t kDefault = 0, kIgnore = 1;  // SIG_DFL, SIG_IGN
+inline constexpr std::uint64_t kRestorerFlag = 0x04000000;  // SA_RESTORER, asm/signal.h
+inline constexpr std::uint64_t kDefault = 0, kIgnore = 1;   // SIG_DFL, SIG_IGN
 
 inline std::int64_t host_action(int signal, const KernelSigaction* set, KernelSigaction* old) noexcept {
   return native(SYS_rt_sigaction, static_cast<std::uint64_t>(signal), word(set), word(old),

@@ -54,8 +54,7 @@ void take_host_signals() noexcept {
   sudrun_has_fsgsbase = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0 ? 1 : 0;
   for_caught([](int signal, KernelSigaction& before) {
     // As SignalState's catchers, but never SA_RESTART: a call that sleeps must come back to be stopped.
-    const KernelSigaction host{catcher_address(),
-                               SA_SIGINFO | SA_ONSTACK | SA_NODEFER | kRestorerFlag,
+    const KernelSigaction host{catcher_address(), SA_SIGINFO | SA_ONSTACK | SA_NODEFER | kRestorerFlag,
                                &sudrun_restorer, signal == SIGSYS ? 0 : kCatcherMask};
     host_action(signal, &host, &before);
   });
@@ -98,8 +97,7 @@ void pass_to_embedder(int signal, siginfo_t* info, ucontext_t* frame) noexcept {
     return;
   }
   if ((before.flags & SA_RESETHAND) != 0) books().before[static_cast<unsigned>(signal)].handler = kDefault;
-  const abi::NativeSigset blocked =
-      before.mask | ((before.flags & SA_NODEFER) != 0 ? 0 : sigbit(signal));
+  const abi::NativeSigset blocked = before.mask | ((before.flags & SA_NODEFER) != 0 ? 0 : sigbit(signal));
   native(SYS_rt_sigprocmask, SIG_BLOCK, word(&blocked), 0, sizeof blocked);
   if ((before.flags & SA_SIGINFO) != 0)
     reinterpret_cast<void (*)(int, siginfo_t*, void*)>(before.handler)(signal, info, frame);

@@ -1,5 +1,6 @@
 // What an embedding program and its guests share: the signal dispositions of the process. Guests need those
-// of the trap, of faults and of kLibrarySignal; signals that are not theirs go on to the program's own handlers.
+// of the trap, of faults and of kLibrarySignal; signals that are not theirs go on to the program's own
+// handlers.
 #pragma once
 
 #include <signal.h>

@@ -251,7 +251,8 @@ void launch(const LaunchOptions& options) {
 
   process->thread_count() = 1;
   GuestThread thread(*process, inherited_mask);
-  if (options.inherited.size() == 2 && !process->personality().inherit(thread, {options.inherited[0], options.inherited[1]}))
+  if (options.inherited.size() == 2 &&
+      !process->personality().inherit(thread, {options.inherited[0], options.inherited[1]}))
     for (const int passed : options.inherited) ::close(passed);
   // A trace tells what the program died of, and so must see it come.
   thread.on_start([process](std::int64_t) {

@@ -87,7 +87,8 @@ abi::Registers load_program(Process& process, const LoadRequest& request) {
   abi::Personality& guest = process.personality();
   if (!guest.trampoline().empty()) {
     const abi::Word at = process.addresses().choose(loader::kPageSize, loader::kPageSize);
-    guest.set_trampoline(abi::guest_addr(value_or_fail(loader::map_code(at, guest.trampoline()), request.name)));
+    guest.set_trampoline(
+        abi::guest_addr(value_or_fail(loader::map_code(at, guest.trampoline()), request.name)));
     tell(at, at + loader::kPageSize);
   }
   const auto built = value_or_fail(loader::build_stack(guest.stack_image(info, process.program_path()),

@@ -23,8 +23,8 @@ namespace sudrun::runtime {
 namespace {
 
 constexpr abi::Word kTrapFlag = 0x100, kPlainFlags = 0x202;
-constexpr int kCodeSeccomp = 1;               // SYS_SECCOMP
-constexpr int kCodeDispatch = 2;              // SYS_USER_DISPATCH
+constexpr int kCodeSeccomp = 1;   // SYS_SECCOMP
+constexpr int kCodeDispatch = 2;  // SYS_USER_DISPATCH
 
 bool between(std::uint64_t rip, const char* begin, const char* end) noexcept {
   return rip >= word(begin) && rip < word(end);

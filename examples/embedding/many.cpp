@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
     std::uint64_t sum = 0;
     for (sudrun::Thread& thread : threads) sum += thread.registers().rbx;
     const auto n = static_cast<std::uint64_t>(guests);
-    std::printf("%d guests suspended; sum %llu, expected %llu\n", guests, static_cast<unsigned long long>(sum),
+    std::printf("%d guests suspended; sum %llu, expected %llu\n", guests,
+                static_cast<unsigned long long>(sum),
                 static_cast<unsigned long long>(n * (n - 1) / 2 + n * kSteps));
     return 0;
   } catch (const std::exception& error) {

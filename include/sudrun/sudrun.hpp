@@ -1,8 +1,8 @@
 // libsudrun for C++17 and later: the objects of sudrun.h as classes, errors as exceptions, handlers as
 // functions. It is this header only; what is linked is the C interface. docs/embedding.md shows how.
 //
-// An exception that leaves a handler ends the guest and comes out of Thread::run(). A handler must not stop the
-// thread (Call::suspend, Thread::call) inside a catch block.
+// An exception that leaves a handler ends the guest and comes out of Thread::run(). A handler must not stop
+// the thread (Call::suspend, Thread::call) inside a catch block.
 #ifndef SUDRUN_SUDRUN_HPP
 #define SUDRUN_SUDRUN_HPP
 
@@ -295,8 +295,8 @@ inline std::uint64_t Thread::call(std::uint64_t function, std::initializer_list<
   std::uint64_t result = 0;
   Stop stop{};
   sudrun_error error{};
-  const sudrun_status status = sudrun_thread_call(thread_, function, arguments.begin(),
-                                                  static_cast<unsigned>(arguments.size()), &result, &stop, &error);
+  const sudrun_status status = sudrun_thread_call(
+      thread_, function, arguments.begin(), static_cast<unsigned>(arguments.size()), &result, &stop, &error);
   detail::rethrow();
   if (status != SUDRUN_OK) throw Error(error.status, error.message);
   return result;

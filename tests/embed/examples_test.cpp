@@ -1,6 +1,8 @@
 // The examples of docs/embedding.md, built as it says and run.
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "tests/embed/code.hpp"
 #include "tests/support/run.hpp"
@@ -19,6 +21,20 @@ std::string source(const std::string& name) {
 }
 
 }  // namespace
+
+TEST_CASE("the documentation has the examples as they are", "[examples]") {
+  const auto text = [](const std::string& path) {
+    std::ifstream file(path);
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  };
+  const std::string page = text(std::string(std::getenv("SUDRUN_SOURCE")) + "/docs/embedding.md");
+  for (const std::string name : {"run.c", "console.yaml"}) {
+    INFO(name);
+    const std::string example = text(source(name));
+    CHECK(example.size() > 100);
+    CHECK(page.find(example) != std::string::npos);
+  }
+}
 
 TEST_CASE("run, in C and in C++", "[examples]") {
   const std::string name = GENERATE("run-c", "run-cpp");

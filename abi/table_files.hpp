@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "abi/table_model.hpp"
+#include "abi/table.hpp"
 
 namespace sudrun::abi {
+
+struct TableModel;
 
 /// Directories in which tables are looked for, first to last.
 class TablePath {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <span>
 
 #include "abi/spelling.hpp"
@@ -23,6 +24,9 @@ std::string joined(std::span<const std::string_view> words, const char* quote = 
   }
   return text;
 }
+
+// More rows than there can be calls.
+constexpr std::size_t kMaxItems = 65536;
 
 // A row's own key, and the elements of lists: what they hold is checked by whoever reads them.
 constexpr KeySpec kKey{};
@@ -80,21 +84,21 @@ YamlMap YamlValue::map(bool partial) const {
     spec = found->map;
   }
 
+  if (node_.size() > kMaxItems)
+    fail("`" + name_ + "` has " + std::to_string(node_.size()) + " keys; expected at most " +
+         std::to_string(kMaxItems));
   std::vector<YamlMap::Item> items;
-  const auto there = [&](std::string_view name) {
-    return std::find_if(items.begin(), items.end(),
-                        [&](const YamlMap::Item& item) { return item.key.name() == name; });
-  };
+  std::map<std::string, int> lines;  // of the keys that are there
   std::vector<YamlValue> unknown;
   for (const auto& pair : node_) {
     const Where at = where_of(pair.first, where_);
     if (!pair.first.IsScalar())
       throw TableError(source_->file, at, "a key of `" + name_ + "` is not a plain word");
-    const std::string name = pair.first.Scalar();
+    const std::string name = YamlValue(*source_, pair.first, "a key of " + name_, at, kKey).text();
     const YamlValue key(*source_, pair.first, name, at, kKey);
-    if (const auto same = there(name); same != items.end()) {
+    if (const auto [same, is_new] = lines.try_emplace(name, at.line); !is_new) {
       key.tell("`" + name + "` is there twice in `" + name_ + "`; the first is in line " +
-               std::to_string(same->key.where().line));
+               std::to_string(same->second));
       continue;
     }
     const KeySpec* value_spec = spec_;
@@ -116,7 +120,7 @@ YamlMap YamlValue::map(bool partial) const {
   told.unknown = !unknown.empty();
   std::vector<std::string_view> absent;
   for (const KeySpec& key : spec->keys) {
-    if (there(key.name) != items.end()) continue;
+    if (lines.contains(std::string(key.name))) continue;
     absent.push_back(key.name);
     if (key.required && !partial) told.missing.push_back(key.name);
   }
@@ -151,11 +155,16 @@ std::vector<YamlValue> YamlValue::list() const {
 std::string YamlValue::text() const {
   if (!node_.IsScalar() || node_.Scalar().empty())
     fail("`" + name_ + "` has no text; expected a word or a string");
-  return node_.Scalar();
+  std::string text = node_.Scalar();
+  while (text.ends_with('\n')) text.pop_back();  // of `|` and `>`
+  if (std::any_of(text.begin(), text.end(), is_control))
+    fail("`" + name_ + "` has a control character in it; expected one line of text");
+  return text;
 }
 
 std::string YamlValue::text_or_empty() const {
-  return node_.IsScalar() && node_.Scalar().empty() ? std::string() : text();
+  if (!node_.IsScalar()) text();
+  return node_.Scalar();
 }
 
 std::string YamlValue::identifier() const {

@@ -47,10 +47,10 @@ class YamlValue {
   /// map() also says which keys are unknown and which are missing, the latter not if `partial`.
   YamlMap map(bool partial = false) const;
   std::vector<YamlValue> list() const;
-  std::string text() const;  ///< any scalar that is not empty
-  std::string text_or_empty() const;
-  std::string identifier() const;  ///< letters, digits, underscores
-  bool boolean() const;            ///< true | false
+  std::string text() const;           ///< one line that is not empty
+  std::string text_or_empty() const;  ///< any scalar
+  std::string identifier() const;     ///< letters, digits, underscores
+  bool boolean() const;               ///< true | false
   std::int64_t integer() const { return integer(spec_->min, spec_->max); }
   std::int64_t integer(std::int64_t min, std::int64_t max) const;
   std::uint64_t word() const;  ///< 64 bits; negative numbers in two's complement

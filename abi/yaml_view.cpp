@@ -153,6 +153,8 @@ std::vector<YamlValue> YamlValue::list() const {
 }
 
 std::string YamlValue::text() const {
+  if (node_.IsMap() || node_.IsSequence())
+    fail("`" + name_ + "` is a " + (node_.IsMap() ? "mapping" : "list") + "; expected a word or a string");
   if (!node_.IsScalar() || node_.Scalar().empty())
     fail("`" + name_ + "` has no text; expected a word or a string");
   std::string text = node_.Scalar();
@@ -180,26 +182,31 @@ bool YamlValue::boolean() const {
   return word == "true";
 }
 
-std::int64_t YamlValue::integer(std::int64_t min, std::int64_t max) const {
+Integer YamlValue::number() const {
   const std::string digits = text();
-  const bool is_key = spec_ == &kKey;  // JSON quotes its keys
-  const auto number = is_quoted() && !is_key ? std::nullopt : parse_integer(digits);
-  if (!number) fail("`" + digits + "` is not a number; expected a decimal, 0x… or 0o… integer");
+  const auto written = parse_integer(digits);
+  if (!written) fail("`" + digits + "` is not a number; expected a decimal, 0x… or 0o… integer");
+  // JSON quotes its keys.
+  if (is_quoted() && spec_ != &kKey)
+    fail("`" + digits + "` is a text for its quotes; expected a number without");
+  return *written;
+}
+
+std::int64_t YamlValue::integer(std::int64_t min, std::int64_t max) const {
+  const Integer written = number();
   const std::uint64_t limit = std::uint64_t{1} << 63;
-  const bool representable = number->magnitude < limit;
-  const auto value = static_cast<std::int64_t>(number->magnitude) * (number->negative ? -1 : 1);
+  const bool representable = written.magnitude < limit;
+  const auto value = static_cast<std::int64_t>(written.magnitude) * (written.negative ? -1 : 1);
   if (!representable || value < min || value > max) {
-    fail("`" + digits + "` is out of range for `" + name_ + "`; expected " + std::to_string(min) + " to " +
+    fail("`" + text() + "` is out of range for `" + name_ + "`; expected " + std::to_string(min) + " to " +
          std::to_string(max));
   }
   return value;
 }
 
 std::uint64_t YamlValue::word() const {
-  const std::string digits = text();
-  const auto number = is_quoted() ? std::nullopt : parse_integer(digits);
-  if (!number) fail("`" + digits + "` is not a number; expected a decimal, 0x… or 0o… integer");
-  return number->negative ? std::uint64_t{0} - number->magnitude : number->magnitude;
+  const Integer written = number();
+  return written.negative ? std::uint64_t{0} - written.magnitude : written.magnitude;
 }
 
 std::size_t YamlValue::choice() const {

@@ -16,6 +16,13 @@
 
 namespace sudrun::abi {
 
+/// Integer as tables write it: decimal, 0x…, 0o…, with an optional minus sign. Nothing if it is not one.
+struct Integer {
+  bool negative = false;
+  std::uint64_t magnitude = 0;
+};
+std::optional<Integer> parse_integer(std::string_view text) noexcept;
+
 class YamlMap;
 
 /// A file and what is wrong with it.
@@ -68,6 +75,8 @@ class YamlValue {
   void tell(const std::string& message) const { source_->problems.add({source_->file, where_, message}); }
 
  private:
+  Integer number() const;
+
   const YamlSource* source_;
   YAML::Node node_;
   std::string name_;
@@ -112,12 +121,6 @@ class YamlMap {
   std::size_t kind_;
 };
 
-/// Integer as tables write it: decimal, 0x…, 0o…, with an optional minus sign. Nothing if it is not one.
-struct Integer {
-  bool negative = false;
-  std::uint64_t magnitude = 0;
-};
-std::optional<Integer> parse_integer(std::string_view text) noexcept;
 bool is_identifier(std::string_view text) noexcept;
 /// Identifiers with dots between: a field of a nested structure, `outer.inner`.
 bool is_path_of_identifiers(std::string_view text) noexcept;

@@ -240,7 +240,7 @@ TEST_CASE("a row's futex is of one kind, and has what that kind takes") {
   CHECK_THAT(error("word: a, count: b, late: EPERM"), Contains("unknown key `late` in `futex`"));
   CHECK_THAT(error("word: a, by: b, value: c, wait: [], wake: [], fault: EPERM"),
              Contains("unknown key `fault` in `futex`"));
-  CHECK_THAT(error("word: [a], count: b"), Contains("`word` has no text"));
+  CHECK_THAT(error("word: [a], count: b"), Contains("`word` is a list; expected a word or a string"));
 }
 
 TEST_CASE("a convention that clears the second result has one") {

@@ -13,7 +13,8 @@ namespace {
 
 Where where_of(const YAML::Node& node, Where otherwise) {
   const YAML::Mark mark = node.Mark();
-  return mark.is_null() ? otherwise : Where{mark.line + 1, mark.column + 1};
+  // That of a value that is not there is where the parser found so, which is lines below.
+  return mark.is_null() || node.IsNull() ? otherwise : Where{mark.line + 1, mark.column + 1};
 }
 
 std::string joined(std::span<const std::string_view> words, const char* quote = "") {

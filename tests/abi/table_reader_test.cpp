@@ -132,7 +132,7 @@ TEST_CASE("numbers are checked for form and range") {
   CHECK_THAT(error_of_row("-1: {name: x, support: none, note: n}"), Contains("out of range"));
   CHECK_THAT(error_of_row("read2: {name: x, support: none, note: n}"), Contains("not a number"));
   CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: four\n"), Contains("`four` is not a number"));
-  CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: \"4\"\n"), Contains("not a number"));
+  CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: \"4\"\n"), Contains("`4` is a text for its quotes"));
   CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: 0\n"), Contains("expected 1 to 4095"));
   CHECK_THAT(error_of("  SIGINT: 2\n", "  SIGINT: 129\n"), Contains("expected 1 to 128"));
   CHECK_THAT(error_of("O_SYNC: 0x80", "O_SYNC: 0200"), Contains("`0200` is not a number"));

@@ -12,11 +12,6 @@ namespace {
 constexpr std::size_t kMaxNativeArgs = 6;
 constexpr std::uint64_t kMaxLiteralCount = 127;
 
-template <typename Rows>
-bool has_name(const Rows& rows, const std::string& name) {
-  return std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.name == name; });
-}
-
 /// True for roles whose value, or the value they point to, can be a count.
 bool counts(const RoleModel& role) {
   switch (role.kind) {
@@ -50,9 +45,8 @@ void check_counts(const std::vector<ArgModel>& args, const TableModel& table) {
         fail("`" + count + "` cannot be a count; expected an argument or 0 to 127");
       continue;
     }
-    const auto counter =
-        std::find_if(args.begin(), args.end(), [&](const ArgModel& a) { return a.name == count; });
-    if (counter == args.end())
+    const ArgModel* const counter = find_row(args, count);
+    if (counter == nullptr)
       fail("`" + arg.name + "` is counted by `" + count + "`, which is not an argument of the call" +
            did_you_mean(count, names_of(args), "one that is"));
     if (!counts(counter->role))

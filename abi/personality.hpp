@@ -45,7 +45,7 @@ struct StackImage {
 
 /// A node of an ABI's numbered tree (sysctl), and whether a table may say what it holds.
 struct NodeForm {
-  enum class Kind : std::uint8_t { number, text, other };
+  enum class Kind : std::uint8_t { number32, number64, text, other };
   std::string_view name;
   Kind kind = Kind::other;
 };

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -18,15 +19,23 @@ struct Where {
   int column = 0;
 };
 
+/// Characters that no line of text has in it.
+constexpr bool is_control(char c) noexcept { return (c >= 0 && c < ' ') || c == '\x7f'; }
+
 struct Problem {
   std::string file;
   Where where;
   std::string message;  ///< what is wrong; what is expected, or what was probably meant
 
-  /// `FILE:LINE:COLUMN: message`.
+  /// `FILE:LINE:COLUMN: message`: one line that a terminal shows as it is, however odd the words it quotes.
   std::string text() const {
-    if (where.line == 0) return file + ": " + message;
-    return file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) + ": " + message;
+    constexpr std::size_t kLongest = 600;
+    const std::string place =
+        where.line == 0 ? "" : ":" + std::to_string(where.line) + ":" + std::to_string(where.column);
+    std::string line = file + place + ": ";
+    line += message.size() > kLongest ? message.substr(0, kLongest) + "..." : message;
+    std::replace_if(line.begin(), line.end(), is_control, '?');
+    return line;
   }
 };
 
@@ -76,11 +85,11 @@ class Problems {
     return all_.size() == before;
   }
 
-  /// Throws them, in the order of the file's lines, if there are any.
+  /// Throws them, in the order of the files' lines, if there are any.
   void throw_if_any() {
     if (none()) return;
     std::stable_sort(all_.begin(), all_.end(), [](const Problem& a, const Problem& b) {
-      return std::pair(a.where.line, a.where.column) < std::pair(b.where.line, b.where.column);
+      return std::tie(a.file, a.where.line, a.where.column) < std::tie(b.file, b.where.line, b.where.column);
     });
     throw TableError(std::move(all_));
   }

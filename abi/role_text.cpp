@@ -92,8 +92,9 @@ std::string role_name(RoleKind kind) {
 }
 
 std::vector<std::string_view> role_names(bool parameters) {
-  std::vector<std::string_view> names;
   if (parameters) return names_of(kParameterised);
+  std::vector<std::string_view> names;
+  names.reserve(kPlain.size() + 1);
   for (const auto& plain : kPlain) names.push_back(plain.first);
   names.emplace_back("path_nofollow");
   return names;

@@ -16,12 +16,6 @@ struct Leaf {
   Where where;
 };
 
-const StructModel* find_struct(const TableModel& table, const std::string& name) {
-  const auto found = std::find_if(table.structs.begin(), table.structs.end(),
-                                  [&](const StructModel& s) { return s.name == name; });
-  return found == table.structs.end() ? nullptr : &*found;
-}
-
 /// What joins this table's prefix and a field's name; none if either has no native form.
 std::string native_path(const std::string& prefix, bool has_native, const FieldModel& field) {
   if (!has_native || field.native.kind == NativeName::Kind::none) return {};
@@ -48,16 +42,15 @@ void flatten(const TableModel& table, const StructModel& structure, const Prefix
                         field.where});
       continue;
     }
-    flatten(table, *find_struct(table, field.struct_type),
+    flatten(table, *find_row(table.structs, field.struct_type),
             {name + ".", native + ".", !native.empty(), offset}, leaves);
   }
 }
 
 bool is_translated(const TableModel& guest, const TableModel& native, const std::string& flags) {
   if (flags.empty() || guest.abi == native.abi) return false;
-  const auto set = std::find_if(guest.flags.begin(), guest.flags.end(),
-                                [&](const FlagSetModel& s) { return s.name == flags; });
-  return set != guest.flags.end() && !set->trace_only;
+  const FlagSetModel* const set = find_row(guest.flags, flags);
+  return set != nullptr && !set->trace_only;
 }
 
 bool same_bytes(const FlatField& guest, const FlatField& native) {
@@ -125,7 +118,7 @@ std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableMod
         structure.native.kind == NativeName::Kind::other ? structure.native.name : structure.name;
     if (converts) {
       converts = problems.attempt([&] {
-        const StructModel* const native_struct = find_struct(native, native_name);
+        const StructModel* const native_struct = find_row(native.structs, native_name);
         if (native_struct == nullptr) {
           fail(guest, structure.where,
                "the native table has no structure `" + native_name + "`" +

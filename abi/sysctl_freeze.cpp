@@ -30,6 +30,13 @@ SysctlValue freeze_one(const TableModel& table, const SysctlModel& row, const st
   }
   const auto number = row.quoted ? std::nullopt : parse_integer(row.value);
   if (!number) fail("`" + row.name + "` holds a number and not `" + row.value + "`; expected a number");
+  const unsigned bits = node->kind == NodeForm::Kind::number32 ? 32 : 64;
+  // As signed or as unsigned, whichever the node is.
+  const std::uint64_t most =
+      number->negative ? std::uint64_t{1} << (bits - 1) : ~std::uint64_t{0} >> (64 - bits);
+  if (number->magnitude > most)
+    fail("`" + row.name + "` holds " + std::to_string(bits) + " bits and `" + row.value +
+         "` takes more; expected a number that fits");
   value.number = static_cast<std::int64_t>(number->negative ? 0 - number->magnitude : number->magnitude);
   return value;
 }

@@ -10,6 +10,8 @@ namespace sudrun::abi::detail {
 inline constexpr std::uint64_t kBlockMagic = 0x4c42'5452'4455'5300;  // "\0SUDRTBL"
 inline constexpr std::uint32_t kBlockVersion = 6;
 inline constexpr std::uint16_t kNoRow = 0xffff;
+inline constexpr std::uint16_t kNoFlagSet = 0xffff;  ///< Field::flagset
+inline constexpr int kMaxNativeSignal = 64;
 
 /// `count` elements at `offset` bytes from the start of the block.
 struct Area {

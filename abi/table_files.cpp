@@ -1,5 +1,6 @@
 #include "abi/table_files.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -41,9 +42,27 @@ std::string default_dirs() {
   return all;
 }
 
+/// True if there is something at `path` that can be read as a file.
 bool exists(const std::string& path) {
   std::error_code error;
-  return std::filesystem::exists(path, error);
+  const auto status = std::filesystem::status(path, error);
+  return std::filesystem::exists(status) && !std::filesystem::is_directory(status);
+}
+
+bool same(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error);
+}
+
+/// Where a table of this name is looked for.
+std::string places(const std::string& name, const TablePath& path) {
+  return name.find('/') == std::string::npos ? ", here or in " + path.text() : std::string();
+}
+
+std::string no_table(const std::string& name, const TablePath& path) {
+  return "there is no table `" + name + "`" +
+         did_you_mean(name, builtin_abis(),
+                      "a built-in one (sudrun --list-abis) or a file" + places(name, path));
 }
 
 Table native_table() { return *builtin_table("linux-amd64"); }
@@ -53,10 +72,6 @@ class Loader {
   explicit Loader(const TablePath& path) : path_(path) {}
 
   LoadedTable load(const std::string& file) {
-    if (files_.size() == kMaxChain)
-      throw TableError(
-          files_.front(), {},
-          "extends a table that extends another, and so on without an end; expected at most 8 files");
     files_.push_back(file);
     TableModel model;
     Problems problems;
@@ -100,12 +115,12 @@ class Loader {
     if (const auto table = builtin_table(name)) return thaw(*table, native_table());
     const std::string beside = (std::filesystem::path(from).parent_path() / name).string();
     const std::string file = exists(beside) ? beside : path_.find(name);
-    if (file.empty()) {
-      throw TableError(
-          from, {},
-          "there is no table `" + name + "`" +
-              did_you_mean(name, builtin_abis(), "a built-in one (sudrun --list-abis) or a file"));
-    }
+    if (file.empty()) throw TableError(from, {}, no_table(name, path_));
+    if (std::any_of(files_.begin(), files_.end(),
+                    [&](const std::string& other) { return same(file, other); }))
+      throw TableError(from, {}, "`" + name + "` extends itself in the end; expected a table that does not");
+    if (files_.size() == kMaxChain)
+      throw TableError(from, {}, "the ninth file of a chain; expected at most 8 that extend each other");
     return table_model(load(file));
   }
 
@@ -134,9 +149,11 @@ std::string TablePath::find(const std::string& name) const {
 LoadedTable load_table_file(const std::string& name, const TablePath& path) {
   const std::string file = path.find(name);
   if (!file.empty()) return Loader(path).load(file);
-  std::string message = "cannot be opened; expected a table file";
-  if (name.find('/') == std::string::npos) message += ", here or in " + path.text();
-  throw TableError(name, {}, message);
+  if (builtin_table(name)) throw TableError(name, {}, "is a built-in table; expected a file");
+  std::error_code error;
+  if (std::filesystem::is_directory(name, error))
+    throw TableError(name, {}, "is a directory; expected a table file");
+  throw TableError(name, {}, "there is no such file; expected one" + places(name, path));
 }
 
 LoadedTable load_table_text(std::string_view text, const std::string& name, const TablePath& path) {
@@ -145,6 +162,9 @@ LoadedTable load_table_text(std::string_view text, const std::string& name, cons
 
 LoadedTable load_table(const std::string& name, const TablePath& path) {
   if (const auto table = builtin_table(name)) return {{}, *table};
+  std::error_code error;
+  if (path.find(name).empty() && !std::filesystem::is_directory(name, error))
+    throw TableError(name, {}, no_table(name, path));
   return load_table_file(name, path);
 }
 

@@ -6,9 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "abi/table_model.hpp"
+#include "abi/table.hpp"
 
 namespace sudrun::abi {
+
+struct TableModel;
 
 /// Directories in which tables are looked for, first to last.
 class TablePath {

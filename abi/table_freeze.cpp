@@ -20,6 +20,8 @@ namespace {
 
 using detail::BlockHeader;
 using detail::FlagSetRecord;
+using detail::kMaxNativeSignal;
+using detail::kNoFlagSet;
 using detail::SignalRecord;
 using detail::StructRecord;
 using detail::VariantCase;
@@ -28,8 +30,7 @@ using detail::VariantRecord;
 constexpr std::size_t kMaxConstants = 128;
 constexpr std::size_t kMaxFields = 127;  // of a structure; Role::count
 constexpr unsigned kMaxVariantDepth = 8;
-constexpr int kMaxNativeSignal = 64;
-constexpr std::uint16_t kNoFlagSet = 0xffff;
+constexpr std::size_t kMaxRows = 0x7fff;
 
 template <typename Rows>
 std::uint16_t row_index(const Rows& rows, const std::string& name) {
@@ -57,6 +58,13 @@ class Freezer {
   [[noreturn]] void fail(Where where, const std::string& message) const {
     throw TableError(guest_.file, guest_.place(where), message);
   }
+  /// Rows are referred to by indices that are not to be taken for kScalarParam or kNoFlagSet.
+  template <typename Rows>
+  void check_size(const Rows& rows, const std::string& what) const {
+    if (rows.size() > kMaxRows)
+      fail(rows.back().where,
+           "the table has too many " + what + "; expected at most " + std::to_string(kMaxRows));
+  }
   void identification();
   void errnos();
   int native_errno(const ErrnoModel& row) const;
@@ -67,6 +75,13 @@ class Freezer {
   void structs();
   void calls();
   Entry entry(const CallModel& call);
+  /// Problems::attempt() for what calls role().
+  template <typename Step>
+  void attempt_roles(Step&& step) {
+    const std::size_t variants = variants_.size();
+    variant_depth_ = 0;
+    if (!problems_.attempt(step)) variants_.resize(variants);  // there may be no room for others' else
+  }
   Role role(const RoleModel& model, const std::vector<std::string>& names);
   std::uint8_t reference(const RoleModel& model, const std::vector<std::string>& names) const;
   std::uint16_t variant(const RoleModel& model, const std::vector<std::string>& names);
@@ -93,6 +108,8 @@ class Freezer {
 };
 
 std::vector<std::byte> Freezer::freeze() {
+  check_size(guest_.flags, "flag sets");
+  check_size(guest_.structs, "structures");
   identification();
   errnos();
   signals();
@@ -338,7 +355,7 @@ void Freezer::structs() {
       field.flagset = row.guest.flags.empty() ? kNoFlagSet : row_index(guest_.flags, row.guest.flags);
       RoleModel model = row.guest.role;
       if (!model.count.empty() && !parse_integer(model.count)) model.count.insert(0, row.guest.prefix);
-      problems_.attempt([&] { field.role = role(model, names); });
+      attempt_roles([&] { field.role = role(model, names); });
       fields.push_back(field);
     }
     records.push_back(record);
@@ -394,6 +411,10 @@ std::uint16_t Freezer::variant(const RoleModel& model, const std::vector<std::st
     cases.push_back(row);
   }
   --variant_depth_;
+  if (variants_.size() == kMaxRows)
+    fail(found->where, "`" + found->name +
+                           "` makes too many variants of the table's; expected fewer cases that "
+                           "are variants again");
   std::stable_sort(cases.begin(), cases.end(),
                    [](const VariantCase& a, const VariantCase& b) { return a.otherwise < b.otherwise; });
   variants_.push_back({block_.string(found->name), block_.string(found->by),
@@ -559,8 +580,7 @@ void Freezer::calls() {
   std::vector<std::uint16_t> index(guest_.calls.empty() ? 0 : guest_.calls.back().number + 1, detail::kNoRow);
   for (const CallModel& call : guest_.calls) {
     index[call.number] = static_cast<std::uint16_t>(entries.size());
-    variant_depth_ = 0;
-    problems_.attempt([&] { entries.push_back(entry(call)); });
+    attempt_roles([&] { entries.push_back(entry(call)); });
   }
   header_.entries = block_.area(entries);
   header_.index = block_.area(index);

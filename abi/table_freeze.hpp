@@ -28,6 +28,8 @@ std::vector<std::string_view> handler_names(std::string_view personality);
 std::vector<std::string_view> unused_handlers(const TableModel& model,
                                               std::span<const std::string_view> handlers);
 
+/// `none`, `partial`, `full`.
+std::string_view support_name(Support support) noexcept;
 /// The page of all rows for people: a Markdown table of number, name, support, how, note.
 std::string support_page(const TableModel& model);
 

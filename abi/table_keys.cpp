@@ -22,7 +22,7 @@ constexpr std::string_view kSysctlTypes[] = {"int", "uint",   "long",   "ulong",
 constexpr KeySpec kNote{.name = "note", .about = "for people"};
 
 constexpr KeySpec kNoteKeys[] = {
-    {.name = "name", .required = true, .about = "the note's owner, e.g. `FreeBSD`"},
+    {.name = "name", .required = true, .about = "the note's owner, e.g. `GNU`"},
     {.name = "type", .form = Form::integer, .required = true, .max = 0xffff'ffff, .about = "its type"},
 };
 constexpr MapSpec kElfNote{.title = "identify: notes", .keys = kNoteKeys, .about = "An ELF note."};
@@ -46,7 +46,7 @@ constexpr MapSpec kIdentify{
 
     identify:
       osabi: 9
-      notes: [{name: FreeBSD, type: 1}]
+      notes: [{name: Example, type: 1}]
       interpreters: [/libexec/ld-elf.so.1]
       entry_code: "488d7708")md"};
 
@@ -280,13 +280,13 @@ constexpr KeySpec kTableKeys[] = {
               "searched for as `--table` does"},
     {.name = "abi",
      .required = true,
-     .about = "name of the ABI, e.g. `freebsd-amd64` (what `--abi` takes): lower-case letters, digits, "
+     .about = "name of the ABI, e.g. `linux-amd64` (what `--abi` takes): lower-case letters, digits, "
               "`-`, `_`, `.`"},
     {.name = "title", .required = true, .about = "one line for people"},
     {.name = "personality",
      .form = Form::name,
      .required = true,
-     .about = "the C++ personality in `abi/` that owns the handlers (`freebsd`, `linux`…)"},
+     .about = "the C++ personality in `abi/` that owns the handlers (`linux`…)"},
     {.name = "source",
      .form = Form::source,
      .shape = Shape::rows,
@@ -376,13 +376,14 @@ constexpr MapSpec kTable{
 of `errno`, `signals`, `flags`, `structs`, `variants` and `calls` are added, or stand in for those of the same name or number; keys of
 `identify` and `convention` likewise.
 
-    extends: freebsd-amd64
+    extends: example-amd64
     calls:
       136: {error: EPERM, support: partial, note: "no directories today"}
     sysctl:
       kern.maxproc: 99
 
-A structure that others contain is changed by itself only: those keep the fields they have.)md"};
+A structure that others contain is changed by itself only: those keep the fields they have. Nothing can be taken away; a call
+with `{support: none, note: …}` is as if it were not there.)md"};
 
 constexpr KeySpec kSysctlRowKeys[] = {
     {.name = "oid", .required = true},

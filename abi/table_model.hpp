@@ -199,10 +199,14 @@ struct TableModel {
 
 /// The row of that name, or null.
 template <typename Rows>
-auto find_row(const Rows& rows, const std::string& name) {
+auto find_row(Rows& rows, const std::string& name) {
   const auto found =
       std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.name == name; });
   return found == rows.end() ? nullptr : &*found;
+}
+template <typename Rows>
+bool has_name(const Rows& rows, const std::string& name) {
+  return find_row(rows, name) != nullptr;
 }
 
 }  // namespace sudrun::abi

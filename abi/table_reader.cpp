@@ -1,14 +1,11 @@
 #include "abi/table_reader.hpp"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 #include "abi/call_reader.hpp"
 #include "abi/role_text.hpp"
 #include "abi/spelling.hpp"
+#include "abi/yaml_file.hpp"
 #include "abi/yaml_view.hpp"
 
 namespace sudrun::abi {
@@ -46,9 +43,8 @@ std::string line_of(Where where) {
 /// The row of the key's name, made new: one of the same name in the table this one extends is gone.
 template <typename Row>
 Row& put(std::vector<Row>& rows, const YamlMap::Item& item) {
-  const auto same =
-      std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.name == item.key.name(); });
-  Row& row = same == rows.end() ? rows.emplace_back() : *same;
+  Row* const same = find_row(rows, item.key.name());
+  Row& row = same == nullptr ? rows.emplace_back() : *same;
   row = Row{};
   row.name = item.key.name();
   row.where = item.key.where();
@@ -64,11 +60,6 @@ void one_of_a_number(const std::vector<Row>& rows, const Row& row, const YamlMap
     item.key.fail("`" + row.name + "` has the number of `" + other.name + "` (" + line_of(other.where) +
                   "); expected one name per " + what + " number");
   }
-}
-
-template <typename Rows>
-bool has_name(const Rows& rows, const std::string& name) {
-  return std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.name == name; });
 }
 
 class Reader {
@@ -163,8 +154,10 @@ void Reader::extend(const YamlValue& value) {
   try {
     base = find_base_(name, model_.file);
   } catch (const TableError& error) {
+    // What is wrong in that file is told of that file; that it cannot be had is told here.
     const Problem& first = error.problems().front();
-    value.fail(first.where.line == 0 ? first.message : "the table it extends has problems: " + first.text());
+    if (first.where.line == 0) value.fail(first.message);
+    throw;
   }
   base.file = model_.file;
   base.extends = name;
@@ -355,8 +348,7 @@ void Reader::flag_set(const YamlMap::Item& item) {
     item.key.fail("`" + item.key.name() + "` is the name of a role; expected another name for the set");
   const bool adds = extends_ && has_name(model_.flags, item.key.name());
   if (!adds) put(model_.flags, item);
-  FlagSetModel& set = *std::find_if(model_.flags.begin(), model_.flags.end(),
-                                    [&](const FlagSetModel& row) { return row.name == item.key.name(); });
+  FlagSetModel& set = *find_row(model_.flags, item.key.name());
   set.where = item.key.where();
   const YamlMap map = item.value.map(adds);
   check_note(map);
@@ -376,9 +368,8 @@ void Reader::flag_set(const YamlMap::Item& item) {
 
 unsigned Reader::field_size(const FieldModel& field) const {
   if (field.struct_type.empty()) return scalar_size(field.type) * field.count;
-  const auto found = std::find_if(model_.structs.begin(), model_.structs.end(),
-                                  [&](const StructModel& s) { return s.name == field.struct_type; });
-  return found == model_.structs.end() ? 0 : found->size;
+  const StructModel* const found = find_row(model_.structs, field.struct_type);
+  return found == nullptr ? 0 : found->size;
 }
 
 std::vector<std::string_view> type_names(const std::vector<StructModel>& structs) {
@@ -528,28 +519,13 @@ void Reader::call_class(const YamlMap::Item& item, bool calls_are_known) {
   const CallClasses bit = class_bit(static_cast<CallClass>(known - kCallClassNames.begin()));
   for (const YamlValue& value : item.value.list()) {
     const std::string name = value.identifier();
-    const auto call = std::find_if(model_.calls.begin(), model_.calls.end(),
-                                   [&](const CallModel& row) { return row.name == name; });
-    if (call != model_.calls.end()) {
+    if (CallModel* const call = find_row(model_.calls, name)) {
       call->classes |= bit;
     } else if (calls_are_known) {
       value.tell("`" + name + "` is not in `calls`" +
                  did_you_mean(name, names_of(model_.calls), "the name of a call of this table"));
     }
   }
-}
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw TableError(path, {}, "cannot be opened; expected a table file");
-  std::string text;
-  try {
-    text.assign(std::istreambuf_iterator<char>(file), {});
-  } catch (const std::ios_base::failure&) {  // a directory
-    file.setstate(std::ios::badbit);
-  }
-  if (file.bad()) throw TableError(path, {}, "cannot be read; expected a table file");
-  return text;
 }
 
 }  // namespace
@@ -560,17 +536,13 @@ bool parse_table(std::string_view text, const std::string& file, const FindBase&
   const YamlSource source{file, problems};
   bool whole = false;
   problems.attempt([&] {
-    try {
-      const YAML::Node root = YAML::Load(std::string(text));
-      const bool extends = root.IsMap() && root["extends"];
-      Reader reader(YamlValue(source, root, "table", {1, 1}, kTableFile), extends, model, find_base);
-      reader.read();
-      whole = reader.all_but_calls();
-    } catch (const YAML::Exception& error) {
-      const bool known = !error.mark.is_null();
-      throw TableError(file, known ? Where{error.mark.line + 1, error.mark.column + 1} : Where{},
-                       "not valid YAML: " + error.msg + "; see docs/table-format.md for the format");
-    }
+    const YAML::Node root = parse_yaml(text, file);
+    if (root.IsMap() && root.size() == 1 && root["sysctl"])
+      throw TableError(file, {1, 1}, "holds sysctl nodes alone, which are built in; expected a table");
+    const bool extends = root.IsMap() && root["extends"];
+    Reader reader(YamlValue(source, root, "table", {1, 1}, kTableFile), extends, model, find_base);
+    reader.read();
+    whole = reader.all_but_calls();
   });
   return whole;
 }
@@ -585,10 +557,10 @@ TableModel parse_table(std::string_view text, const std::string& file) {
 
 bool read_table(const std::string& path, const FindBase& find_base, TableModel& model, Problems& problems) {
   std::string text;
-  return problems.attempt([&] { text = text_of(path); }) &&
+  return problems.attempt([&] { text = read_whole(path); }) &&
          parse_table(text, path, find_base, model, problems);
 }
 
-TableModel read_table(const std::string& path) { return parse_table(text_of(path), path); }
+TableModel read_table(const std::string& path) { return parse_table(read_whole(path), path); }
 
 }  // namespace sudrun::abi

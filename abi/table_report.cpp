@@ -22,17 +22,6 @@ std::string how(const CallModel& call) {
   }
 }
 
-std::string_view support_name(Support support) {
-  switch (support) {
-    case Support::full:
-      return "full";
-    case Support::partial:
-      return "partial";
-    default:
-      return "none";
-  }
-}
-
 /// Text of a cell of a Markdown table.
 std::string cell(const std::string& text) {
   std::string escaped;
@@ -45,6 +34,17 @@ std::string cell(const std::string& text) {
 }
 
 }  // namespace
+
+std::string_view support_name(Support support) noexcept {
+  switch (support) {
+    case Support::full:
+      return "full";
+    case Support::partial:
+      return "partial";
+    default:
+      return "none";
+  }
+}
 
 std::vector<std::string_view> handler_names(std::string_view personality) {
   std::vector<std::string_view> names;

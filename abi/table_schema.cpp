@@ -219,8 +219,9 @@ std::string table_reference() {
       "structures are, and, for every call, what carries it out on Linux. The files are data only: there are "
       "no\n"
       "expressions and no conditionals, and once a row needs logic it names a handler in `abi/`.\n\n"
-      "Numbers are decimal, `0x…` or `0o…`; a quoted number is a text. Keys that a mapping does not know are "
-      "refused.\n";
+      "A file is one YAML document in UTF-8 of at most 4 MiB. Numbers are decimal, `0x…` or `0o…`; a quoted "
+      "number is a "
+      "text. Keys that\na mapping does not know are refused.\n";
   for (const MapSpec* const map : all_maps()) {
     page += "\n## " + std::string(map->title) + "\n\n" + std::string(map->about) + "\n";
     if (!map->kinds.empty()) continue;

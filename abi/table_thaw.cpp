@@ -9,9 +9,10 @@ namespace sudrun::abi {
 
 namespace {
 
+using detail::kMaxNativeSignal;
+using detail::kNoFlagSet;
+
 constexpr int kMaxErrno = 4095;
-constexpr int kMaxNativeSignal = 64;
-constexpr std::uint16_t kNoFlagSet = 0xffff;
 
 using Names = std::vector<std::string>;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <span>
 
 #include "abi/spelling.hpp"
@@ -12,7 +13,8 @@ namespace {
 
 Where where_of(const YAML::Node& node, Where otherwise) {
   const YAML::Mark mark = node.Mark();
-  return mark.is_null() ? otherwise : Where{mark.line + 1, mark.column + 1};
+  // That of a value that is not there is where the parser found so, which is lines below.
+  return mark.is_null() || node.IsNull() ? otherwise : Where{mark.line + 1, mark.column + 1};
 }
 
 std::string joined(std::span<const std::string_view> words, const char* quote = "") {
@@ -23,6 +25,9 @@ std::string joined(std::span<const std::string_view> words, const char* quote = 
   }
   return text;
 }
+
+// More rows than there can be calls.
+constexpr std::size_t kMaxItems = 65536;
 
 // A row's own key, and the elements of lists: what they hold is checked by whoever reads them.
 constexpr KeySpec kKey{};
@@ -80,21 +85,21 @@ YamlMap YamlValue::map(bool partial) const {
     spec = found->map;
   }
 
+  if (node_.size() > kMaxItems)
+    fail("`" + name_ + "` has " + std::to_string(node_.size()) + " keys; expected at most " +
+         std::to_string(kMaxItems));
   std::vector<YamlMap::Item> items;
-  const auto there = [&](std::string_view name) {
-    return std::find_if(items.begin(), items.end(),
-                        [&](const YamlMap::Item& item) { return item.key.name() == name; });
-  };
+  std::map<std::string, int> lines;  // of the keys that are there
   std::vector<YamlValue> unknown;
   for (const auto& pair : node_) {
     const Where at = where_of(pair.first, where_);
     if (!pair.first.IsScalar())
       throw TableError(source_->file, at, "a key of `" + name_ + "` is not a plain word");
-    const std::string name = pair.first.Scalar();
+    const std::string name = YamlValue(*source_, pair.first, "a key of " + name_, at, kKey).text();
     const YamlValue key(*source_, pair.first, name, at, kKey);
-    if (const auto same = there(name); same != items.end()) {
+    if (const auto [same, is_new] = lines.try_emplace(name, at.line); !is_new) {
       key.tell("`" + name + "` is there twice in `" + name_ + "`; the first is in line " +
-               std::to_string(same->key.where().line));
+               std::to_string(same->second));
       continue;
     }
     const KeySpec* value_spec = spec_;
@@ -116,7 +121,7 @@ YamlMap YamlValue::map(bool partial) const {
   told.unknown = !unknown.empty();
   std::vector<std::string_view> absent;
   for (const KeySpec& key : spec->keys) {
-    if (there(key.name) != items.end()) continue;
+    if (lines.contains(std::string(key.name))) continue;
     absent.push_back(key.name);
     if (key.required && !partial) told.missing.push_back(key.name);
   }
@@ -149,13 +154,20 @@ std::vector<YamlValue> YamlValue::list() const {
 }
 
 std::string YamlValue::text() const {
+  if (node_.IsMap() || node_.IsSequence())
+    fail("`" + name_ + "` is a " + (node_.IsMap() ? "mapping" : "list") + "; expected a word or a string");
   if (!node_.IsScalar() || node_.Scalar().empty())
     fail("`" + name_ + "` has no text; expected a word or a string");
-  return node_.Scalar();
+  std::string text = node_.Scalar();
+  while (text.ends_with('\n')) text.pop_back();  // of `|` and `>`
+  if (std::any_of(text.begin(), text.end(), is_control))
+    fail("`" + name_ + "` has a control character in it; expected one line of text");
+  return text;
 }
 
 std::string YamlValue::text_or_empty() const {
-  return node_.IsScalar() && node_.Scalar().empty() ? std::string() : text();
+  if (!node_.IsScalar()) text();
+  return node_.Scalar();
 }
 
 std::string YamlValue::identifier() const {
@@ -171,26 +183,31 @@ bool YamlValue::boolean() const {
   return word == "true";
 }
 
-std::int64_t YamlValue::integer(std::int64_t min, std::int64_t max) const {
+Integer YamlValue::number() const {
   const std::string digits = text();
-  const bool is_key = spec_ == &kKey;  // JSON quotes its keys
-  const auto number = is_quoted() && !is_key ? std::nullopt : parse_integer(digits);
-  if (!number) fail("`" + digits + "` is not a number; expected a decimal, 0x… or 0o… integer");
+  const auto written = parse_integer(digits);
+  if (!written) fail("`" + digits + "` is not a number; expected a decimal, 0x… or 0o… integer");
+  // JSON quotes its keys.
+  if (is_quoted() && spec_ != &kKey)
+    fail("`" + digits + "` is a text for its quotes; expected a number without");
+  return *written;
+}
+
+std::int64_t YamlValue::integer(std::int64_t min, std::int64_t max) const {
+  const Integer written = number();
   const std::uint64_t limit = std::uint64_t{1} << 63;
-  const bool representable = number->magnitude < limit;
-  const auto value = static_cast<std::int64_t>(number->magnitude) * (number->negative ? -1 : 1);
+  const bool representable = written.magnitude < limit;
+  const auto value = static_cast<std::int64_t>(written.magnitude) * (written.negative ? -1 : 1);
   if (!representable || value < min || value > max) {
-    fail("`" + digits + "` is out of range for `" + name_ + "`; expected " + std::to_string(min) + " to " +
+    fail("`" + text() + "` is out of range for `" + name_ + "`; expected " + std::to_string(min) + " to " +
          std::to_string(max));
   }
   return value;
 }
 
 std::uint64_t YamlValue::word() const {
-  const std::string digits = text();
-  const auto number = is_quoted() ? std::nullopt : parse_integer(digits);
-  if (!number) fail("`" + digits + "` is not a number; expected a decimal, 0x… or 0o… integer");
-  return number->negative ? std::uint64_t{0} - number->magnitude : number->magnitude;
+  const Integer written = number();
+  return written.negative ? std::uint64_t{0} - written.magnitude : written.magnitude;
 }
 
 std::size_t YamlValue::choice() const {

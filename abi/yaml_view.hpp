@@ -16,6 +16,13 @@
 
 namespace sudrun::abi {
 
+/// Integer as tables write it: decimal, 0x…, 0o…, with an optional minus sign. Nothing if it is not one.
+struct Integer {
+  bool negative = false;
+  std::uint64_t magnitude = 0;
+};
+std::optional<Integer> parse_integer(std::string_view text) noexcept;
+
 class YamlMap;
 
 /// A file and what is wrong with it.
@@ -47,10 +54,10 @@ class YamlValue {
   /// map() also says which keys are unknown and which are missing, the latter not if `partial`.
   YamlMap map(bool partial = false) const;
   std::vector<YamlValue> list() const;
-  std::string text() const;  ///< any scalar that is not empty
-  std::string text_or_empty() const;
-  std::string identifier() const;  ///< letters, digits, underscores
-  bool boolean() const;            ///< true | false
+  std::string text() const;           ///< one line that is not empty
+  std::string text_or_empty() const;  ///< any scalar
+  std::string identifier() const;     ///< letters, digits, underscores
+  bool boolean() const;               ///< true | false
   std::int64_t integer() const { return integer(spec_->min, spec_->max); }
   std::int64_t integer(std::int64_t min, std::int64_t max) const;
   std::uint64_t word() const;  ///< 64 bits; negative numbers in two's complement
@@ -68,6 +75,8 @@ class YamlValue {
   void tell(const std::string& message) const { source_->problems.add({source_->file, where_, message}); }
 
  private:
+  Integer number() const;
+
   const YamlSource* source_;
   YAML::Node node_;
   std::string name_;
@@ -112,12 +121,6 @@ class YamlMap {
   std::size_t kind_;
 };
 
-/// Integer as tables write it: decimal, 0x…, 0o…, with an optional minus sign. Nothing if it is not one.
-struct Integer {
-  bool negative = false;
-  std::uint64_t magnitude = 0;
-};
-std::optional<Integer> parse_integer(std::string_view text) noexcept;
 bool is_identifier(std::string_view text) noexcept;
 /// Identifiers with dots between: a field of a nested structure, `outer.inner`.
 bool is_path_of_identifiers(std::string_view text) noexcept;

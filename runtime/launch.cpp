@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "abi/builtin.hpp"
+#include "abi/problems.hpp"
 #include "abi/table_files.hpp"
 #include "loader/file_source.hpp"
 #include "loader/identify.hpp"

@@ -11,6 +11,7 @@
 #include "abi/spelling.hpp"
 #include "abi/table_document.hpp"
 #include "abi/table_files.hpp"
+#include "abi/table_freeze.hpp"
 #include "abi/yaml_view.hpp"
 
 namespace sudrun::tools {
@@ -53,9 +54,7 @@ void show_summary(const TableModel& model) {
             << " none)\nerrors: " << model.errnos.size() << ", signals: " << model.signals.size()
             << ", flag sets: " << model.flags.size() << ", structures: " << model.structs.size() << "\n\n";
   for (const CallModel& call : model.calls) {
-    constexpr const char* kSupport[] = {"none", "partial", "full"};
-    std::cout << call.number << '\t' << call.name << '\t' << kSupport[static_cast<std::size_t>(call.support)]
-              << '\n';
+    std::cout << call.number << '\t' << call.name << '\t' << abi::support_name(call.support) << '\n';
   }
 }
 

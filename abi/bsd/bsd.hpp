@@ -55,6 +55,7 @@ struct Manners {
   std::uint8_t inet6_family = 28;  ///< AF_INET6; in the shared code it is FreeBSD's
   std::uint64_t min_signal_stack = 0;
   bool moves_used_stack = false;  ///< sigaltstack(2) may replace the stack it is called on
+  bool maps_like_linux = false;   ///< procfs(5) has Linux's `maps`, in Linux's form
 };
 
 class Bsd : public Personality {

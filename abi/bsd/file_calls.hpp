@@ -84,8 +84,9 @@ Result duplicate_to(Call& call, int from, int to, bool cloexec) noexcept;
 // devfd.cpp
 /// The descriptor a path is another name of, if it is one; `follow`: symbolic links count.
 std::optional<int> descriptor_named(Host& host, GuestAddr path, bool follow) noexcept;
-/// True for `/proc/self/maps` and its like: Linux's list of a process's mappings. FreeBSD has no file of that
-/// name (procfs(5) calls its own `map`), programs tell the systems apart by it (Go's runtime/pprof), and the
+/// True for `/proc/self/maps` and its like: Linux's list of a process's mappings. Where the system has no
+/// file of that name (FreeBSD's procfs(5) calls its own `map`; Manners::maps_like_linux), programs tell the
+/// systems apart by it (Go's runtime/pprof), and the
 /// runtime's own mappings stand in it.
 bool is_map_of_process(Host& host, GuestAddr path) noexcept;
 /// What opening such a path does: another descriptor, if the access asked for is there.

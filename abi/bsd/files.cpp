@@ -139,7 +139,7 @@ Result open_file(Call& call, int dirfd, GuestAddr path, unsigned flags, unsigned
   if (const auto named = descriptor_named(host, path, (flags & kOpenNofollow) == 0);
       named && (flags & (kOpenPath | kOpenExec | kOpenResolveBeneath)) == 0)
     return open_descriptor(call, *named, flags);
-  if (is_map_of_process(host, path)) return Result::fail(ENOENT);
+  if (!self(call).manners().maps_like_linux && is_map_of_process(host, path)) return Result::fail(ENOENT);
 
   constexpr unsigned handled = kOpenShlock | kOpenExlock | kOpenExec | kOpenTtyInit | kOpenVerify |
                                kOpenResolveBeneath | kOpenEmptyPath;

@@ -12,11 +12,12 @@ NodeForm::Kind kind_of(CtlType type) noexcept {
   switch (type) {
     case CtlType::int_:
     case CtlType::uint:
+      return NodeForm::Kind::number32;
     case CtlType::long_:
     case CtlType::ulong:
     case CtlType::s64:
     case CtlType::u64:
-      return NodeForm::Kind::number;
+      return NodeForm::Kind::number64;
     case CtlType::string:
       return NodeForm::Kind::text;
     default:
@@ -30,9 +31,9 @@ void change(SysctlNode& node, const SysctlValue& value, const Table& table) noex
     node.text = table.string(value.text).data();
     return;
   }
-  const bool narrow = node.type == CtlType::int_ || node.type == CtlType::uint;
+  const bool narrow = kind_of(node.type) == NodeForm::Kind::number32;
   node.provider = narrow ? sysctl_values::number32 : sysctl_values::number64;
-  node.value = value.number;
+  node.value = narrow ? static_cast<std::int32_t>(value.number) : value.number;  // its bits, if unsigned
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ NetBsd::NetBsd()
            .nofollow_error = EMEDIUMTYPE,  // stands for EFTYPE
            .inet6_family = 24,
            .min_signal_stack = 8192,
-           .moves_used_stack = true}) {}
+           .moves_used_stack = true,
+           .maps_like_linux = true}) {}  // sys/miscfs/procfs/procfs_map.c: PFSmaps
 
 StackImage NetBsd::stack_image(const ImageInfo& image, std::string_view program_path) const {
   StackImage stack;

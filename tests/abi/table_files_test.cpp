@@ -137,6 +137,10 @@ TEST_CASE("what is wrong with a file that extends another is told with its place
         "2:10: `kern.maxprocs` is not a sysctl node; did you mean `kern.maxproc`?");
   CHECK(error_of("sysctl: {kern.maxproc: many}") ==
         "2:10: `kern.maxproc` holds a number and not `many`; expected a number");
+  CHECK(error_of("sysctl: {kern.maxproc: 0x100000000}") ==
+        "2:10: `kern.maxproc` holds 32 bits and `0x100000000` takes more; expected a number that fits");
+  CHECK(error_of("sysctl: {kern.maxproc: -0x80000001}").starts_with("2:10: `kern.maxproc` holds 32 bits"));
+  CHECK(error_of("sysctl: {kern.maxproc: 0xffffffff, hw.physmem: 0xffffffffffffffff}") == "no error");
   CHECK(error_of("sysctl: {kern.boottime: 1}") ==
         "2:10: `kern.boottime` holds neither a number nor a text; expected a node that does");
 }
@@ -148,11 +152,117 @@ TEST_CASE("a file may extend a file, and nothing itself") {
   const TableModel model = table_model(load_table_file(directory / "a.yaml", kEmptyPath));
   CHECK(model.title == "A");
   write_file(directory / "b.yaml", "extends: a.yaml\n");
-  CHECK_THROWS_WITH(load_table_file(directory / "a.yaml", kEmptyPath), Catch::Contains("without an end"));
+  CHECK_THROWS_WITH(
+      load_table_file(directory / "a.yaml", kEmptyPath),
+      (directory / "b.yaml") + ":1:10: `a.yaml` extends itself in the end; expected a table that does not");
+  CHECK_THROWS_WITH(load_table_file(directory / "b.yaml", kEmptyPath),
+                    Catch::StartsWith(directory / "a.yaml"));
+  write_file(directory / "0.yaml", "extends: freebsd-amd64\n");
+  for (int i = 1; i < 9; ++i)
+    write_file(directory / (std::to_string(i) + ".yaml"), "extends: " + std::to_string(i - 1) + ".yaml\n");
+  CHECK_NOTHROW(load_table_file(directory / "7.yaml", kEmptyPath));
+  CHECK_THROWS_WITH(
+      load_table_file(directory / "8.yaml", kEmptyPath),
+      (directory / "1.yaml") + ":1:10: the ninth file of a chain; expected at most 8 that extend each other");
   write_file(directory / "a.yaml", "extends: frebsd-amd64\n");
   CHECK_THROWS_WITH(
       load_table_file(directory / "a.yaml", kEmptyPath),
       Catch::EndsWith("a.yaml:1:10: there is no table `frebsd-amd64`; did you mean `freebsd-amd64`?"));
+}
+
+TEST_CASE("what is wrong with the file that a file extends is told of that one") {
+  const TemporaryDirectory directory;
+  write_file(directory / "b.yaml", "extends: a.yaml\ncolour: red\ncalls: {136: {eror: EPERM}}\n");
+  write_file(directory / "a.yaml",
+             "extends: freebsd-amd64\n\n\ncalls:\n  136: {eror: EPERM}\n  137: {error: EPREM}\n");
+  try {
+    load_table_file(directory / "b.yaml", kEmptyPath);
+    FAIL("no error");
+  } catch (const TableError& error) {
+    REQUIRE(error.problems().size() == 3);
+    CHECK(error.problems()[0].text() ==
+          (directory / "a.yaml") + ":5:9: unknown key `eror` in `136`; did you mean `error`?");
+    CHECK(error.problems()[1].text() ==
+          (directory / "a.yaml") + ":6:16: `EPREM` is not in `errno`; did you mean `EPERM`?");
+    CHECK_THAT(error.problems()[2].text(), Catch::StartsWith((directory / "b.yaml") + ":2:1: unknown key"));
+  }
+}
+
+TEST_CASE("what is no table file is told in one line") {
+  const auto error_of_file = [](const std::string& name) {
+    try {
+      load_table_file(name, kEmptyPath);
+    } catch (const TableError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  CHECK(error_of_file("/nonexistent/mine.yaml") ==
+        "/nonexistent/mine.yaml: there is no such file; expected one");
+  CHECK(error_of_file("/etc") == "/etc: is a directory; expected a table file");
+  CHECK(error_of_file("/dev/zero") == "/dev/zero: is too large for a table; expected at most 4 MiB");
+  CHECK(error_of_file("freebsd-amd64") == "freebsd-amd64: is a built-in table; expected a file");
+  CHECK(error_of_file("mine.yml") ==
+        "mine.yml: there is no such file; expected one, here or in /nonexistent");
+  CHECK_THROWS_WITH(load_table("frebsd-amd64", kEmptyPath),
+                    "frebsd-amd64: there is no table `frebsd-amd64`; did you mean `freebsd-amd64`?");
+  CHECK_THROWS_WITH(load_table("/etc", kEmptyPath), "/etc: is a directory; expected a table file");
+
+  const TemporaryDirectory directory;
+  const std::string file = directory / "mine.yaml";
+  const auto error_of_text = [&](const std::string& text) {
+    write_file(file, text);
+    return error_of_file(file).substr(file.size() + 1);
+  };
+  const std::string not_text = " is not text here; expected a table file: YAML in UTF-8";
+  CHECK(error_of_text("\x7f"
+                      "ELF\2\1\1") == "1:1:" + not_text);
+  CHECK(error_of_text("extends: freebsd-amd64\ntitle: \xff\n") == "2:8:" + not_text);
+  CHECK(error_of_text("extends: freebsd-amd64\n\x04 colour: red\n") == "2:1:" + not_text);
+  CHECK(error_of_text(std::string("extends: x\0", 11)) == "1:11:" + not_text);
+  CHECK(error_of_text("extends: freebsd-amd64\ntitle: \"\\e[31m\"\n") ==
+        "2:8: `title` has a control character in it; expected one line of text");
+  CHECK(error_of_text("extends: freebsd-amd64\n\"\\e[31m\": x\n") ==
+        "2:1: `a key of table` has a control character in it; expected one line of text");
+  CHECK(error_of_text("extends: freebsd-amd64\n---\ntitle: x\n") ==
+        "3:1: a second document begins here; expected one, without `---` inside");
+  for (const std::string opening : {"[", "{a: ", "- ", "? "}) {
+    std::string deep = "extends: freebsd-amd64\ncalls:\n  ";
+    for (int i = 0; i < 100'000; ++i) deep += opening;
+    INFO(opening);
+    CHECK_THAT(error_of_text(deep),
+               Catch::EndsWith(" is nested too deeply; expected rows and what a row holds"));
+  }
+  CHECK(error_of_text("sysctl: {kern.maxproc: 1}") ==
+        "1:1: holds sysctl nodes alone, which are built in; expected a table");
+  CHECK(error_of_text("") == "1:1: `table` is not a mapping; expected `key: value` pairs");
+  CHECK(error_of_text("extends: freebsd-amd64\n" + std::string(2'000'000, 'x') + ": 1\n").size() < 1000);
+  CHECK_NOTHROW(load_table_file(
+      (write_file(file, "extends: freebsd-amd64\ntitle: >\n  folded\n  text\n"), file), kEmptyPath));
+}
+
+TEST_CASE("aliases make no table larger than it may be") {
+  const TemporaryDirectory directory;
+  std::string bomb = "extends: freebsd-amd64\nsource:\n  a: &a [x, x, x, x, x, x, x, x, x]\n";
+  for (char name = 'b'; name < 'j'; ++name) {
+    const std::string before = std::string(", *") + static_cast<char>(name - 1);
+    bomb +=
+        std::string("  ") + name + ": &" + name + " [x" + before + before + before + before + before + "]\n";
+  }
+  write_file(directory / "mine.yaml", bomb);
+  CHECK_THROWS_WITH(load_table_file(directory / "mine.yaml", kEmptyPath),
+                    Catch::Contains("mine.yaml:4:") && Catch::Contains("`b` is a list"));
+  CHECK_THAT(error_of("calls: &a {136: *a}"), Catch::Contains("2:12: unknown key `136` in `136`"));
+
+  std::string variants = "variants:\n";
+  for (int i = 0; i < 8; ++i) {
+    variants += "  v" + std::to_string(i) + ": {cases: {default: hex";
+    for (int j = 0; i < 7 && j < 20; ++j)
+      variants += ", " + std::to_string(j) + ": \"variant(v" + std::to_string(i + 1) + ",cmd)\"";
+    variants += "}}\n";
+  }
+  CHECK_THAT(error_of(variants + "calls: {92: {args: {fd: fd, cmd: fcntl_cmd, arg: \"variant(v0,cmd)\"}}}\n"),
+             Catch::Contains("makes too many variants") && !Catch::Contains("\n"));
 }
 
 TEST_CASE("a table is looked for here and then in the table path") {

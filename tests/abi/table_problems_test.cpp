@@ -150,6 +150,17 @@ TEST_CASE("no slip of one letter ends in anything but problems with their places
   }
 }
 
+TEST_CASE("a value of another kind is told as what it is") {
+  CHECK(problems_with("O_APPEND: 8", "O_APPEND: \"8\"") ==
+        Lines{"t.yaml:44:17: `8` is a text for its quotes; expected a number without"});
+  CHECK(problems_with("title: The guest", "title: [The, guest]") ==
+        Lines{"t.yaml:2:8: `title` is a list; expected a word or a string"});
+  CHECK(problems_with("title: The guest", "title: {The: guest}") ==
+        Lines{"t.yaml:2:8: `title` is a mapping; expected a word or a string"});
+  CHECK(problems_with("title: The guest", "title:") ==
+        Lines{"t.yaml:2:1: `title` has no text; expected a word or a string"});
+}
+
 TEST_CASE("keys that are missing are told in one line") {
   CHECK(problems_of("abi: x\ntitle: y\n") ==
         Lines{"t.yaml:1:1: `table` has no `personality`, `source`, `identify`, `convention`, `errno`, "

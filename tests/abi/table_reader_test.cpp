@@ -132,7 +132,7 @@ TEST_CASE("numbers are checked for form and range") {
   CHECK_THAT(error_of_row("-1: {name: x, support: none, note: n}"), Contains("out of range"));
   CHECK_THAT(error_of_row("read2: {name: x, support: none, note: n}"), Contains("not a number"));
   CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: four\n"), Contains("`four` is not a number"));
-  CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: \"4\"\n"), Contains("not a number"));
+  CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: \"4\"\n"), Contains("`4` is a text for its quotes"));
   CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: 0\n"), Contains("expected 1 to 4095"));
   CHECK_THAT(error_of("  SIGINT: 2\n", "  SIGINT: 129\n"), Contains("expected 1 to 128"));
   CHECK_THAT(error_of("O_SYNC: 0x80", "O_SYNC: 0200"), Contains("`0200` is not a number"));
@@ -240,7 +240,7 @@ TEST_CASE("a row's futex is of one kind, and has what that kind takes") {
   CHECK_THAT(error("word: a, count: b, late: EPERM"), Contains("unknown key `late` in `futex`"));
   CHECK_THAT(error("word: a, by: b, value: c, wait: [], wake: [], fault: EPERM"),
              Contains("unknown key `fault` in `futex`"));
-  CHECK_THAT(error("word: [a], count: b"), Contains("`word` has no text"));
+  CHECK_THAT(error("word: [a], count: b"), Contains("`word` is a list; expected a word or a string"));
 }
 
 TEST_CASE("a convention that clears the second result has one") {

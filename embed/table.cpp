@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "abi/problems.hpp"
 #include "embed/guest.hpp"
 #include "embed/status.hpp"
 #include "runtime/version.hpp"

@@ -99,7 +99,7 @@ void GuestThread::act_by_default(const abi::SignalInfo& info) noexcept {
 bool GuestThread::dismiss_pending() noexcept {
   if (process_.embedding() != nullptr) {
     stop_if_asked();
-    return true;
+    return deliverable() == 0;
   }
   if (block_.pending == 0) return true;
   const int signal = pending_.info.signal;

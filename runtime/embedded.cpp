@@ -16,6 +16,8 @@ void GuestThread::stop_if_asked() noexcept {
   if (block_.pending == 0) return;
   block_.pending = 0;
   if (process_.is_over()) end({});
+  held_ |= sent_.exchange(0);
+  if (!deadline_passed_ && !stop_wanted_) return;
   const bool deadline = deadline_passed_;
   deadline_passed_ = false;
   stop_wanted_ = false;
@@ -35,25 +37,44 @@ void GuestThread::wake_to_stop() noexcept {
          static_cast<abi::Word>(kLibrarySignal));
 }
 
+void GuestThread::send(int signal) noexcept {
+  sent_.fetch_or(sigbit(signal));
+  wake_to_stop();
+}
+
+int GuestThread::deliverable() const noexcept {
+  for (abi::NativeSigset left = held_ & ~mask_; left != 0; left &= left - 1) {
+    const int signal = __builtin_ctzll(left) + 1;
+    if (process_.signals().action(signal).disposition == abi::Disposition::handler) return signal;
+  }
+  return 0;
+}
+
 // Native calls that would do something to the embedder's process that is not the guest's to do. A signal to
-// the guest itself is for the thread that sends it.
+// the guest as a whole is for the thread that sends it.
 std::optional<NativeResult> GuestThread::embedded_call(long number, abi::Word a0, abi::Word a1,
                                                        abi::Word a2) noexcept {
-  const auto to_self = [&](bool self, abi::Word signal) -> NativeResult {
-    if (!self || signal >= kSignalCount) return signal >= kSignalCount ? -EINVAL : -EPERM;
+  const auto to_process = [&](bool self, abi::Word signal) -> NativeResult {
+    if (signal >= kSignalCount) return -EINVAL;
+    if (!self) return -EPERM;
     if (signal != 0) hold_signal(static_cast<int>(signal));
     return 0;
   };
-  const auto own_pid = static_cast<abi::Word>(pid()), own_tid = static_cast<abi::Word>(tid_);
+  const auto to_thread = [&](abi::Word tid, abi::Word signal) -> NativeResult {
+    if (signal >= kSignalCount) return -EINVAL;
+    if (static_cast<int>(tid) == tid_) return to_process(true, signal);
+    return process_.threads().send_to(static_cast<int>(tid), static_cast<int>(signal)) ? 0 : -ESRCH;
+  };
+  const auto own_pid = static_cast<abi::Word>(pid());
   switch (number) {
     case SYS_kill:
     case SYS_rt_sigqueueinfo:
-      return to_self(a0 == own_pid, a1);
+      return to_process(a0 == own_pid, a1);
     case SYS_tkill:
-      return to_self(a0 == own_tid, a1);
+      return to_thread(a0, a1);
     case SYS_tgkill:
     case SYS_rt_tgsigqueueinfo:
-      return to_self(a0 == own_pid && a1 == own_tid, a2);
+      return a0 == own_pid ? to_thread(a1, a2) : -EPERM;
     case SYS_pidfd_send_signal:
     case SYS_setitimer:
     case SYS_alarm:

@@ -120,7 +120,7 @@ std::int64_t GuestThread::enter() {
     const stack_t stack = signal_stack();
     native(SYS_sigaltstack, word(&stack), word(&outer_stack));
     process_.threads().add(*this);
-    if (stop_wanted_ || process_.is_over()) block_.pending = 1;
+    if (stop_wanted_ || sent_ != 0 || process_.is_over()) block_.pending = 1;
     fibers_->loop = std::move(fibers_->loop).resume();
     if (!fibers_->loop) finished_ = true;
     // All signals are blocked but the traps, which nothing raises any more, and the runtime's own, whose

@@ -185,8 +185,9 @@ Result GuestThread::act(const Entry& entry, const Frame& frame) noexcept {
 // mask that signal is what the call was waiting for.)
 bool GuestThread::should_restart(const Entry& entry) noexcept {
   if (block_.not_entered && !has_temporary_mask_) return true;
-  if (block_.pending == 0) return !entry.interrupt_fails;
-  const int signal = pending_.info.signal;
+  const int held = process_.embedding() != nullptr ? deliverable() : 0;
+  if (block_.pending == 0 && held == 0) return !entry.interrupt_fails;
+  const int signal = held != 0 ? held : pending_.info.signal;
   if ((mask_ & sigbit(signal)) != 0 || (!has_temporary_mask_ && word_blocks())) return true;
   const abi::SignalAction action = process_.signals().action(signal);
   if (action.disposition != Disposition::handler) return true;  // the guest's kernel would not have woken it
@@ -222,8 +223,10 @@ NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, 
 
 NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
                                              Word a5) noexcept {
-  if (process_.embedding() != nullptr)
+  if (process_.embedding() != nullptr) {
     if (const auto answer = embedded_call(number, a0, a1, a2)) return *answer;
+    if (has_temporary_mask_ && deliverable() != 0) return -EINTR;  // it is what the call would wait for
+  }
   const MappingChange change(process_, number, {a0, a1, a2, a3, a4});
   if (!change) return -ENOMEM;
   for (;;) {

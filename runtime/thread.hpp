@@ -68,6 +68,8 @@ class GuestThread final : public abi::Host {
   /// be entered. Any host thread.
   void ask_to_stop() noexcept;
   void wake_to_stop() noexcept;  ///< ThreadList's part of it
+  /// Sends a signal of an embedded guest's to this thread of it, which is listed. Any of its threads.
+  void send(int signal) noexcept;
   /// Has the guest's function at `function` called when the thread is entered next, before it goes on where
   /// it is; it stops with Kind::returned then, or with Kind::none if the stack cannot take it. Not while it
   /// runs.
@@ -203,6 +205,7 @@ class GuestThread final : public abi::Host {
   std::optional<abi::NativeResult> embedded_call(long number, abi::Word a0, abi::Word a1,
                                                  abi::Word a2) noexcept;
   void stop_if_asked() noexcept;
+  int deliverable() const noexcept;  ///< a signal that waits and runs a handler; 0: none
   void broken_pipe() noexcept;
 
   // thread_list.cpp
@@ -291,6 +294,7 @@ class GuestThread final : public abi::Host {
   Stop stop_;
   void* companion_ = nullptr;
   std::atomic<bool> stop_wanted_{false};
+  std::atomic<abi::NativeSigset> sent_{0};  ///< by other threads of the guest
   bool deadline_passed_ = false;
   bool finished_ = false;
   bool returned_ = false;  ///< the guest's function that was to be called has returned

@@ -80,6 +80,16 @@ void ThreadList::ask_one_to_stop(GuestThread& thread) noexcept {
     if (listed == &thread) thread.wake_to_stop();
 }
 
+bool ThreadList::send_to(int tid, int signal) noexcept {
+  const std::scoped_lock hold(links_);
+  for (GuestThread* thread = first_; thread != nullptr; thread = thread->link().next) {
+    if (thread->tid() != tid) continue;
+    if (signal != 0) thread->send(signal);
+    return true;
+  }
+  return false;
+}
+
 // Whatever rounds have begun by now: their askers had done before what this thread is to see from now on.
 void ThreadList::answer(ThreadLink& link) noexcept {
   const std::uint64_t round = round_.load();

@@ -51,6 +51,8 @@ class ThreadList {
   void ask_to_stop(const GuestThread* self) noexcept;
   /// The same of one. A thread that is not listed finds out when it enters.
   void ask_one_to_stop(GuestThread& thread) noexcept;
+  /// Sends a signal of an embedded guest to its thread `tid`. False: there is none.
+  bool send_to(int tid, int signal) noexcept;
   /// In that catcher, once the interrupted registers are as they are to be. Async-signal-safe.
   void answer(ThreadLink& link) noexcept;
 

@@ -270,7 +270,7 @@ bool GuestThread::must_stop(const siginfo_t& info) noexcept {
   Embedding* const embedding = process_.embedding();
   if (embedding == nullptr) return false;
   if (info.si_code == SI_TIMER && info.si_value.sival_int == run_count_) deadline_passed_ = true;
-  return deadline_passed_ || stop_wanted_ || process_.is_over();
+  return deadline_passed_ || stop_wanted_ || sent_ != 0 || process_.is_over();
 }
 
 // A thread of an embedded guest is to stop: at once if the guest runs, else at the next place where the host

@@ -213,7 +213,7 @@ TEST_CASE("Go's runtime, with threads of its own, ends as a whole", "[embed]") {
   const Table table = Table::builtin("freebsd-amd64");
   const char* program = std::getenv("SUDRUN_GO_GUEST");
   REQUIRE(program != nullptr);
-  const std::string topic = GENERATE("goroutines", "thread-exit", "memory", "tcp", "storm");
+  const std::string topic = GENERATE("goroutines", "gc", "thread-exit", "memory", "tcp", "storm");
   Guest guest(table);
   std::atomic<int> calls{0};
   guest.before(SUDRUN_EVERY_CALL, [&](Call) { ++calls; });

@@ -10,7 +10,9 @@ namespace sudrun::abi {
 /// names until the table is frozen.
 RoleModel read_role(const YamlValue& value, const TableModel& table);
 
-/// Reads and checks one row against what `table` already holds: its errors, flag sets and structures.
-CallModel read_call(const YamlMap::Item& item, const TableModel& table);
+/// Reads and checks one row against what `table` already holds: its errors, flag sets and structures. `base`:
+/// the row of that number in the table this one extends, of which it changes what it names; may be null.
+CallModel read_call(const YamlMap::Item& item, unsigned number, const CallModel* base,
+                    const TableModel& table);
 
 }  // namespace sudrun::abi

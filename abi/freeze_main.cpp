@@ -10,6 +10,7 @@
 
 #include "abi/table_freeze.hpp"
 #include "abi/table_reader.hpp"
+#include "abi/table_schema.hpp"
 
 namespace {
 
@@ -26,6 +27,7 @@ struct Options {
   std::string output;
   bool check = false;
   bool support_page = false;
+  bool schema = false, reference = false;
 };
 
 /// Words and not bytes: compilers read the same data several times faster.
@@ -86,7 +88,8 @@ bool same_at_run_time(const TableModel& model, const TableModel& native,
                       const std::vector<std::byte>& block) {
   const auto native_block = freeze(native, native, handler_names(native.personality));
   const auto native_table = Table::wrap(native_block);
-  if (native_table && freeze(model, native_model(*native_table), handler_names(model.personality)) == block)
+  if (native_table &&
+      freeze(model, thaw(*native_table, *native_table), handler_names(model.personality)) == block)
     return true;
   std::cerr << model.file
             << ": freezes differently against the frozen native table; expected no difference\n";
@@ -94,6 +97,10 @@ bool same_at_run_time(const TableModel& model, const TableModel& native,
 }
 
 int run(const Options& options) {
+  // Known without a table.
+  if (options.schema) std::cout << table_schema();
+  if (options.reference) std::cout << table_reference();
+  if (options.tables.empty()) return 0;
   const TableModel native = read_table(options.native);
   std::vector<Frozen> frozen;
   bool good = true;
@@ -132,13 +139,15 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Checks sudrun's ABI tables and freezes them into C++.", "freeze-table");
-  app.add_option("--native", options.native, "Table of the native vocabulary (tables/linux-amd64.yaml)")
-      ->required();
+  auto* const native =
+      app.add_option("--native", options.native, "Table of the native vocabulary (tables/linux-amd64.yaml)");
   auto* const output =
       app.add_option("--output", options.output, "C++ source file to write the frozen tables to");
   app.add_flag("--check", options.check, "Also refuse handlers that no row names");
   app.add_flag("--support-page", options.support_page, "Print the tables as Markdown")->excludes(output);
-  app.add_option("TABLE", options.tables, "Tables to read")->required();
+  app.add_flag("--schema", options.schema, "Print the JSON Schema of tables");
+  app.add_flag("--reference", options.reference, "Print docs/table-format.md");
+  app.add_option("TABLE", options.tables, "Tables to read")->needs(native);
   CLI11_PARSE(app, argc, argv);
   try {
     return run(options);

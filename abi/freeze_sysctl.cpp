@@ -55,9 +55,14 @@ class Reader {
  public:
   std::vector<Row> read(const std::string& path) {
     const YAML::Node root = YAML::LoadFile(path);
-    const YamlMap top = YamlValue(path, root, "table", {1, 1}).map();
-    top.allow_only({"sysctl"});
-    for (const YamlMap::Item& item : top.require("sysctl").map().items()) row(item);
+    Problems problems;
+    const YamlSource source{path, problems};
+    problems.attempt([&] {
+      const YamlMap top = YamlValue(source, root, "table", {1, 1}, kSysctlFile).map();
+      for (const YamlMap::Item& item : top.require("sysctl").map().items())
+        problems.attempt([&] { row(item); });
+    });
+    problems.throw_if_any();
     std::sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) { return a.oid < b.oid; });
     return std::move(rows_);
   }
@@ -65,8 +70,6 @@ class Reader {
  private:
   void row(const YamlMap::Item& item) {
     const YamlMap map = item.value.map();
-    map.allow_only({"oid", "int", "uint", "long", "ulong", "s64", "u64", "string", "file", "type", "provider",
-                    "format", "argument", "writable", "hidden", "about"});
     Row row;
     row.name = item.key.text();
     row.oid = number_of(item.key, map.require("oid"), row.name);
@@ -116,8 +119,7 @@ class Reader {
     row.format = format != nullptr ? format->text() : std::string(kind->format);
     if (provider != nullptr) {
       row.provider = provider->identifier();
-      if (const YamlValue* argument = map.find("argument"))
-        row.value = argument->integer(INT32_MIN, INT32_MAX);
+      if (const YamlValue* argument = map.find("argument")) row.value = argument->integer();
       return;
     }
     const bool wide = kind->name != "int" && kind->name != "uint";

@@ -41,13 +41,14 @@ std::string_view without_stump(std::string_view text) noexcept {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const std::size_t size = sequence(text);
-    if (size == 0) return false;
-    text.remove_prefix(size);
+std::size_t utf8_length(std::string_view text) noexcept {
+  std::size_t length = 0;
+  while (length < text.size()) {
+    const std::size_t size = sequence(text.substr(length));
+    if (size == 0) break;
+    length += size;
   }
-  return true;
+  return length;
 }
 
 JsonWriter::JsonWriter(std::span<char> to) noexcept : to_(to), limit_(to.size() - kEnd) { put("{"); }

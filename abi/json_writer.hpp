@@ -2,6 +2,7 @@
 // Allocates nothing and takes no lock: traces are written where a JSON library cannot be used.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -43,7 +44,9 @@ class JsonWriter {
   bool first_ = true, full_ = false, left_out_ = false, open_ = false, skipping_ = false;
 };
 
-/// True if all of it is well-formed UTF-8 (RFC 3629).
-bool is_utf8(std::string_view text) noexcept;
+/// How many bytes at the beginning are well-formed UTF-8 (RFC 3629).
+std::size_t utf8_length(std::string_view text) noexcept;
+/// True if all of it is.
+inline bool is_utf8(std::string_view text) noexcept { return utf8_length(text) == text.size(); }
 
 }  // namespace sudrun::abi

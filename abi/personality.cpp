@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 
+#include "abi/bare.hpp"
 #include "abi/dragonfly/dragonfly.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/linux/linux.hpp"
@@ -35,6 +36,7 @@ std::unique_ptr<Personality> make() {
 }
 
 constexpr Known kKnown[] = {
+    {"bare", make<Bare>, bare_handlers},
     {"dragonfly", make<dragonfly::DragonFly>, dragonfly::handlers},
     {"freebsd", make<freebsd::FreeBsd>, freebsd::handlers},
     {"netbsd", make<netbsd::NetBsd>, netbsd::handlers},

@@ -43,6 +43,13 @@ struct StackImage {
   unsigned aux_argc = 0, aux_argv = 0, aux_envc = 0, aux_envv = 0, aux_ps_strings = 0;
 };
 
+/// A node of an ABI's numbered tree (sysctl), and whether a table may say what it holds.
+struct NodeForm {
+  enum class Kind : std::uint8_t { number32, number64, text, other };
+  std::string_view name;
+  Kind kind = Kind::other;
+};
+
 class Personality {
  public:
   virtual ~Personality() = default;
@@ -95,6 +102,9 @@ class Personality {
     static_cast<void>(path);
     return {};
   }
+
+  /// All of them; not for use while a guest runs.
+  virtual std::vector<NodeForm> nodes() const { return {}; }
 
   /// What the guest's kernel does about a call it has not.
   virtual Result missing_call(Call& call) noexcept;

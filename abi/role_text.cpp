@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "abi/spelling.hpp"
 #include "abi/yaml_view.hpp"
 
 namespace sudrun::abi {
@@ -44,6 +45,10 @@ constexpr std::array<Parameterised, 13> kParameterised{{
     {"variant", RoleKind::variant, RoleKind::variant},
 }};
 
+// In the order of ScalarType.
+constexpr std::array<std::string_view, 10> kScalars{"i8",  "i16", "i32", "i64",  "u8",
+                                                    "u16", "u32", "u64", "char", "pad"};
+
 std::string_view trimmed(std::string_view text) noexcept {
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
@@ -72,11 +77,27 @@ bool has_count(RoleKind kind) noexcept {
 }
 
 std::optional<ScalarType> scalar_type_of(std::string_view name) noexcept {
-  constexpr std::array<std::string_view, 10> kNames{"i8",  "i16", "i32", "i64",  "u8",
-                                                    "u16", "u32", "u64", "char", "pad"};
-  const auto found = std::find(kNames.begin(), kNames.end(), name);
-  if (found == kNames.end()) return std::nullopt;
-  return static_cast<ScalarType>(found - kNames.begin());
+  const auto found = std::find(kScalars.begin(), kScalars.end(), name);
+  if (found == kScalars.end()) return std::nullopt;
+  return static_cast<ScalarType>(found - kScalars.begin());
+}
+std::span<const std::string_view> scalar_type_names() noexcept { return kScalars; }
+
+std::string role_name(RoleKind kind) {
+  for (const auto& [name, plain] : kPlain)
+    if (plain == kind) return std::string(name);
+  for (const Parameterised& one : kParameterised)
+    if (one.kind == kind || one.array == kind) return std::string(one.name);
+  return {};
+}
+
+std::vector<std::string_view> role_names(bool parameters) {
+  if (parameters) return names_of(kParameterised);
+  std::vector<std::string_view> names;
+  names.reserve(kPlain.size() + 1);
+  for (const auto& plain : kPlain) names.push_back(plain.first);
+  names.emplace_back("path_nofollow");
+  return names;
 }
 
 RoleText parse_role(std::string_view text) {
@@ -107,7 +128,7 @@ RoleText parse_role(std::string_view text) {
       role.kind = RoleKind::flags;
       role.type = name;
     } else {
-      return error("`" + whole + "` is not a role; see the list of roles in tables/README.md");
+      return error("`" + whole + "` is not a role; see the list of roles in docs/table-format.md");
     }
     if (role.nullable && !is_pointer_role(role.kind))
       return error("`" + whole + "` is not a pointer; expected `?` after pointer roles only");
@@ -121,10 +142,10 @@ RoleText parse_role(std::string_view text) {
   const auto known = std::find_if(kParameterised.begin(), kParameterised.end(),
                                   [&](const Parameterised& p) { return p.name == name; });
   if (known == kParameterised.end()) {
-    return error(
-        "`" + std::string(name) +
-        "(…)` is not a role; expected one of in, out, inout, in_buf, out_buf, inout_buf, in_records, "
-        "out_records, mib, bits, in_sockaddr, out_sockaddr, variant");
+    std::string all;
+    for (const Parameterised& one : kParameterised) all += (all.empty() ? "" : ", ") + std::string(one.name);
+    return error("`" + std::string(name) + "(…)` is not a role" +
+                 did_you_mean(name, role_names(true), "one of " + all));
   }
   const std::vector<std::string> parts = split(text.substr(open + 1, text.size() - open - 2));
   const bool is_array = parts.size() == 2 && known->array != RoleKind::none;
@@ -137,7 +158,7 @@ RoleText parse_role(std::string_view text) {
                  (known->kind == RoleKind::variant ? "a variant and the argument that decides"
                                                    : "a structure and the number of bytes"));
   for (const std::string& part : parts) {
-    if (!is_identifier(part) && !parse_integer(part))
+    if (!is_path_of_identifiers(part) && !parse_integer(part))
       return error("`" + part + "` in `" + whole +
                    "` is not a name; expected letters, digits and underscores");
   }

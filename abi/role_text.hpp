@@ -2,8 +2,10 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "abi/table_model.hpp"
 
@@ -19,6 +21,13 @@ RoleText parse_role(std::string_view text);
 
 /// `i8`…`u64`, and `char` and `pad` as well.
 std::optional<ScalarType> scalar_type_of(std::string_view name) noexcept;
+
+std::span<const std::string_view> scalar_type_names() noexcept;
+/// Names of roles; with `parameters`, of those that take some.
+std::vector<std::string_view> role_names(bool parameters);
+
+/// The word for a role that is neither a flag set nor `path_nofollow`.
+std::string role_name(RoleKind kind);
 
 /// True for roles that may be NULL.
 bool is_pointer_role(RoleKind kind) noexcept;

@@ -35,6 +35,7 @@ std::string did_you_mean(std::string_view word, std::span<const std::string_view
   std::string_view nearest;
   std::size_t least = 1 + std::max<std::size_t>(1, word.size() / 3);
   for (const std::string_view name : names) {
+    if (name == word) continue;  // right, and not what is wanted there
     if (name.size() > word.size() + least || word.size() > name.size() + least) continue;
     const std::size_t apart = distance(word, name);
     if (apart >= least) continue;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "abi/spelling.hpp"
+
 namespace sudrun::abi {
 
 namespace {
@@ -13,12 +15,6 @@ struct Leaf {
   FlatField field;
   Where where;
 };
-
-const StructModel* find_struct(const TableModel& table, const std::string& name) {
-  const auto found = std::find_if(table.structs.begin(), table.structs.end(),
-                                  [&](const StructModel& s) { return s.name == name; });
-  return found == table.structs.end() ? nullptr : &*found;
-}
 
 /// What joins this table's prefix and a field's name; none if either has no native form.
 std::string native_path(const std::string& prefix, bool has_native, const FieldModel& field) {
@@ -46,16 +42,15 @@ void flatten(const TableModel& table, const StructModel& structure, const Prefix
                         field.where});
       continue;
     }
-    flatten(table, *find_struct(table, field.struct_type),
+    flatten(table, *find_row(table.structs, field.struct_type),
             {name + ".", native + ".", !native.empty(), offset}, leaves);
   }
 }
 
 bool is_translated(const TableModel& guest, const TableModel& native, const std::string& flags) {
   if (flags.empty() || guest.abi == native.abi) return false;
-  const auto set = std::find_if(guest.flags.begin(), guest.flags.end(),
-                                [&](const FlagSetModel& s) { return s.name == flags; });
-  return set != guest.flags.end() && !set->trace_only;
+  const FlagSetModel* const set = find_row(guest.flags, flags);
+  return set != nullptr && !set->trace_only;
 }
 
 bool same_bytes(const FlatField& guest, const FlatField& native) {
@@ -81,7 +76,7 @@ bool is_identical(const TableModel& guest, const TableModel& native, const Match
 }
 
 [[noreturn]] void fail(const TableModel& table, Where where, const std::string& message) {
-  throw TableError(table.file, where, message);
+  throw TableError(table.file, where.line == 0 ? table.personality_where : where, message);
 }
 
 /// The counterpart of `leaf`, if it is to have one.
@@ -93,8 +88,9 @@ std::optional<FlatField> counterpart(const TableModel& guest, const StructModel&
                                   [&](const Leaf& native) { return native.name == leaf.native_name; });
   if (found == native_leaves.end()) {
     fail(guest, leaf.where,
-         "`" + leaf.native_name + "` is not a field of the native `" + native_struct +
-             "`; expected `native:` with one that is, or `native: none`");
+         "`" + leaf.native_name + "` is not a field of the native `" + native_struct + "`" +
+             did_you_mean(leaf.native_name, names_of(native_leaves),
+                          "`native:` with one that is, or `native: none`"));
   }
   const bool is_text = leaf.field.type == ScalarType::chars;
   if (is_text != (found->field.type == ScalarType::chars) || found->field.type == ScalarType::pad) {
@@ -107,7 +103,8 @@ std::optional<FlatField> counterpart(const TableModel& guest, const StructModel&
 
 }  // namespace
 
-std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableModel& native) {
+std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableModel& native,
+                                         Problems& problems) {
   std::vector<MatchedStruct> result;
   for (const StructModel& structure : guest.structs) {
     std::vector<Leaf> leaves, native_leaves;
@@ -116,22 +113,29 @@ std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableMod
     matched.name = structure.name;
     matched.guest_size = structure.size;
 
-    const bool converts = structure.native.kind != NativeName::Kind::none;
+    bool converts = structure.native.kind != NativeName::Kind::none;
     const std::string& native_name =
         structure.native.kind == NativeName::Kind::other ? structure.native.name : structure.name;
     if (converts) {
-      const StructModel* const native_struct = find_struct(native, native_name);
-      if (native_struct == nullptr) {
-        fail(guest, structure.where,
-             "the native table has no structure `" + native_name +
-                 "`; expected `native:` with one it has, or `native: none`");
-      }
-      matched.native_size = native_struct->size;
-      flatten(native, *native_struct, {}, native_leaves);
+      converts = problems.attempt([&] {
+        const StructModel* const native_struct = find_row(native.structs, native_name);
+        if (native_struct == nullptr) {
+          fail(guest, structure.where,
+               "the native table has no structure `" + native_name + "`" +
+                   did_you_mean(native_name, names_of(native.structs),
+                                "`native:` with one it has, or `native: none`"));
+        }
+        matched.native_name = native_name;
+        matched.native_size = native_struct->size;
+        flatten(native, *native_struct, {}, native_leaves);
+      });
     }
     for (const Leaf& leaf : leaves) {
       MatchedField field{leaf.name, leaf.field, std::nullopt};
-      if (converts) field.native = counterpart(guest, structure, leaf, native_name, native_leaves);
+      if (converts) {
+        problems.attempt(
+            [&] { field.native = counterpart(guest, structure, leaf, native_name, native_leaves); });
+      }
       matched.fields.push_back(std::move(field));
     }
     matched.identical = converts && is_identical(guest, native, matched, native_leaves);

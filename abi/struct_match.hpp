@@ -27,14 +27,16 @@ struct MatchedField {
 
 struct MatchedStruct {
   std::string name;
+  std::string native_name;  ///< empty: no automatic conversion
   unsigned guest_size = 0;
   unsigned native_size = 0;  ///< 0: no automatic conversion
   bool identical = false;    ///< the same bytes on both sides
   std::vector<MatchedField> fields;
 };
 
-/// One for each structure of `guest`, in its order. Throws TableError for fields without a native
-/// counterpart.
-std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableModel& native);
+/// One for each structure of `guest`, in its order. Fields without a native counterpart are told to
+/// `problems`.
+std::vector<MatchedStruct> match_structs(const TableModel& guest, const TableModel& native,
+                                         Problems& problems);
 
 }  // namespace sudrun::abi

@@ -36,8 +36,8 @@ bool areas_inside(const BlockHeader& h) noexcept {
          inside<StructRecord>(h, h.structs) && inside<Field>(h, h.fields) &&
          inside<VariantRecord>(h, h.variants) && inside<VariantCase>(h, h.cases) &&
          inside<std::uint16_t>(h, h.errno_to_guest) && inside<std::uint32_t>(h, h.errno_names) &&
-         inside<SignalRecord>(h, h.signals) && inside<std::uint16_t>(h, h.signal_to_guest) &&
-         inside<char>(h, h.strings);
+         inside<SysctlValue>(h, h.sysctls) && inside<SignalRecord>(h, h.signals) &&
+         inside<std::uint16_t>(h, h.signal_to_guest) && inside<char>(h, h.strings);
 }
 
 /// True if the byte of a bool is one; looking at it as a bool would take that for granted.
@@ -305,13 +305,26 @@ StructLayout Table::struct_layout(std::string_view name) const noexcept {
 }
 
 Role Table::variant(const Role& role, std::uint64_t decider) const noexcept {
-  const BlockHeader& h = header();
-  if (role.kind != RoleKind::variant || role.param >= h.variants.count) return {};
-  const VariantRecord& variant = view<VariantRecord>(base_, h.variants)[role.param];
-  for (const VariantCase& one : view<VariantCase>(base_, h.cases).subspan(variant.first, variant.count)) {
+  if (role.kind != RoleKind::variant || role.param >= header().variants.count) return {};
+  for (const VariantCase& one : cases(variant_record(role))) {
     if (one.otherwise || detail::same_enum(decider, one.value)) return one.role;
   }
   return {};
+}
+const VariantRecord& Table::variant_record(const Role& role) const noexcept {
+  return view<VariantRecord>(base_, header().variants)[role.param];
+}
+std::span<const VariantCase> Table::cases(const VariantRecord& variant) const noexcept {
+  return view<VariantCase>(base_, header().cases).subspan(variant.first, variant.count);
+}
+const FlagSetRecord& Table::flag_set_record(unsigned index) const noexcept {
+  return view<FlagSetRecord>(base_, header().flag_sets)[index];
+}
+const StructRecord& Table::struct_record(unsigned index) const noexcept {
+  return view<StructRecord>(base_, header().structs)[index];
+}
+std::span<const SysctlValue> Table::sysctls() const noexcept {
+  return view<SysctlValue>(base_, header().sysctls);
 }
 
 int Table::errno_to_guest(int native_errno) const noexcept {

@@ -245,6 +245,10 @@ enum class SignalDefault : std::uint8_t { as_native, terminate, core, ignore, st
 
 namespace detail {
 struct BlockHeader;
+struct FlagSetRecord;
+struct StructRecord;
+struct VariantRecord;
+struct VariantCase;
 }  // namespace detail
 
 struct NoteId {
@@ -256,6 +260,15 @@ struct NoteId {
 struct ReleaseId {
   std::uint32_t name;
   std::uint32_t number;
+};
+
+/// What a node of the system's sysctl tree is to say in place of its own answer.
+struct SysctlValue {
+  std::uint32_t name;
+  std::uint32_t text;  ///< string offset, with is_text
+  std::int64_t number;
+  std::uint32_t is_text;
+  std::uint32_t reserved;
 };
 
 class Table {
@@ -300,6 +313,8 @@ class Table {
   /// What `role`, a variant, is where the deciding argument is `decider`. Kind `none` if nothing is said of
   /// that.
   Role variant(const Role& role, std::uint64_t decider) const noexcept;
+  /// Nodes that the table says something of; most tables none.
+  std::span<const SysctlValue> sysctls() const noexcept;
 
   /// Errno both ways. Every native errno has a guest form.
   int errno_to_guest(int native_errno) const noexcept;
@@ -313,6 +328,12 @@ class Table {
   SignalDefault signal_default(int guest_signal) const noexcept;
 
   std::string_view string(std::uint32_t offset) const noexcept;
+
+  // What only the way back to a model needs (abi/table_thaw.cpp).
+  const detail::FlagSetRecord& flag_set_record(unsigned index) const noexcept;
+  const detail::StructRecord& struct_record(unsigned index) const noexcept;
+  const detail::VariantRecord& variant_record(const Role& role) const noexcept;
+  std::span<const detail::VariantCase> cases(const detail::VariantRecord& variant) const noexcept;
 
  private:
   const detail::BlockHeader& header() const noexcept;

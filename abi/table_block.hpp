@@ -8,8 +8,10 @@
 namespace sudrun::abi::detail {
 
 inline constexpr std::uint64_t kBlockMagic = 0x4c42'5452'4455'5300;  // "\0SUDRTBL"
-inline constexpr std::uint32_t kBlockVersion = 5;
+inline constexpr std::uint32_t kBlockVersion = 6;
 inline constexpr std::uint16_t kNoRow = 0xffff;
+inline constexpr std::uint16_t kNoFlagSet = 0xffff;  ///< Field::flagset
+inline constexpr int kMaxNativeSignal = 64;
 
 /// `count` elements at `offset` bytes from the start of the block.
 struct Area {
@@ -23,7 +25,8 @@ struct FlagSetRecord {
   std::uint32_t count;
   std::uint8_t is_enum;
   FlagSet::Unknown unknown;
-  std::uint16_t reserved;
+  std::uint8_t trace_only;
+  std::uint8_t reserved;
 };
 
 struct StructRecord {
@@ -34,10 +37,13 @@ struct StructRecord {
   std::uint32_t native_size;
   std::uint8_t identical;
   std::array<std::uint8_t, 3> reserved;
+  std::uint32_t native_name;  ///< 0: no automatic conversion
 };
 
 /// A variant as one call or structure uses it.
 struct VariantRecord {
+  std::uint32_t name;
+  std::uint32_t by;     ///< name of the flag set of its cases, `signals`, or 0: numbers
   std::uint32_t first;  ///< index into the area of VariantCase
   std::uint32_t count;
 };
@@ -76,6 +82,7 @@ struct BlockHeader {
   Area signals;                 ///< SignalRecord by guest signal
   Area signal_to_guest;         ///< uint16 by native signal
   Area releases;                ///< ReleaseId
+  Area sysctls;                 ///< SysctlValue
   std::uint32_t sysroot_hint;   ///< string offset
   std::uint32_t entry_code;     ///< string offset
   Area strings;                 ///< bytes; the first is NUL, the last is NUL
@@ -103,6 +110,7 @@ static_assert(std::has_unique_object_representations_v<VariantCase>);
 static_assert(std::has_unique_object_representations_v<SignalRecord>);
 static_assert(std::has_unique_object_representations_v<NoteId>);
 static_assert(std::has_unique_object_representations_v<ReleaseId>);
+static_assert(std::has_unique_object_representations_v<SysctlValue>);
 static_assert(sizeof(Entry) == 132 && sizeof(Role) == 6 && sizeof(FlagValue) == 40 && sizeof(Field) == 24);
 
 }  // namespace sudrun::abi::detail

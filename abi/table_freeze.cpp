@@ -5,9 +5,12 @@
 
 #include "abi/block_writer.hpp"
 #include "abi/fast_kind.hpp"
+#include "abi/futex_freeze.hpp"
 #include "abi/marshal.hpp"
 #include "abi/role_text.hpp"
+#include "abi/spelling.hpp"
 #include "abi/struct_match.hpp"
+#include "abi/sysctl_freeze.hpp"
 #include "abi/table_block.hpp"
 #include "abi/yaml_view.hpp"
 
@@ -17,6 +20,8 @@ namespace {
 
 using detail::BlockHeader;
 using detail::FlagSetRecord;
+using detail::kMaxNativeSignal;
+using detail::kNoFlagSet;
 using detail::SignalRecord;
 using detail::StructRecord;
 using detail::VariantCase;
@@ -25,15 +30,7 @@ using detail::VariantRecord;
 constexpr std::size_t kMaxConstants = 128;
 constexpr std::size_t kMaxFields = 127;  // of a structure; Role::count
 constexpr unsigned kMaxVariantDepth = 8;
-constexpr int kMaxNativeSignal = 64;
-constexpr std::uint16_t kNoFlagSet = 0xffff;
-
-template <typename Rows>
-auto find_row(const Rows& rows, const std::string& name) {
-  const auto found =
-      std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.name == name; });
-  return found == rows.end() ? nullptr : &*found;
-}
+constexpr std::size_t kMaxRows = 0x7fff;
 
 template <typename Rows>
 std::uint16_t row_index(const Rows& rows, const std::string& name) {
@@ -48,6 +45,8 @@ const std::string& native_name_of(const Row& row) {
   return row.native.kind == NativeName::Kind::other ? row.native.name : row.name;
 }
 
+constexpr std::string_view kOtherErrors = "default";  // in errno_from_native
+
 class Freezer {
  public:
   Freezer(const TableModel& guest, const TableModel& native, std::span<const std::string_view> handlers)
@@ -57,7 +56,14 @@ class Freezer {
 
  private:
   [[noreturn]] void fail(Where where, const std::string& message) const {
-    throw TableError(guest_.file, where, message);
+    throw TableError(guest_.file, guest_.place(where), message);
+  }
+  /// Rows are referred to by indices that are not to be taken for kScalarParam or kNoFlagSet.
+  template <typename Rows>
+  void check_size(const Rows& rows, const std::string& what) const {
+    if (rows.size() > kMaxRows)
+      fail(rows.back().where,
+           "the table has too many " + what + "; expected at most " + std::to_string(kMaxRows));
   }
   void identification();
   void errnos();
@@ -69,6 +75,13 @@ class Freezer {
   void structs();
   void calls();
   Entry entry(const CallModel& call);
+  /// Problems::attempt() for what calls role().
+  template <typename Step>
+  void attempt_roles(Step&& step) {
+    const std::size_t variants = variants_.size();
+    variant_depth_ = 0;
+    if (!problems_.attempt(step)) variants_.resize(variants);  // there may be no room for others' else
+  }
   Role role(const RoleModel& model, const std::vector<std::string>& names);
   std::uint8_t reference(const RoleModel& model, const std::vector<std::string>& names) const;
   std::uint16_t variant(const RoleModel& model, const std::vector<std::string>& names);
@@ -78,8 +91,8 @@ class Freezer {
   void check_native_role(const CallModel& call, const ArgModel& arg, std::size_t& scratch,
                          std::size_t& largest) const;
   std::uint8_t constant(std::uint64_t value, const CallModel& call);
-  void futex(const CallModel& call, Entry& entry) const;
 
+  Problems problems_;
   const TableModel& guest_;
   const TableModel& native_;
   std::span<const std::string_view> handlers_;
@@ -95,12 +108,16 @@ class Freezer {
 };
 
 std::vector<std::byte> Freezer::freeze() {
+  check_size(guest_.flags, "flag sets");
+  check_size(guest_.structs, "structures");
   identification();
   errnos();
   signals();
   flag_sets();
   structs();
   calls();
+  header_.sysctls = block_.area(freeze_sysctls(guest_, block_, problems_));
+  problems_.throw_if_any();
   header_.constants = block_.area(constants_);
   header_.variants = block_.area(variants_);
   header_.cases = block_.area(cases_);
@@ -135,8 +152,9 @@ int Freezer::native_errno(const ErrnoModel& row) const {
   if (row.native.kind == NativeName::Kind::none) return 0;
   const ErrnoModel* const native = find_row(native_.errnos, native_name_of(row));
   if (native == nullptr) {
-    fail(row.where, "`" + native_name_of(row) +
-                        "` is not a native error; expected `native:` with one, or `native: none`");
+    fail(row.where, "`" + native_name_of(row) + "` is not a native error" +
+                        did_you_mean(native_name_of(row), names_of(native_.errnos),
+                                     "`native:` with one, or `native: none`"));
   }
   return native->value;
 }
@@ -149,30 +167,46 @@ void Freezer::errnos() {
   std::vector<std::uint16_t> to_guest(static_cast<std::size_t>(native_limit) + 1);
 
   // Where several rows stand for one native error, errno_from_native decides, then the row of the same name.
+  const AliasModel* others = nullptr;
   for (const AliasModel& alias : guest_.errno_from_native) {
-    const ErrnoModel* const native = find_row(native_.errnos, alias.native);
-    if (native == nullptr)
-      fail(alias.where, "`" + alias.native + "` is not a native error; expected one that is");
-    to_guest[static_cast<std::size_t>(native->value)] =
-        static_cast<std::uint16_t>(find_row(guest_.errnos, alias.guest)->value);
+    if (alias.native == kOtherErrors) {
+      others = &alias;
+      continue;
+    }
+    problems_.attempt([&] {
+      const ErrnoModel* const native = find_row(native_.errnos, alias.native);
+      if (native == nullptr)
+        fail(alias.where, "`" + alias.native + "` is not a native error" +
+                              did_you_mean(alias.native, names_of(native_.errnos), "one that is"));
+      to_guest[static_cast<std::size_t>(native->value)] =
+          static_cast<std::uint16_t>(find_row(guest_.errnos, alias.guest)->value);
+    });
   }
   for (const bool same_name : {true, false}) {
     for (const ErrnoModel& row : guest_.errnos) {
       if ((row.native.kind == NativeName::Kind::same) != same_name) continue;
-      const auto native = static_cast<std::size_t>(native_errno(row));
-      if (native != 0 && to_guest[native] == 0) to_guest[native] = static_cast<std::uint16_t>(row.value);
+      problems_.attempt([&] {
+        const auto native = static_cast<std::size_t>(native_errno(row));
+        if (native != 0 && to_guest[native] == 0) to_guest[native] = static_cast<std::uint16_t>(row.value);
+      });
     }
   }
   for (const ErrnoModel& row : guest_.errnos)
     names[static_cast<std::size_t>(row.value)] = block_.string(row.name);
+  const bool known = problems_.none();  // else one that is missing may be one that is misspelt
   for (const ErrnoModel& native : native_.errnos) {
-    if (to_guest[static_cast<std::size_t>(native.value)] == 0) {
-      fail({}, "the native error " + native.name +
-                   " has no form in this table; expected a row of that name or one in `errno_from_native`");
-    }
+    std::uint16_t& form = to_guest[static_cast<std::size_t>(native.value)];
+    if (others != nullptr && form == 0)
+      form = static_cast<std::uint16_t>(find_row(guest_.errnos, others->guest)->value);
+    if (!known || form != 0) continue;
+    problems_.add(
+        {guest_.file, guest_.personality_where,
+         "the native error " + native.name +
+             " has no form in this table; expected a row of that name, or one for it or for `default` in "
+             "`errno_from_native`"});
   }
   // What Linux has no name for leaks from drivers now and then; the guest gets the plainest error it knows.
-  const ErrnoModel* const eio = find_row(guest_.errnos, "EIO");
+  const ErrnoModel* const eio = find_row(guest_.errnos, others != nullptr ? others->guest : "EIO");
   header_.errno_fallback = identity_ || eio == nullptr ? -1 : eio->value;
   header_.errno_names = block_.area(names);
   header_.errno_to_guest = block_.area(to_guest);
@@ -193,7 +227,8 @@ int Freezer::native_signal(const SignalModel& row) const {
     const int value = number ? base->value + std::stoi(digits) : 0;
     if (value > 0 && value <= kMaxNativeSignal) return value;
   }
-  fail(row.where, "`" + name + "` is not a native signal; expected `native:` with one, or `native: none`");
+  fail(row.where, "`" + name + "` is not a native signal" +
+                      did_you_mean(name, names_of(native_.signals), "`native:` with one, or `native: none`"));
 }
 
 void Freezer::signals() {
@@ -202,16 +237,18 @@ void Freezer::signals() {
   std::vector<SignalRecord> records(static_cast<std::size_t>(limit) + 1);
   std::vector<std::uint16_t> to_guest(kMaxNativeSignal + 1);
   for (const SignalModel& row : guest_.signals) {
-    const int native = native_signal(row);
-    records[static_cast<std::size_t>(row.value)] = {block_.string(row.name),
-                                                    static_cast<std::uint16_t>(native), row.by_default, 0};
-    if (native == 0) continue;
-    std::uint16_t& taken = to_guest.at(static_cast<std::size_t>(native));
-    if (taken != 0) {
-      fail(row.where, "`" + row.name + "` has the same native signal as signal " + std::to_string(taken) +
-                          "; expected different ones, or `native: none`");
-    }
-    taken = static_cast<std::uint16_t>(row.value);
+    problems_.attempt([&] {
+      const int native = native_signal(row);
+      records[static_cast<std::size_t>(row.value)] = {block_.string(row.name),
+                                                      static_cast<std::uint16_t>(native), row.by_default, 0};
+      if (native == 0) return;
+      std::uint16_t& taken = to_guest.at(static_cast<std::size_t>(native));
+      if (taken != 0) {
+        fail(row.where, "`" + row.name + "` has the same native signal as signal " + std::to_string(taken) +
+                            "; expected different ones, or `native: none`");
+      }
+      taken = static_cast<std::uint16_t>(row.value);
+    });
   }
   header_.signals = block_.area(records);
   header_.signal_to_guest = block_.area(to_guest);
@@ -237,8 +274,9 @@ FlagValue Freezer::flag_value(const FlagSetModel& set, const FlagValueModel& row
   }
   const FlagValueModel* const native = find_row(native_set->values, native_name_of(row));
   if (native == nullptr) {
-    fail(row.where, "`" + native_name_of(row) + "` is not in the native set `" + set.name +
-                        "`; expected `native:` with a name that is, `none` or `refuse`");
+    fail(row.where, "`" + native_name_of(row) + "` is not in the native set `" + set.name + "`" +
+                        did_you_mean(native_name_of(row), names_of(native_set->values),
+                                     "`native:` with a name that is, `none` or `refuse`"));
   }
   value.native = native->value;
   value.native_mask = native_set->is_enum ? ~std::uint64_t{0} : native->mask();
@@ -250,23 +288,28 @@ void Freezer::flag_sets() {
   std::vector<FlagValue> values;
   for (const FlagSetModel& set : guest_.flags) {
     const FlagSetModel* native_set = set.trace_only ? nullptr : find_row(native_.flags, set.name);
-    if (!set.trace_only && native_set == nullptr) {
-      fail(set.where,
-           "the native table has no set `" + set.name + "`; expected one of its sets, or `trace_only: true`");
-    }
-    if (native_set != nullptr && native_set->is_enum != set.is_enum)
-      fail(set.where, "`" + set.name + "` is of another kind in the native table; expected the same `kind`");
+    problems_.attempt([&] {
+      if (!set.trace_only && native_set == nullptr) {
+        fail(set.where,
+             "the native table has no set `" + set.name + "`" +
+                 did_you_mean(set.name, names_of(native_.flags), "one of its sets, or `trace_only: true`"));
+      }
+      if (native_set != nullptr && native_set->is_enum != set.is_enum)
+        fail(set.where,
+             "`" + set.name + "` is of another kind in the native table; expected the same `kind`");
+    });
 
     FlagSetRecord record{};
     record.name = block_.string(set.name);
     record.first = static_cast<std::uint32_t>(values.size());
     record.count = static_cast<std::uint32_t>(set.values.size());
     record.is_enum = set.is_enum ? 1 : 0;
+    record.trace_only = set.trace_only ? 1 : 0;
     // What is the same on both sides is for the kernel to judge.
     record.unknown = set.trace_only || identity_ ? FlagSet::Unknown::keep : set.unknown;
     std::uint64_t all = 0;
     for (const FlagValueModel& row : set.values) {
-      values.push_back(flag_value(set, row, native_set));
+      problems_.attempt([&] { values.push_back(flag_value(set, row, native_set)); });
       // Negative values of 32 bits are 32 bits wide.
       const auto as_signed = static_cast<std::int64_t>(row.value);
       all |=
@@ -282,7 +325,7 @@ void Freezer::flag_sets() {
 void Freezer::structs() {
   std::vector<StructRecord> records;
   std::vector<Field> fields;
-  structs_ = match_structs(guest_, native_);
+  structs_ = match_structs(guest_, native_, problems_);
   for (const MatchedStruct& matched : structs_) {
     StructRecord record{};
     record.name = block_.string(matched.name);
@@ -291,6 +334,7 @@ void Freezer::structs() {
     record.guest_size = matched.guest_size;
     record.native_size = matched.native_size;
     record.identical = matched.identical ? 1 : 0;
+    record.native_name = block_.string(matched.native_name);
     std::vector<std::string> names;
     for (const MatchedField& row : matched.fields) names.push_back(row.name);
     if (names.size() > kMaxFields)
@@ -311,7 +355,7 @@ void Freezer::structs() {
       field.flagset = row.guest.flags.empty() ? kNoFlagSet : row_index(guest_.flags, row.guest.flags);
       RoleModel model = row.guest.role;
       if (!model.count.empty() && !parse_integer(model.count)) model.count.insert(0, row.guest.prefix);
-      field.role = role(model, names);
+      attempt_roles([&] { field.role = role(model, names); });
       fields.push_back(field);
     }
     records.push_back(record);
@@ -326,7 +370,9 @@ std::uint8_t Freezer::reference(const RoleModel& model, const std::vector<std::s
   if (found != names.end()) return static_cast<std::uint8_t>(found - names.begin());
   const auto literal = parse_integer(model.count);
   if (!literal || literal->negative || literal->magnitude >= kLiteralCount || model.kind == RoleKind::variant)
-    fail(model.where, "`" + model.count + "` is not an argument or field there; expected the name of one");
+    fail(model.where, "`" + model.count + "` is not an argument or field there" +
+                          did_you_mean(model.count, std::vector<std::string_view>(names.begin(), names.end()),
+                                       "the name of one"));
   return static_cast<std::uint8_t>(kLiteralCount | literal->magnitude);
 }
 
@@ -334,12 +380,14 @@ std::uint64_t Freezer::case_value(const VariantModel& variant, const VariantMode
   if (variant.by == "signals") {
     if (const SignalModel* const signal = find_row(guest_.signals, one.value))
       return static_cast<std::uint64_t>(signal->value);
-    fail(one.where, "`" + one.value + "` is not a signal; expected one of this table");
+    fail(one.where, "`" + one.value + "` is not a signal" +
+                        did_you_mean(one.value, names_of(guest_.signals), "one of this table"));
   }
   if (!variant.by.empty()) {
-    if (const FlagValueModel* const value = find_row(find_row(guest_.flags, variant.by)->values, one.value))
-      return value->value;
-    fail(one.where, "`" + one.value + "` is not in `" + variant.by + "`; expected a value of that set");
+    const auto& values = find_row(guest_.flags, variant.by)->values;
+    if (const FlagValueModel* const value = find_row(values, one.value)) return value->value;
+    fail(one.where, "`" + one.value + "` is not in `" + variant.by + "`" +
+                        did_you_mean(one.value, names_of(values), "a value of that set"));
   }
   const auto number = parse_integer(one.value);
   if (!number) fail(one.where, "`" + one.value + "` is not a number; expected one, or `default`");
@@ -350,7 +398,8 @@ std::uint64_t Freezer::case_value(const VariantModel& variant, const VariantMode
 std::uint16_t Freezer::variant(const RoleModel& model, const std::vector<std::string>& names) {
   const VariantModel* const found = find_row(guest_.variants, model.type);
   if (found == nullptr)
-    fail(model.where, "`" + model.type + "` is not in `variants`; expected one of this table");
+    fail(model.where, "`" + model.type + "` is not in `variants`" +
+                          did_you_mean(model.type, names_of(guest_.variants), "one of this table"));
   if (++variant_depth_ > kMaxVariantDepth)
     fail(found->where, "`" + found->name + "` contains itself; expected roles that end");
   std::vector<VariantCase> cases;
@@ -362,9 +411,14 @@ std::uint16_t Freezer::variant(const RoleModel& model, const std::vector<std::st
     cases.push_back(row);
   }
   --variant_depth_;
+  if (variants_.size() == kMaxRows)
+    fail(found->where, "`" + found->name +
+                           "` makes too many variants of the table's; expected fewer cases that "
+                           "are variants again");
   std::stable_sort(cases.begin(), cases.end(),
                    [](const VariantCase& a, const VariantCase& b) { return a.otherwise < b.otherwise; });
-  variants_.push_back({static_cast<std::uint32_t>(cases_.size()), static_cast<std::uint32_t>(cases.size())});
+  variants_.push_back({block_.string(found->name), block_.string(found->by),
+                       static_cast<std::uint32_t>(cases_.size()), static_cast<std::uint32_t>(cases.size())});
   cases_.insert(cases_.end(), cases.begin(), cases.end());
   return static_cast<std::uint16_t>(variants_.size() - 1);
 }
@@ -433,7 +487,8 @@ void Freezer::native_action(const CallModel& call, Entry& entry) {
   const CallModel* const native = find_row(native_.calls, call.target);
   if (native == nullptr) {
     fail(call.target_where,
-         "`" + call.target + "` is not a call of the native table; expected the name of one that is");
+         "`" + call.target + "` is not a call of the native table" +
+             did_you_mean(call.target, names_of(native_.calls), "the name of one that is"));
   }
   entry.target = static_cast<std::uint16_t>(native->number);
 
@@ -476,51 +531,6 @@ void Freezer::native_action(const CallModel& call, Entry& entry) {
   }
 }
 
-/// The assembly knows one arrangement of the arguments for each kind.
-void Freezer::futex(const CallModel& call, Entry& entry) const {
-  const FutexModel& model = *call.futex;
-  const bool in_order = std::equal(
-      model.args.begin(), model.args.end(), call.args.begin(),
-      call.args.begin() + static_cast<std::ptrdiff_t>(std::min(model.args.size(), call.args.size())),
-      [](const std::string& name, const ArgModel& arg) { return arg.name == name; });
-  if (!in_order) {
-    std::string names;
-    for (const std::string& name : model.args) names += (names.empty() ? "`" : ", `") + name + "`";
-    fail(model.where, "the arguments of `" + call.name + "` are others; expected " + names + " first");
-  }
-  const auto number_of = [&](const std::string& error) {
-    return error.empty() ? std::uint8_t{0} : static_cast<std::uint8_t>(find_row(guest_.errnos, error)->value);
-  };
-  entry.futex_differs = number_of(model.differs);
-  entry.futex_late = number_of(model.late);
-  entry.futex_fault = number_of(model.fault);
-  entry.futex_longest = model.longest;
-  const bool suits = suits_fast_path(guest_.convention);
-  if (model.kind != FutexModel::Kind::operations) {
-    if (suits) entry.fast = model.kind == FutexModel::Kind::sleep ? FastKind::sleep : FastKind::wake;
-    return;
-  }
-  const RoleModel& by = call.args[1].role;
-  if (by.kind != RoleKind::flags)
-    fail(model.where, "`" + model.args[1] + "` has no named values; expected an argument with a flag set");
-  const FlagSetModel& set = *find_row(guest_.flags, by.type);
-  const auto bits = [&](const std::vector<std::string>& names) {
-    std::uint32_t mask = 0;
-    for (const std::string& name : names) {
-      const FlagValueModel* const operation = find_row(set.values, name);
-      if (operation == nullptr || operation->value >= 32)
-        fail(model.where, "`" + name + "` is not a value below 32 of `" + set.name + "`; expected one");
-      mask |= std::uint32_t{1} << operation->value;
-    }
-    return mask;
-  };
-  const std::uint32_t waits = bits(model.wait), wakes = bits(model.wake);
-  if (!suits) return;
-  entry.fast = FastKind::futex;
-  entry.futex_waits = waits;
-  entry.futex_wakes = wakes;
-}
-
 void Freezer::action(const CallModel& call, Entry& entry) {
   switch (call.action) {
     case Action::native:
@@ -532,10 +542,11 @@ void Freezer::action(const CallModel& call, Entry& entry) {
       const auto at = std::find(handlers_.begin(), handlers_.end(), call.target);
       if (at == handlers_.end()) {
         fail(call.target_where, "the personality `" + guest_.personality + "` has no handler `" +
-                                    call.target + "`; expected the name of one it has");
+                                    call.target + "`" +
+                                    did_you_mean(call.target, handlers_, "the name of one it has"));
       }
       entry.target = static_cast<std::uint16_t>(at - handlers_.begin());
-      if (call.futex) futex(call, entry);
+      if (call.futex) freeze_futex(call, guest_, entry);
       return;
     }
     default:
@@ -569,7 +580,7 @@ void Freezer::calls() {
   std::vector<std::uint16_t> index(guest_.calls.empty() ? 0 : guest_.calls.back().number + 1, detail::kNoRow);
   for (const CallModel& call : guest_.calls) {
     index[call.number] = static_cast<std::uint16_t>(entries.size());
-    entries.push_back(entry(call));
+    attempt_roles([&] { entries.push_back(entry(call)); });
   }
   header_.entries = block_.area(entries);
   header_.index = block_.area(index);

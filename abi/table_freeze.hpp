@@ -13,13 +13,14 @@ namespace sudrun::abi {
 
 /// Checks `guest` against `native` and builds its block; the output depends on nothing else. `handlers` are
 /// the names rows may call; rows call them by their numbers in it. `guest` may be the native model itself.
-/// Throws TableError. The block is to be kept at an address aligned to 8.
+/// Throws TableError with all that is wrong. The block is to be kept at an address aligned to 8.
 std::vector<std::byte> freeze(const TableModel& guest, const TableModel& native,
                               std::span<const std::string_view> handlers);
 
-/// The vocabulary of a frozen native table, as freeze() needs it: what a table given at run time is checked
-/// against, without the native YAML file.
-TableModel native_model(const Table& native);
+/// The way back: a model that freezes into the same table against the same `native`, which may be the table
+/// itself. What is for people only is lost (notes but those of calls, sources but the release), nested
+/// structures are flat, and errors stand in `errno_from_native`.
+TableModel thaw(const Table& table, const Table& native);
 
 /// Names of `personality`'s handlers, in the order of handlers_of() (abi/personality.hpp).
 std::vector<std::string_view> handler_names(std::string_view personality);
@@ -27,6 +28,8 @@ std::vector<std::string_view> handler_names(std::string_view personality);
 std::vector<std::string_view> unused_handlers(const TableModel& model,
                                               std::span<const std::string_view> handlers);
 
+/// `none`, `partial`, `full`.
+std::string_view support_name(Support support) noexcept;
 /// The page of all rows for people: a Markdown table of number, name, support, how, note.
 std::string support_page(const TableModel& model);
 

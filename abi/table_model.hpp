@@ -1,41 +1,21 @@
 // A table as its author wrote it: names, not indices. Made by the reader, checked and compiled by freeze().
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <stdexcept>
+#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "abi/problems.hpp"
 #include "abi/table.hpp"
 
 namespace sudrun::abi {
-
-/// Position in a table file, from 1; 0: unknown.
-struct Where {
-  int line = 0;
-  int column = 0;
-};
-
-/// What is wrong with a table. what() is `FILE:LINE:COLUMN: what is wrong; what is expected`.
-class TableError : public std::runtime_error {
- public:
-  TableError(const std::string& file, Where where, const std::string& message)
-      : std::runtime_error(describe(file, where, message)), file_(file), where_(where) {}
-  const std::string& file() const noexcept { return file_; }
-  int line() const noexcept { return where_.line; }
-  int column() const noexcept { return where_.column; }
-
- private:
-  static std::string describe(const std::string& file, Where where, const std::string& message) {
-    if (where.line == 0) return file + ": " + message;
-    return file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) + ": " + message;
-  }
-  std::string file_;
-  Where where_;
-};
 
 struct RoleModel {
   RoleKind kind = RoleKind::none;
@@ -55,12 +35,23 @@ struct ArgModel {
 
 /// What of a row with a handler is a plain sleep or wake on a word.
 struct FutexModel {
-  enum class Kind : std::uint8_t { operations, sleep, wake } kind = Kind::operations;
+  /// In the order of their descriptions (abi/call_keys.cpp).
+  enum class Kind : std::uint8_t { operations, wake, sleep } kind = Kind::operations;
   std::vector<std::string> args;        ///< in the order that the assembly knows
   std::vector<std::string> wait, wake;  ///< of operations: values of the second argument
   std::uint32_t longest = 0;            ///< of a sleep: microseconds
   std::string differs, late, fault;     ///< errors; empty: none of its own
   Where where;
+
+  /// The keys that `args` stand behind.
+  std::span<const std::string_view> arg_keys() const noexcept {
+    static constexpr std::array<std::string_view, 3> kOperations{"word", "by", "value"};
+    static constexpr std::array<std::string_view, 2> kWake{"word", "count"};
+    static constexpr std::array<std::string_view, 3> kSleep{"word", "value", "limit"};
+    if (kind == Kind::operations) return kOperations;
+    if (kind == Kind::wake) return kWake;
+    return kSleep;
+  }
 };
 
 using NativeArg = std::variant<std::string, std::uint64_t>;  ///< an argument's name, or a constant
@@ -171,8 +162,17 @@ struct AliasModel {
   Where where;
 };
 
+/// What a node of the sysctl tree is to say.
+struct SysctlModel {
+  std::string name;
+  bool quoted = false;  ///< a text, whatever it looks like
+  std::string value;
+  Where where;
+};
+
 struct TableModel {
   std::string file;
+  std::string extends;  ///< the table this one was made from; empty: none
   std::string abi, title, personality;
   Where personality_where;
   std::map<std::string, std::string> source;
@@ -190,6 +190,23 @@ struct TableModel {
   std::vector<StructModel> structs;
   std::vector<VariantModel> variants;
   std::vector<CallModel> calls;  ///< by number
+  std::vector<SysctlModel> sysctls;
+
+  /// Where to say what is wrong with a row. One of the table this one extends was right there; what this one
+  /// says makes it wrong.
+  Where place(Where row) const noexcept { return row.line == 0 ? personality_where : row; }
 };
+
+/// The row of that name, or null.
+template <typename Rows>
+auto find_row(Rows& rows, const std::string& name) {
+  const auto found =
+      std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.name == name; });
+  return found == rows.end() ? nullptr : &*found;
+}
+template <typename Rows>
+bool has_name(const Rows& rows, const std::string& name) {
+  return find_row(rows, name) != nullptr;
+}
 
 }  // namespace sudrun::abi

@@ -1,26 +1,19 @@
 #include "abi/table_reader.hpp"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <fstream>
-#include <iterator>
-#include <limits>
-#include <set>
-#include <sstream>
 
 #include "abi/call_reader.hpp"
 #include "abi/role_text.hpp"
 #include "abi/spelling.hpp"
+#include "abi/yaml_file.hpp"
 #include "abi/yaml_view.hpp"
 
 namespace sudrun::abi {
 
 namespace {
 
-constexpr int kMaxErrno = 4095;
-constexpr int kMaxSignal = 128;
-constexpr int kMaxStruct = 0xfff0;
+constexpr std::uint64_t kMaxStruct = 0xfff0;
+constexpr int kMaxNumber = 65535;
 
 NativeName native_name(const YamlMap& row) {
   const YamlValue* const native = row.find("native");
@@ -43,21 +36,66 @@ void check_note(const YamlMap& map) {
   if (const YamlValue* const note = map.find("note")) note->text();
 }
 
-std::string line_of(Where where) { return "line " + std::to_string(where.line); }
+std::string line_of(Where where) {
+  return where.line == 0 ? "of the table this one extends" : "line " + std::to_string(where.line);
+}
+
+/// The row of the key's name, made new: one of the same name in the table this one extends is gone.
+template <typename Row>
+Row& put(std::vector<Row>& rows, const YamlMap::Item& item) {
+  Row* const same = find_row(rows, item.key.name());
+  Row& row = same == nullptr ? rows.emplace_back() : *same;
+  row = Row{};
+  row.name = item.key.name();
+  row.where = item.key.where();
+  return row;
+}
+
+/// Refuses a second row of the same number.
+template <typename Row>
+void one_of_a_number(const std::vector<Row>& rows, const Row& row, const YamlMap::Item& item,
+                     const char* what) {
+  for (const Row& other : rows) {
+    if (&other == &row || other.value != row.value) continue;
+    item.key.fail("`" + row.name + "` has the number of `" + other.name + "` (" + line_of(other.where) +
+                  "); expected one name per " + what + " number");
+  }
+}
 
 class Reader {
  public:
-  Reader(YamlValue root, TableModel& model) : root_(std::move(root)), model_(model) {}
+  Reader(YamlValue root, bool extends, TableModel& model, const FindBase& find_base)
+      : root_(std::move(root)), extends_(extends), model_(model), find_base_(find_base) {}
   void read();
+  /// True if nothing is wrong but rows of calls.
+  bool all_but_calls() const noexcept { return all_but_calls_; }
 
  private:
-  void source(const YamlMap& map);
+  /// Calls `read` with the value of `key`, if it is there. False if something is wrong with it.
+  template <typename Read>
+  bool section(const YamlMap& top, std::string_view key, Read&& read) {
+    const YamlValue* const value = top.find(key);
+    const bool good = value == nullptr || root_.attempt([&] { read(*value); });
+    good_ = good_ && good;
+    return good;
+  }
+  /// The same with each row of it.
+  template <typename Read>
+  bool rows(const YamlMap& top, std::string_view key, Read&& read) {
+    return section(top, key, [&](const YamlValue& value) {
+      for (const YamlMap::Item& item : value.map().items()) root_.attempt([&] { read(item); });
+    });
+  }
+  void extend(const YamlValue& value);
+  void abi(const YamlValue& value);
+  void source(const YamlMap::Item& item);
   void identify(const YamlMap& map);
-  void releases(const YamlMap& map);
+  void release(const YamlMap::Item& item);
   void convention(const YamlMap& map);
-  void errnos(const YamlMap& map);
-  void errno_aliases(const YamlMap& map);
-  void signals(const YamlMap& map);
+  void registers(const YamlValue& args);
+  void errno_row(const YamlMap::Item& item);
+  void errno_alias(const YamlMap::Item& item);
+  void signal(const YamlMap::Item& item);
   void flag_set(const YamlMap::Item& item);
   void flag_value(const YamlMap::Item& item, FlagSetModel& set);
   void structure(const YamlMap::Item& item);
@@ -65,72 +103,97 @@ class Reader {
   void field_role(const YamlValue& value, FieldModel& field);
   void variant(const YamlMap::Item& item);
   unsigned field_size(const FieldModel& field) const;
-  void calls(const YamlMap& map);
-  void classes(const YamlMap& map);
+  void call(const YamlMap::Item& item);
+  void call_class(const YamlMap::Item& item, bool calls_are_known);
 
   YamlValue root_;
+  bool extends_;  ///< the table changes another
   TableModel& model_;
+  const FindBase& find_base_;
+  bool good_ = true, all_but_calls_ = false;
 };
 
 void Reader::read() {
-  const YamlMap top = root_.map();
-  top.allow_only({"abi", "title", "personality", "source", "identify", "sysroot", "releases", "convention",
-                  "errno", "errno_from_native", "signals", "flags", "structs", "variants", "classes",
-                  "calls"});
-  const YamlValue& abi = top.require("abi");
-  model_.abi = abi.text();
-  if (model_.abi.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos)
-    abi.fail("`" + model_.abi + "` is not an ABI's name; expected lower-case letters, digits, `-`, `_`, `.`");
-  model_.title = top.require("title").text();
-  const YamlValue& personality = top.require("personality");
-  model_.personality = personality.identifier();
-  model_.personality_where = personality.where();
-  source(top.require("source").map());
-  identify(top.require("identify").map());
-  if (const YamlValue* const hint = top.find("sysroot")) model_.sysroot_hint = hint->text();
-  if (const YamlValue* const rows = top.find("releases")) releases(rows->map());
-  convention(top.require("convention").map());
-  errnos(top.require("errno").map());
-  if (const YamlValue* const aliases = top.find("errno_from_native")) errno_aliases(aliases->map());
-  signals(top.require("signals").map());
-  if (const YamlValue* const sets = top.find("flags")) {
-    for (const YamlMap::Item& item : sets->map().items()) flag_set(item);
-  }
-  if (const YamlValue* const structs = top.find("structs")) {
-    for (const YamlMap::Item& item : structs->map().items()) structure(item);
-  }
-  if (const YamlValue* const variants = top.find("variants")) {
-    for (const YamlMap::Item& item : variants->map().items()) variant(item);
-  }
-  calls(top.require("calls").map());
-  if (const YamlValue* const classes_of_calls = top.find("classes")) classes(classes_of_calls->map());
+  const YamlMap top = root_.map(extends_);
+  section(top, "extends", [&](const YamlValue& value) { extend(value); });
+  if (extends_ && model_.extends.empty()) return;  // nothing can be said without it
+  section(top, "abi", [&](const YamlValue& value) { abi(value); });
+  section(top, "title", [&](const YamlValue& value) { model_.title = value.text(); });
+  section(top, "personality", [&](const YamlValue& value) {
+    model_.personality = value.identifier();
+    model_.personality_where = value.where();
+  });
+  rows(top, "source", [&](const YamlMap::Item& item) { source(item); });
+  section(top, "identify", [&](const YamlValue& value) { identify(value.map()); });
+  section(top, "sysroot", [&](const YamlValue& value) { model_.sysroot_hint = value.text(); });
+  rows(top, "releases", [&](const YamlMap::Item& item) { release(item); });
+  section(top, "convention", [&](const YamlValue& value) { convention(value.map(extends_)); });
+  rows(top, "errno", [&](const YamlMap::Item& item) { errno_row(item); });
+  rows(top, "errno_from_native", [&](const YamlMap::Item& item) { errno_alias(item); });
+  rows(top, "signals", [&](const YamlMap::Item& item) { signal(item); });
+  rows(top, "flags", [&](const YamlMap::Item& item) { flag_set(item); });
+  rows(top, "structs", [&](const YamlMap::Item& item) { structure(item); });
+  rows(top, "variants", [&](const YamlMap::Item& item) { variant(item); });
+  rows(top, "sysctl", [&](const YamlMap::Item& item) {
+    SysctlModel& row = put(model_.sysctls, item);
+    row.value = item.value.text_or_empty();
+    row.quoted = item.value.is_quoted();
+  });
+  if (top.told().misspelt) return;  // calls may need what stands there
+  all_but_calls_ = good_ && top.told().missing.empty();
+  const bool known = rows(top, "calls", [&](const YamlMap::Item& item) { call(item); });
+  std::sort(model_.calls.begin(), model_.calls.end(),
+            [](const CallModel& a, const CallModel& b) { return a.number < b.number; });
+  rows(top, "classes", [&](const YamlMap::Item& item) { call_class(item, known); });
 }
 
-void Reader::source(const YamlMap& map) {
-  for (const YamlMap::Item& item : map.items()) {
-    std::string text;
-    if (item.value.is_list()) {
-      for (const YamlValue& value : item.value.list()) text += (text.empty() ? "" : ", ") + value.text();
-    } else {
-      text = item.value.text();
-    }
-    model_.source[item.key.name()] = text;
+void Reader::extend(const YamlValue& value) {
+  const std::string name = value.text();
+  if (!find_base_) value.fail("a built-in table extends no other; expected no `extends`");
+  TableModel base;
+  try {
+    base = find_base_(name, model_.file);
+  } catch (const TableError& error) {
+    // What is wrong in that file is told of that file; that it cannot be had is told here.
+    const Problem& first = error.problems().front();
+    if (first.where.line == 0) value.fail(first.message);
+    throw;
   }
+  base.file = model_.file;
+  base.extends = name;
+  base.personality_where = value.where();
+  model_ = std::move(base);
+}
+
+void Reader::abi(const YamlValue& value) {
+  model_.abi = value.text();
+  if (model_.abi.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos)
+    value.fail("`" + model_.abi +
+               "` is not an ABI's name; expected lower-case letters, digits, `-`, `_`, `.`");
+}
+
+void Reader::source(const YamlMap::Item& item) {
+  std::string text;
+  if (item.value.is_list()) {
+    for (const YamlValue& value : item.value.list()) text += (text.empty() ? "" : ", ") + value.text();
+  } else {
+    text = item.value.text();
+  }
+  model_.source[item.key.name()] = text;
 }
 
 void Reader::identify(const YamlMap& map) {
-  map.allow_only({"osabi", "notes", "interpreters", "entry_code"});
-  if (const YamlValue* const osabi = map.find("osabi"))
-    model_.osabi = static_cast<int>(osabi->integer(0, 255));
+  if (const YamlValue* const osabi = map.find("osabi")) model_.osabi = static_cast<int>(osabi->integer());
   if (const YamlValue* const notes = map.find("notes")) {
+    model_.notes.clear();
     for (const YamlValue& value : notes->list()) {
       const YamlMap note = value.map();
-      note.allow_only({"name", "type"});
-      model_.notes.push_back({note.require("name").text(),
-                              static_cast<std::uint32_t>(note.require("type").integer(0, 0xffff'ffff))});
+      model_.notes.push_back(
+          {note.require("name").text(), static_cast<std::uint32_t>(note.require("type").integer())});
     }
   }
   if (const YamlValue* const interpreters = map.find("interpreters")) {
+    model_.interpreters.clear();
     for (const YamlValue& value : interpreters->list()) {
       if (!value.text().starts_with('/'))
         value.fail("`" + value.text() + "` is not an interpreter's path; expected an absolute path");
@@ -146,38 +209,24 @@ void Reader::identify(const YamlMap& map) {
   }
 }
 
-void Reader::releases(const YamlMap& map) {
-  for (const YamlMap::Item& item : map.items()) {
-    if (item.key.name().find('-') != std::string::npos)
-      item.key.fail("`" + item.key.name() + "` is not a release; expected its number alone, as in `14.1`");
-    model_.releases.push_back(
-        {item.key.name(), static_cast<std::uint32_t>(item.value.integer(0, 0xffff'ffff))});
-  }
+void Reader::release(const YamlMap::Item& item) {
+  const std::string& name = item.key.name();
+  if (name.find('-') != std::string::npos)
+    item.key.fail("`" + name + "` is not a release; expected its number alone, as in `14.1`");
+  std::erase_if(model_.releases, [&](const ReleaseModel& row) { return row.name == name; });
+  model_.releases.push_back({name, static_cast<std::uint32_t>(item.value.integer())});
 }
 
-std::uint8_t register_index(const YamlValue& value) {
-  // In the order of Registers, which Convention's indices follow.
-  return static_cast<std::uint8_t>(value.choice({"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi",
-                                                 "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp"}));
-}
+/// The choices stand in the order of Registers, which Convention's indices follow.
+std::uint8_t register_index(const YamlValue& value) { return static_cast<std::uint8_t>(value.choice()); }
 
-void Reader::convention(const YamlMap& map) {
-  map.allow_only({"number", "args", "stack_args", "result", "result2", "clears_result2", "error", "indirect",
-                  "thread_pointer", "at_fdcwd"});
+void Reader::registers(const YamlValue& args) {
   Convention& convention = model_.convention;
-  convention.number = register_index(map.require("number"));
-  convention.result = register_index(map.require("result"));
-  const YamlValue* const result2 = map.find("result2");
-  convention.result2 = result2 == nullptr ? std::uint8_t{0xff} : register_index(*result2);
-  if (const YamlValue* const clears = map.find("clears_result2")) {
-    convention.clears_result2 = clears->boolean();
-    if (result2 == nullptr) clears->fail("`clears_result2` without `result2`; expected both");
-  }
-
-  const YamlValue& args = map.require("args");
   const auto registers = args.list();
-  if (registers.empty() || registers.size() > convention.args.size())
-    args.fail("`args` has " + std::to_string(registers.size()) + " registers; expected 1 to 6");
+  if (registers.size() > convention.args.size())
+    args.fail("`args` has " + std::to_string(registers.size()) + " registers; expected at most 6");
+  convention.argc = 0;
+  convention.args.fill(0);
   for (const YamlValue& value : registers) {
     const std::uint8_t index = register_index(value);
     const auto* const end = convention.args.begin() + convention.argc;
@@ -185,110 +234,105 @@ void Reader::convention(const YamlMap& map) {
       value.fail("`" + value.text() + "` is there twice in `args`; expected different registers");
     convention.args[convention.argc++] = index;
   }
-  if (const YamlValue* const stack = map.find("stack_args")) {
-    convention.stack_args = static_cast<std::uint8_t>(stack->integer(8, 128));
-    if (convention.stack_args % 8 != 0) stack->fail("`stack_args` is not aligned; expected a multiple of 8");
-  }
-  convention.carry_error = map.require("error").choice({"negative", "carry"}) == 1;
+}
 
-  convention.indirect.fill(-1);
-  if (const YamlValue* const indirect = map.find("indirect")) {
-    const auto numbers = indirect->list();
+void Reader::convention(const YamlMap& map) {
+  Convention& convention = model_.convention;
+  if (!extends_) {
+    convention.result2 = 0xff;
+    convention.indirect.fill(-1);
+    convention.at_fdcwd = kAtFdcwd;
+  }
+  const auto key = [&](std::string_view name, auto&& read) {
+    if (const YamlValue* const value = map.find(name)) good_ = value->attempt([&] { read(*value); }) && good_;
+  };
+  const auto reg = [&](std::string_view name, std::uint8_t& to) {
+    key(name, [&](const YamlValue& value) { to = register_index(value); });
+  };
+  reg("number", convention.number);
+  reg("result", convention.result);
+  reg("result2", convention.result2);
+  key("clears_result2", [&](const YamlValue& value) {
+    convention.clears_result2 = value.boolean();
+    if (convention.result2 == 0xff && map.find("result2") == nullptr)
+      value.fail("`clears_result2` without `result2`; expected both");
+  });
+  key("args", [&](const YamlValue& value) { registers(value); });
+  key("stack_args", [&](const YamlValue& value) {
+    convention.stack_args = static_cast<std::uint8_t>(value.integer());
+    if (convention.stack_args % 8 != 0) value.fail("`stack_args` is not aligned; expected a multiple of 8");
+  });
+  key("error", [&](const YamlValue& value) { convention.carry_error = value.choice() == 1; });
+  key("indirect", [&](const YamlValue& value) {
+    const auto numbers = value.list();
     if (numbers.size() > convention.indirect.size())
-      indirect->fail("`indirect` has " + std::to_string(numbers.size()) + " numbers; expected at most 4");
+      value.fail("`indirect` has " + std::to_string(numbers.size()) + " numbers; expected at most 4");
+    convention.indirect.fill(-1);
     for (std::size_t i = 0; i < numbers.size(); ++i)
-      convention.indirect[i] = static_cast<std::int16_t>(numbers[i].integer(0, 0x7fff));
-  }
-  if (const YamlValue* const pointer = map.find("thread_pointer")) pointer->choice({"fs"});
-  const YamlValue* const directory = map.find("at_fdcwd");
-  convention.at_fdcwd = directory == nullptr ? kAtFdcwd
-                                             : static_cast<std::int32_t>(directory->integer(
-                                                   std::numeric_limits<std::int32_t>::min(), 0xffff'ffff));
+      convention.indirect[i] = static_cast<std::int16_t>(numbers[i].integer());
+  });
+  key("thread_pointer", [](const YamlValue& value) { value.choice(); });
+  key("at_fdcwd",
+      [&](const YamlValue& value) { convention.at_fdcwd = static_cast<std::int32_t>(value.integer()); });
 }
 
-void Reader::errnos(const YamlMap& map) {
-  for (const YamlMap::Item& item : map.items()) {
-    ErrnoModel row{item.key.identifier(), 0, {}, item.key.where()};
-    if (item.value.is_map()) {
-      const YamlMap fields = item.value.map();
-      fields.allow_only({"value", "native", "note"});
-      check_note(fields);
-      row.value = static_cast<int>(fields.require("value").integer(1, kMaxErrno));
-      row.native = native_name_or_none(fields);
-    } else {
-      row.value = static_cast<int>(item.value.integer(1, kMaxErrno));
-    }
-    for (const ErrnoModel& other : model_.errnos) {
-      if (other.value == row.value) {
-        item.key.fail("`" + row.name + "` has the number of `" + other.name + "` (" + line_of(other.where) +
-                      "); expected one name per error number");
-      }
-    }
-    model_.errnos.push_back(std::move(row));
-  }
+void Reader::errno_row(const YamlMap::Item& item) {
+  item.key.identifier();
+  ErrnoModel& row = put(model_.errnos, item);
+  const YamlMap fields = item.value.map();
+  check_note(fields);
+  row.native = native_name_or_none(fields);
+  row.value = static_cast<int>(fields.require("value").integer());
+  one_of_a_number(model_.errnos, row, item, "error");
+  // In the extended table aliases say what stands for each native error. Now this row does.
+  const std::string& native = row.native.kind == NativeName::Kind::other ? row.native.name : row.name;
+  if (extends_ && row.native.kind != NativeName::Kind::none)
+    std::erase_if(model_.errno_from_native, [&](const AliasModel& alias) { return alias.native == native; });
 }
 
-void Reader::errno_aliases(const YamlMap& map) {
-  for (const YamlMap::Item& item : map.items()) {
-    const std::string guest = item.value.identifier();
-    if (std::none_of(model_.errnos.begin(), model_.errnos.end(),
-                     [&](const auto& e) { return e.name == guest; }))
-      item.value.fail("`" + guest + "` is not in `errno`; expected an error of this table");
-    model_.errno_from_native.push_back({item.key.identifier(), guest, item.key.where()});
-  }
+void Reader::errno_alias(const YamlMap::Item& item) {
+  const std::string guest = item.value.identifier();
+  const std::string native = item.key.identifier();
+  if (!has_name(model_.errnos, guest))
+    item.value.fail("`" + guest + "` is not in `errno`" +
+                    did_you_mean(guest, names_of(model_.errnos), "an error of this table"));
+  std::erase_if(model_.errno_from_native, [&](const AliasModel& alias) { return alias.native == native; });
+  model_.errno_from_native.push_back({native, guest, item.key.where()});
 }
 
-void Reader::signals(const YamlMap& map) {
-  for (const YamlMap::Item& item : map.items()) {
-    const std::string& name = item.key.name();
-    const std::size_t plus = name.find('+');
-    if (!is_identifier(name.substr(0, plus)) ||
-        (plus != std::string::npos && !parse_integer(name.substr(plus + 1))))
-      item.key.fail("`" + name + "` is not a signal's name; expected a name, or a name and `+NUMBER`");
-    SignalModel row{name, 0, {}, SignalDefault::as_native, item.key.where()};
-    if (item.value.is_map()) {
-      const YamlMap fields = item.value.map();
-      fields.allow_only({"value", "native", "default", "note"});
-      check_note(fields);
-      row.value = static_cast<int>(fields.require("value").integer(1, kMaxSignal));
-      row.native = native_name_or_none(fields);
-      if (const YamlValue* const action = fields.find("default")) {
-        row.by_default = static_cast<SignalDefault>(
-            1 + action->choice({"terminate", "core", "ignore", "stop", "continue"}));
-      }
-    } else {
-      row.value = static_cast<int>(item.value.integer(1, kMaxSignal));
-    }
-    for (const SignalModel& other : model_.signals) {
-      if (other.value == row.value) {
-        item.key.fail("`" + row.name + "` has the number of `" + other.name + "` (" + line_of(other.where) +
-                      "); expected one name per signal number");
-      }
-    }
-    model_.signals.push_back(std::move(row));
-  }
+void Reader::signal(const YamlMap::Item& item) {
+  const std::string& name = item.key.name();
+  const std::size_t plus = name.find('+');
+  if (!is_identifier(name.substr(0, plus)) ||
+      (plus != std::string::npos && !parse_integer(name.substr(plus + 1))))
+    item.key.fail("`" + name + "` is not a signal's name; expected a name, or a name and `+NUMBER`");
+  SignalModel& row = put(model_.signals, item);
+  const YamlMap fields = item.value.map();
+  check_note(fields);
+  row.native = native_name_or_none(fields);
+  if (const YamlValue* const action = fields.find("default"))
+    row.by_default = static_cast<SignalDefault>(1 + action->choice());
+  row.value = static_cast<int>(fields.require("value").integer());
+  one_of_a_number(model_.signals, row, item, "signal");
 }
 
 void Reader::flag_value(const YamlMap::Item& item, FlagSetModel& set) {
-  FlagValueModel row{item.key.identifier(), 0, std::nullopt, {}, item.key.where()};
-  if (item.value.is_map()) {
-    const YamlMap fields = item.value.map();
-    fields.allow_only({"value", "field", "native", "note"});
-    check_note(fields);
-    row.value = fields.require("value").word();
-    row.native = native_name(fields);
-    if (const YamlValue* const mask = fields.find("field")) {
-      if (set.is_enum) mask->fail("`field` in an enumeration; expected it in sets of `kind: bits` only");
-      row.field = mask->word();
-      if ((row.value & ~*row.field) != 0)
-        mask->fail("the value of `" + row.name + "` lies outside its `field`");
-    }
-  } else {
-    row.value = item.value.word();
+  item.key.identifier();
+  FlagValueModel& row = put(set.values, item);
+  const YamlMap fields = item.value.map();
+  check_note(fields);
+  row.native = native_name(fields);
+  row.value = fields.require("value").word();
+  if (const YamlValue* const mask = fields.find("field")) {
+    if (set.is_enum) mask->fail("`field` in an enumeration; expected it in sets of `kind: bits` only");
+    row.field = mask->word();
+    if ((row.value & ~*row.field) != 0)
+      mask->fail("the value of `" + row.name + "` lies outside its `field`");
   }
 
   for (const FlagValueModel& other : set.values) {
-    if (set.is_enum || row.mask() == other.mask()) continue;  // aliases, or values of one field
+    // Itself, aliases, or values of one field.
+    if (set.is_enum || row.mask() == other.mask()) continue;
     const std::uint64_t common = row.mask() & other.mask();
     // A larger value may contain a smaller one; a field shares its bits with nothing.
     const bool contained = !row.field && !other.field && (common == row.mask() || common == other.mask());
@@ -297,34 +341,42 @@ void Reader::flag_value(const YamlMap::Item& item, FlagSetModel& set) {
                     "); expected separate bits, or one `field` around both");
     }
   }
-  set.values.push_back(std::move(row));
 }
 
 void Reader::flag_set(const YamlMap::Item& item) {
-  const YamlMap map = item.value.map();
-  map.allow_only({"kind", "unknown", "trace_only", "values", "note"});
-  check_note(map);
-  FlagSetModel set;
-  set.name = item.key.identifier();
+  if (parse_role(item.key.identifier()).role.kind != RoleKind::flags)
+    item.key.fail("`" + item.key.name() + "` is the name of a role; expected another name for the set");
+  const bool adds = extends_ && has_name(model_.flags, item.key.name());
+  if (!adds) put(model_.flags, item);
+  FlagSetModel& set = *find_row(model_.flags, item.key.name());
   set.where = item.key.where();
-  if (parse_role(set.name).role.kind != RoleKind::flags)
-    item.key.fail("`" + set.name + "` is the name of a role; expected another name for the set");
-  set.is_enum = map.require("kind").choice({"bits", "enum"}) == 1;
+  const YamlMap map = item.value.map(adds);
+  check_note(map);
+  if (const YamlValue* const kind = map.find("kind"))
+    good_ = kind->attempt([&] { set.is_enum = kind->choice() == 1; }) && good_;
   if (const YamlValue* const trace_only = map.find("trace_only")) set.trace_only = trace_only->boolean();
   if (const YamlValue* const unknown = map.find("unknown")) {
-    set.unknown = static_cast<FlagSet::Unknown>(unknown->choice({"refuse", "ignore", "keep"}));
+    set.unknown = static_cast<FlagSet::Unknown>(unknown->choice());
     if (set.is_enum && set.unknown == FlagSet::Unknown::ignore)
       unknown->fail("an enumeration cannot ignore unknown values; expected `refuse` or `keep`");
   }
-  for (const YamlMap::Item& value : map.require("values").map().items()) flag_value(value, set);
-  model_.flags.push_back(std::move(set));
+  if (const YamlValue* const values = map.find("values")) {
+    for (const YamlMap::Item& value : values->map().items())
+      good_ = item.key.attempt([&] { flag_value(value, set); }) && good_;
+  }
 }
 
 unsigned Reader::field_size(const FieldModel& field) const {
   if (field.struct_type.empty()) return scalar_size(field.type) * field.count;
-  const auto found = std::find_if(model_.structs.begin(), model_.structs.end(),
-                                  [&](const StructModel& s) { return s.name == field.struct_type; });
-  return found == model_.structs.end() ? 0 : found->size;
+  const StructModel* const found = find_row(model_.structs, field.struct_type);
+  return found == nullptr ? 0 : found->size;
+}
+
+std::vector<std::string_view> type_names(const std::vector<StructModel>& structs) {
+  std::vector<std::string_view> names = names_of(structs);
+  const auto scalars = scalar_type_names();
+  names.insert(names.end(), scalars.begin(), scalars.end());
+  return names;
 }
 
 /// `TYPE@OFFSET`, `char[N]@OFFSET`.
@@ -355,33 +407,30 @@ void field_type(const YamlValue& value, FieldModel& field, const std::vector<Str
     return;
   }
   field.struct_type = type;
-  if (std::none_of(structs.begin(), structs.end(), [&](const StructModel& s) { return s.name == type; }))
-    value.fail("`" + type +
-               "` is not a type; expected i8…u64, char[N], pad[N] or a structure written before this one");
+  if (!has_name(structs, type))
+    value.fail("`" + type + "` is not a type" +
+               did_you_mean(type, type_names(structs),
+                            "i8…u64, char[N], pad[N] or a structure written before this one"));
 }
 
 void Reader::field(const YamlMap::Item& item, StructModel& structure) {
   FieldModel row;
-  row.name = item.key.identifier();
+  row.name = item.key.name();
+  if (!is_path_of_identifiers(row.name)) item.key.identifier();
   row.where = item.key.where();
-  if (item.value.is_map()) {
-    const YamlMap fields = item.value.map();
-    fields.allow_only({"at", "flags", "role", "native", "note"});
-    check_note(fields);
-    field_type(fields.require("at"), row, model_.structs);
-    row.native = native_name_or_none(fields);
-    if (const YamlValue* const flags = fields.find("flags")) {
-      row.flags = flags->identifier();
-      if (std::none_of(model_.flags.begin(), model_.flags.end(),
-                       [&](const auto& s) { return s.name == row.flags; }))
-        flags->fail("`" + row.flags + "` is not in `flags`; expected a flag set of this table");
-      if (!row.struct_type.empty() || row.count != 1)
-        flags->fail("`" + row.name + "` is not an integer; expected `flags` on integer fields only");
-    }
-    if (const YamlValue* const role = fields.find("role")) field_role(*role, row);
-  } else {
-    field_type(item.value, row, model_.structs);
+  const YamlMap fields = item.value.map();
+  check_note(fields);
+  field_type(fields.require("at"), row, model_.structs);
+  row.native = native_name_or_none(fields);
+  if (const YamlValue* const flags = fields.find("flags")) {
+    row.flags = flags->identifier();
+    if (!has_name(model_.flags, row.flags))
+      flags->fail("`" + row.flags + "` is not in `flags`" +
+                  did_you_mean(row.flags, names_of(model_.flags), "a flag set of this table"));
+    if (!row.struct_type.empty() || row.count != 1)
+      flags->fail("`" + row.name + "` is not an integer; expected `flags` on integer fields only");
   }
+  if (const YamlValue* const role = fields.find("role")) field_role(*role, row);
 
   const unsigned end = row.offset + field_size(row);
   if (end > structure.size) {
@@ -405,102 +454,113 @@ void Reader::field_role(const YamlValue& value, FieldModel& field) {
 }
 
 void Reader::variant(const YamlMap::Item& item) {
+  item.key.identifier();
+  VariantModel& variant = put(model_.variants, item);
   const YamlMap map = item.value.map();
-  map.allow_only({"by", "cases", "note"});
   check_note(map);
-  VariantModel variant;
-  variant.name = item.key.identifier();
-  variant.where = item.key.where();
   if (const YamlValue* const by = map.find("by")) {
     variant.by = by->identifier();
-    if (variant.by != "signals" && std::none_of(model_.flags.begin(), model_.flags.end(),
-                                                [&](const auto& set) { return set.name == variant.by; }))
-      by->fail("`" + variant.by + "` is not in `flags`; expected a flag set of this table, or `signals`");
+    if (variant.by != "signals" && !has_name(model_.flags, variant.by))
+      by->fail("`" + variant.by + "` is not in `flags`" +
+               did_you_mean(variant.by, names_of(model_.flags), "a flag set of this table, or `signals`"));
   }
-  for (const YamlMap::Item& row : map.require("cases").map().items())
-    variant.cases.push_back({row.key.name(), read_role(row.value, model_), row.key.where()});
-  model_.variants.push_back(std::move(variant));
+  for (const YamlMap::Item& row : map.require("cases").map().items()) {
+    good_ = row.key.attempt([&] {
+      variant.cases.push_back({row.key.name(), read_role(row.value, model_), row.key.where()});
+    }) && good_;
+  }
 }
 
 void Reader::structure(const YamlMap::Item& item) {
+  if (scalar_type_of(item.key.identifier()))
+    item.key.fail("`" + item.key.name() + "` is a scalar type; expected another name for the structure");
   const YamlMap map = item.value.map();
-  map.allow_only({"size", "fields", "native", "note"});
   check_note(map);
+  // Not yet among the others, so that it cannot contain itself.
   StructModel structure;
-  structure.name = item.key.identifier();
+  structure.name = item.key.name();
   structure.where = item.key.where();
-  if (scalar_type_of(structure.name))
-    item.key.fail("`" + structure.name + "` is a scalar type; expected another name for the structure");
-  structure.size = static_cast<unsigned>(map.require("size").integer(1, kMaxStruct));
-  structure.native = native_name_or_none(map);
-  for (const YamlMap::Item& row : map.require("fields").map().items()) field(row, structure);
-  model_.structs.push_back(std::move(structure));
+  const bool fits = item.key.attempt([&] {
+    structure.size = static_cast<unsigned>(map.require("size").integer());
+    structure.native = native_name_or_none(map);
+  });
+  if (fits) {
+    for (const YamlMap::Item& row : map.require("fields").map().items())
+      good_ = row.key.attempt([&] { field(row, structure); }) && good_;
+  }
+  good_ = good_ && fits;
+  put(model_.structs, item) = std::move(structure);
 }
 
-void Reader::calls(const YamlMap& map) {
-  std::set<std::string> names;
-  for (const YamlMap::Item& item : map.items()) {
-    CallModel call = read_call(item, model_);
-    const auto same = std::find_if(model_.calls.begin(), model_.calls.end(),
-                                   [&](const CallModel& other) { return other.number == call.number; });
-    if (same != model_.calls.end()) {
-      item.key.fail("call " + std::to_string(call.number) + " is there twice; the first is in " +
-                    line_of(same->where));
-    }
-    if (!names.insert(call.name).second)
+void Reader::call(const YamlMap::Item& item) {
+  const auto number = static_cast<unsigned>(item.key.integer(0, kMaxNumber));
+  const auto same = std::find_if(model_.calls.begin(), model_.calls.end(),
+                                 [&](const CallModel& other) { return other.number == number; });
+  const bool is_there = same != model_.calls.end();
+  if (is_there && same->where.line != 0) {
+    item.key.fail("call " + std::to_string(number) + " is there twice; the first is in " +
+                  line_of(same->where));
+  }
+  CallModel call = read_call(item, number, is_there ? &*same : nullptr, model_);
+  for (const CallModel& other : model_.calls) {
+    if (other.name == call.name && other.number != number)
       item.key.fail("a second call is named `" + call.name + "`; expected different names");
+  }
+  if (is_there) {
+    *same = std::move(call);
+  } else {
     model_.calls.push_back(std::move(call));
   }
-  std::sort(model_.calls.begin(), model_.calls.end(),
-            [](const CallModel& a, const CallModel& b) { return a.number < b.number; });
 }
 
-void Reader::classes(const YamlMap& map) {
-  for (const YamlMap::Item& item : map.items()) {
-    const auto known = std::find(kCallClassNames.begin(), kCallClassNames.end(), item.key.name());
-    if (known == kCallClassNames.end()) {
-      item.key.fail("`" + item.key.name() + "` is not a class of calls" +
-                    did_you_mean(item.key.name(), kCallClassNames, "one of tables/README.md"));
-    }
-    const CallClasses bit = class_bit(static_cast<CallClass>(known - kCallClassNames.begin()));
-    for (const YamlValue& value : item.value.list()) {
-      const std::string name = value.identifier();
-      const auto call = std::find_if(model_.calls.begin(), model_.calls.end(),
-                                     [&](const CallModel& row) { return row.name == name; });
-      if (call == model_.calls.end())
-        value.fail("`" + name + "` is not in `calls`; expected the name of a call of this table");
+/// `calls_are_known`: a name that is not among them is wrong, and not that of a row with problems of its own.
+void Reader::call_class(const YamlMap::Item& item, bool calls_are_known) {
+  const auto known = std::find(kCallClassNames.begin(), kCallClassNames.end(), item.key.name());
+  const CallClasses bit = class_bit(static_cast<CallClass>(known - kCallClassNames.begin()));
+  for (const YamlValue& value : item.value.list()) {
+    const std::string name = value.identifier();
+    if (CallModel* const call = find_row(model_.calls, name)) {
       call->classes |= bit;
+    } else if (calls_are_known) {
+      value.tell("`" + name + "` is not in `calls`" +
+                 did_you_mean(name, names_of(model_.calls), "the name of a call of this table"));
     }
   }
 }
 
 }  // namespace
 
+bool parse_table(std::string_view text, const std::string& file, const FindBase& find_base, TableModel& model,
+                 Problems& problems) {
+  model.file = file;
+  const YamlSource source{file, problems};
+  bool whole = false;
+  problems.attempt([&] {
+    const YAML::Node root = parse_yaml(text, file);
+    if (root.IsMap() && root.size() == 1 && root["sysctl"])
+      throw TableError(file, {1, 1}, "holds sysctl nodes alone, which are built in; expected a table");
+    const bool extends = root.IsMap() && root["extends"];
+    Reader reader(YamlValue(source, root, "table", {1, 1}, kTableFile), extends, model, find_base);
+    reader.read();
+    whole = reader.all_but_calls();
+  });
+  return whole;
+}
+
 TableModel parse_table(std::string_view text, const std::string& file) {
   TableModel model;
-  model.file = file;
-  try {
-    const YAML::Node root = YAML::Load(std::string(text));
-    Reader(YamlValue(file, root, "table", {1, 1}), model).read();
-  } catch (const YAML::Exception& error) {
-    const bool known = !error.mark.is_null();
-    throw TableError(file, known ? Where{error.mark.line + 1, error.mark.column + 1} : Where{},
-                     "not valid YAML: " + error.msg + "; see tables/README.md for the format");
-  }
+  Problems problems;
+  parse_table(text, file, {}, model, problems);
+  problems.throw_if_any();
   return model;
 }
 
-TableModel read_table(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw TableError(path, {}, "cannot be opened; expected a table file");
+bool read_table(const std::string& path, const FindBase& find_base, TableModel& model, Problems& problems) {
   std::string text;
-  try {
-    text.assign(std::istreambuf_iterator<char>(file), {});
-  } catch (const std::ios_base::failure&) {  // a directory
-    file.setstate(std::ios::badbit);
-  }
-  if (file.bad()) throw TableError(path, {}, "cannot be read; expected a table file");
-  return parse_table(text, path);
+  return problems.attempt([&] { text = read_whole(path); }) &&
+         parse_table(text, path, find_base, model, problems);
 }
+
+TableModel read_table(const std::string& path) { return parse_table(read_whole(path), path); }
 
 }  // namespace sudrun::abi

@@ -1,5 +1,4 @@
-// What can be said about a table besides freezing it: its handlers, the support page, and the way back from a
-// block.
+// What can be said about a table besides freezing it: its handlers and the support page.
 #include <algorithm>
 #include <set>
 
@@ -23,17 +22,6 @@ std::string how(const CallModel& call) {
   }
 }
 
-std::string_view support_name(Support support) {
-  switch (support) {
-    case Support::full:
-      return "full";
-    case Support::partial:
-      return "partial";
-    default:
-      return "none";
-  }
-}
-
 /// Text of a cell of a Markdown table.
 std::string cell(const std::string& text) {
   std::string escaped;
@@ -45,70 +33,17 @@ std::string cell(const std::string& text) {
   return escaped;
 }
 
-FlagSetModel flag_set_model(const FlagSet& set) {
-  FlagSetModel model;
-  model.name = set.name();
-  model.is_enum = set.is_enum();
-  for (const FlagValue& value : set.values()) {
-    FlagValueModel row;
-    row.name = set.value_name(value);
-    row.value = value.guest;
-    if (!set.is_enum() && value.mask != value.guest) row.field = value.mask;
-    model.values.push_back(std::move(row));
-  }
-  return model;
-}
-
-StructModel struct_model(const Table& table, const StructLayout& layout) {
-  StructModel model;
-  model.name = layout.name();
-  model.size = layout.guest_size();
-  for (const Field& field : layout.fields()) {
-    FieldModel row;
-    row.name = layout.field_name(field);
-    row.type = field.guest_type;
-    row.count = field.count;
-    row.offset = field.guest_offset;
-    if (field.flagset != 0xffff) row.flags = table.flag_set(field.flagset).name();
-    model.fields.push_back(std::move(row));
-  }
-  return model;
-}
-
 }  // namespace
 
-TableModel native_model(const Table& native) {
-  TableModel model;
-  model.abi = native.abi();
-  model.file = model.abi;
-  model.title = native.title();
-  model.personality = native.personality();
-  model.convention = native.convention();
-  for (int number = 1; number <= 4095; ++number) {
-    const std::string_view name = native.errno_name(number);
-    if (!name.empty()) model.errnos.push_back({std::string(name), number, {}, {}});
+std::string_view support_name(Support support) noexcept {
+  switch (support) {
+    case Support::full:
+      return "full";
+    case Support::partial:
+      return "partial";
+    default:
+      return "none";
   }
-  for (int number = 1; number <= native.signal_limit(); ++number) {
-    const std::string_view name = native.signal_name(number);
-    if (!name.empty()) model.signals.push_back({std::string(name), number, {}, SignalDefault::as_native, {}});
-  }
-  for (unsigned i = 0; i < native.flag_set_count(); ++i)
-    model.flags.push_back(flag_set_model(native.flag_set(i)));
-  for (unsigned i = 0; i < native.struct_count(); ++i)
-    model.structs.push_back(struct_model(native, native.struct_layout(i)));
-  for (const Entry& entry : native.entries()) {
-    CallModel call;
-    call.number = entry.number;
-    call.name = native.string(entry.name);
-    for (unsigned i = 0; i < entry.argc; ++i) {
-      ArgModel arg;
-      arg.name = native.string(entry.arg_names[i]);
-      arg.role.kind = entry.args[i].kind;
-      call.args.push_back(std::move(arg));
-    }
-    model.calls.push_back(std::move(call));
-  }
-  return model;
 }
 
 std::vector<std::string_view> handler_names(std::string_view personality) {

@@ -25,6 +25,7 @@ class AddressSpace {
   void set_break_start(abi::Word start) noexcept { break_start_ = break_ = start; }
   /// Moves the break by whole pages; 0 asks. Returns the new break or -ENOMEM.
   std::int64_t set_break(abi::Word address) noexcept;
+  void release_break() noexcept { static_cast<void>(set_break(break_start_)); }
   SpinLock& lock() noexcept { return lock_; }  ///< held around fork
 
  private:

@@ -88,6 +88,7 @@ void GuestThread::act_by_default(const abi::SignalInfo& info) noexcept {
   if ((kIgnoredByDefault & sigbit(info.signal)) != 0 || process_.signals().is_ignored_by_default(info.signal))
     return;
   if ((kStopByDefault & sigbit(info.signal)) == 0) die(info);
+  if (process_.embedding() != nullptr) return pause({Stop::Kind::asked, 0, 0});
   if (Tracer* tracer = process_.tracer()) tracer->stopped(*this, info);
   native(SYS_kill, static_cast<std::uint64_t>(process_.pid()), SIGSTOP);
 }
@@ -96,6 +97,10 @@ void GuestThread::act_by_default(const abi::SignalInfo& info) noexcept {
 // run a handler for it, and opens the thread to signals again. True: make the call again, nothing has
 // happened that the guest could see. Nothing waits after the runtime's own signal, or after a stop.
 bool GuestThread::dismiss_pending() noexcept {
+  if (process_.embedding() != nullptr) {
+    stop_if_asked();
+    return deliverable() == 0;
+  }
   if (block_.pending == 0) return true;
   const int signal = pending_.info.signal;
   const abi::NativeSigset bit = sigbit(signal);
@@ -122,6 +127,7 @@ bool GuestThread::dismiss_pending() noexcept {
 }
 
 void GuestThread::deliver_pending() noexcept {
+  if (process_.embedding() != nullptr) return stop_if_asked();
   const Pending taken = pending_;
   block_.pending = 0;
   // Blocked by the very call it interrupted: the kernel keeps it, except one the host cannot block.
@@ -153,6 +159,8 @@ void GuestThread::requeue(const Pending& pending) noexcept {
 }
 
 void GuestThread::die(const abi::SignalInfo& info) noexcept {
+  if (process_.embedding() != nullptr)
+    end({Stop::Kind::killed, info.signal, info.synchronous ? info.address : 0});
   if (info.synchronous) report_crash(*this, info);
   if (Tracer* tracer = process_.tracer()) tracer->killed(*this, info);
   die_of_signal(info.signal);

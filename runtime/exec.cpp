@@ -202,6 +202,7 @@ std::int64_t GuestThread::find_executable(const abi::ExecRequest& request, std::
 }
 
 abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept {
+  if (process_.embedding() != nullptr) return -EPERM;
   try {
     ExecInput input;
     if (const auto r = find_executable(request, input.name, input.file); r != 0) return r;

@@ -17,6 +17,7 @@
 #define NR_arch_prctl 158
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
+#define ARCH_GET_GS 0x1004
 #define NR_futex 202
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
@@ -36,6 +37,42 @@ sudrun_gate_begin:
  * and installs what it returns (rax: fs base, dl: selector, dh: side), or, if RESUME_HOST_LOOP is set, leaves
  * the signal frame where it is and goes on in the host loop.
  */
+        .globl  sudrun_entry_window_begin
+        .hidden sudrun_entry_window_begin
+sudrun_entry_window_begin:
+
+/*
+ * The same where guests are a part of another program. A thread is in a guest if %gs leads to a block that
+ * says where it is.
+ */
+        .globl  sudrun_library_entry
+        .hidden sudrun_library_entry
+        .type   sudrun_library_entry, @function
+sudrun_library_entry:
+        endbr64
+        cmpb    $0, sudrun_has_fsgsbase(%rip)
+        je      .Lfind_gs_slow
+        rdgsbase %rax
+.Lgs_found:
+        testq   %rax, %rax
+        jz      sudrun_not_a_guest
+        cmpq    %gs:TB_SELF, %rax
+        je      sudrun_trap_entry
+        jmp     sudrun_not_a_guest
+.Lfind_gs_slow:
+        pushq   %rdi
+        pushq   %rsi
+        pushq   $0
+        movl    $ARCH_GET_GS, %edi
+        movq    %rsp, %rsi
+        movl    $NR_arch_prctl, %eax
+        syscall
+        popq    %rax
+        popq    %rsi
+        popq    %rdi
+        jmp     .Lgs_found
+        .size   sudrun_library_entry, . - sudrun_library_entry
+
         .globl  sudrun_trap_entry
         .hidden sudrun_trap_entry
         .type   sudrun_trap_entry, @function

@@ -7,7 +7,7 @@
 extern "C" {
 // Labels; only their addresses mean anything.
 [[gnu::visibility("hidden")]] extern const char sudrun_gate_begin[], sudrun_gate_end[];
-[[gnu::visibility("hidden")]] extern const char sudrun_entry_window_end[];
+[[gnu::visibility("hidden")]] extern const char sudrun_entry_window_begin[], sudrun_entry_window_end[];
 [[gnu::visibility("hidden")]] extern const char sudrun_interruptible_begin[], sudrun_interruptible_syscall[],
     sudrun_interruptible_interrupted[];
 [[gnu::visibility("hidden")]] extern const char sudrun_resume_begin[], sudrun_resume_jump[],
@@ -30,6 +30,8 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const char sudrun_known_on_host_stack[], sudrun_known_back[];
 
 [[gnu::visibility("hidden")]] void sudrun_trap_entry(int, void*, void*);
+/// The same for processes that have threads without a guest: those go to sudrun_not_a_guest().
+[[gnu::visibility("hidden")]] void sudrun_library_entry(int, void*, void*);
 [[gnu::visibility("hidden")]] void sudrun_restorer();
 /// Runs the guest whose registers are in the calling thread's block until it makes a call.
 [[gnu::visibility("hidden")]] void sudrun_run_guest() noexcept;

@@ -13,14 +13,15 @@
 #include <memory>
 
 #include "abi/builtin.hpp"
-#include "abi/table_freeze.hpp"
-#include "abi/table_reader.hpp"
+#include "abi/problems.hpp"
+#include "abi/table_files.hpp"
 #include "loader/file_source.hpp"
 #include "loader/identify.hpp"
 #include "loader/map_unsafe.hpp"
 #include "loader/stack.hpp"
 #include "runtime/exec_relay.hpp"
 #include "runtime/gate.hpp"
+#include "runtime/load.hpp"
 #include "runtime/own_image.hpp"
 #include "runtime/process.hpp"
 #include "runtime/thread.hpp"
@@ -40,20 +41,18 @@ Tables load_tables(const LaunchOptions& options) {
     if (const auto table = abi::builtin_table(name)) tables.all.push_back(*table);
   if (options.table_file.empty()) return tables;
   try {
-    const auto native = abi::builtin_table("linux-amd64");
-    const abi::TableModel model = abi::read_table(options.table_file);
-    if (!abi::make_personality(model.personality))
-      throw abi::TableError(model.file, model.personality_where,
-                            "the personality `" + model.personality + "` is not built in; expected " +
-                                abi::personality_names());
-    tables.block = abi::freeze(model, abi::native_model(*native), abi::handler_names(model.personality));
-  } catch (const std::exception& e) {
-    throw LaunchError(kExitOwnFailure, e.what());
+    tables.loaded = abi::load_table_file(options.table_file, abi::TablePath(options.table_path));
+  } catch (const abi::TableError& e) {
+    const std::size_t more = e.problems().size() - 1;
+    throw LaunchError(kExitOwnFailure,
+                      e.problems().front().text() +
+                          (more == 0 ? ""
+                                     : " (and " + std::to_string(more) + " more: sudrun table check " +
+                                           options.table_file + ")"));
   }
-  const auto table = abi::Table::wrap(tables.block);
-  if (!table) throw LaunchError(kExitOwnFailure, options.table_file + ": the table is damaged");
-  std::erase_if(tables.all, [&](const abi::Table& t) { return t.abi() == table->abi(); });
-  tables.all.push_back(*table);
+  const std::string_view name = tables.loaded.table.abi();
+  std::erase_if(tables.all, [&](const abi::Table& t) { return t.abi() == name; });
+  tables.all.push_back(tables.loaded.table);
   return tables;
 }
 
@@ -142,7 +141,11 @@ std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMo
   if (trap == TrapMode::seccomp) out.push_back("--inherited-filter");
   if (!options.rewrite) out.push_back("--no-rewrite");
   out.push_back("--rewrite-after=" + std::to_string(options.rewrite_after));
-  if (!options.table_file.empty()) out.push_back("--table=" + real_path(options.table_file));
+  if (!options.table_file.empty()) {
+    const abi::TablePath path(options.table_path);
+    out.push_back("--table=" + real_path(path.find(options.table_file)));
+    out.push_back("--table-path=" + path.text());
+  }
   if (sysroot) out.push_back("--sysroot=" + sysroot->root());
   if (const auto release = option_or_variable(options.release, "SUDRUN_RELEASE"); !release.empty())
     out.push_back("--release=" + release);
@@ -152,49 +155,11 @@ std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMo
   return out;
 }
 
-template <typename T>
-T value_or_fail(loader::Outcome<T> outcome, const std::string& program) {
-  if (!outcome) throw LaunchError(kExitNotExecutable, program + ": " + outcome.error().message);
-  return std::move(*outcome);
-}
-
 std::string unknown_release(const abi::Table& table, const std::string& wanted) {
   std::string known;
   for (const abi::ReleaseId& row : table.releases())
     known += (known.empty() ? "" : ", ") + std::string(table.string(row.name));
   return "unknown release `" + wanted + "` of " + std::string(table.abi()) + "; known: " + known;
-}
-
-/// Maps the interpreter (dynamic linker) that a dynamic program names.
-loader::MappedImage map_interpreter(const LaunchOptions& options, const abi::Table& table,
-                                    const loader::Image& image, const Sysroot* sysroot) {
-  const std::string& name = image.interpreter;
-  const std::string path = sysroot != nullptr ? sysroot->host_path(name) : name;
-  const std::string what = options.program + ": its interpreter " + name;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-    std::string message = what + " is missing";
-    if (sysroot != nullptr) message += " from the sysroot " + sysroot->root();
-    message += sysroot != nullptr ? "; it should hold " : "; name a directory that has it by --sysroot DIR: ";
-    message += table.sysroot_hint().empty() ? "the base files of the program's system"
-                                            : std::string(table.sysroot_hint());
-    throw LaunchError(kExitNotExecutable, message);
-  }
-  if (fd < 0) throw LaunchError(kExitNotExecutable, what + " (" + path + "): " + error_text(errno));
-  const auto outcome = [&]() -> loader::Outcome<loader::MappedImage> {
-    using Kind = loader::LoadError::Kind;
-    if (::access(path.c_str(), X_OK) != 0) return loader::LoadError{Kind::cannot_map, error_text(errno)};
-    const auto parsed = loader::parse_elf(loader::FileSource(fd));
-    if (!parsed) return parsed.error();
-    if (!parsed->interpreter.empty())
-      return loader::LoadError{Kind::bad_interpreter, "it needs an interpreter itself"};
-    return loader::map_image(*parsed, fd);
-  }();
-  ::close(fd);
-  if (!outcome)
-    throw LaunchError(kExitNotExecutable,
-                      what + " (" + path + ") cannot be used: " + outcome.error().message);
-  return *outcome;
 }
 
 std::vector<loader::AbiSignature> signatures(const Tables& tables) {
@@ -268,42 +233,13 @@ void launch(const LaunchOptions& options) {
   }
   if (release) process->personality().set_release(std::move(*release));
 
-  const loader::Image& image = *file.image;
-  const auto mapped = value_or_fail(loader::map_image(image, fd), options.program);
-  ::close(fd);
-  std::optional<loader::MappedImage> interpreter;
-  if (!image.interpreter.empty()) interpreter = map_interpreter(options, table, image, process->sysroot());
-  loader::StackOptions stack_options;
-  stack_options.executable = image.stack_prot && (*image.stack_prot & loader::kExec) != 0;
-  const auto stack = value_or_fail(loader::map_stack(stack_options), options.program);
-  process->set_stack_top(stack.top);
-  process->addresses().set_break_start(mapped.break_start);
-
-  abi::ImageInfo info;
-  info.entry = mapped.entry;
-  info.phdr = mapped.phdr;
-  info.phent = image.phent;
-  info.phnum = image.phnum;
-  info.interpreted = interpreter.has_value();
-  info.base = interpreter ? interpreter->bias : mapped.bias;
-  info.ehdr_flags = image.flags;
-  info.stack_top = stack.top;
-  abi::Personality& guest = process->personality();
-  if (!guest.trampoline().empty()) {
-    const abi::Word at = process->addresses().choose(loader::kPageSize, loader::kPageSize);
-    guest.set_trampoline(
-        abi::guest_addr(value_or_fail(loader::map_code(at, guest.trampoline()), options.program)));
-  }
-
   std::vector<std::string> argv{options.argv0 ? *options.argv0 : options.program};
   argv.insert(argv.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> envp;
   for (char** e = environ; *e != nullptr; ++e) envp.emplace_back(*e);
   remove_exec_relay(envp);
-  const auto built = value_or_fail(loader::build_stack(guest.stack_image(info, process->program_path()), argv,
-                                                       envp, stack.top, stack.size()),
-                                   options.program);
-  loader::copy_to_stack(stack, built.stack_pointer, built.bytes);
+  const abi::Registers start = load_program(*process, {options.program, *file.image, fd, argv, envp});
+  ::close(fd);
 
   const std::size_t slash = process->program_path().rfind('/');
   ::prctl(PR_SET_NAME, process->program_path().c_str() + (slash == std::string::npos ? 0 : slash + 1));
@@ -314,10 +250,10 @@ void launch(const LaunchOptions& options) {
     static_cast<void>(!::write(2, line.data(), line.size()));
   }
 
-  const abi::Word first = interpreter ? interpreter->entry : mapped.entry;
   process->thread_count() = 1;
   GuestThread thread(*process, inherited_mask);
-  if (options.inherited.size() == 2 && !guest.inherit(thread, {options.inherited[0], options.inherited[1]}))
+  if (options.inherited.size() == 2 &&
+      !process->personality().inherit(thread, {options.inherited[0], options.inherited[1]}))
     for (const int passed : options.inherited) ::close(passed);
   // A trace tells what the program died of, and so must see it come.
   thread.on_start([process](std::int64_t) {
@@ -325,8 +261,7 @@ void launch(const LaunchOptions& options) {
     return true;
   });
   drop_start_up_code();
-  if (const auto r = thread.run(guest.initial_registers(first, built.stack_pointer, built.ps_strings), 0, {});
-      r != 0)
+  if (const auto r = thread.run(start, 0, {}); r != 0)
     throw LaunchError(kExitOwnFailure, "cannot arm the trap: " + error_text(static_cast<int>(-r)));
   thread.clear_tid();
   // The first thread has ended before the process. Its host thread stays: without it /proc/self would be

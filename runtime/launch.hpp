@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "abi/table.hpp"
+#include "abi/table_files.hpp"
 #include "runtime/arm_unsafe.hpp"
 #include "runtime/sysroot.hpp"
 #include "runtime/thread_block_offsets.h"
@@ -25,6 +25,7 @@ struct LaunchOptions {
   std::optional<std::string> argv0;    ///< default: the program as given
   std::string abi;                     ///< empty: recognised from the file
   std::string table_file;              ///< empty: the built-in table
+  std::string table_path;              ///< where it is looked for: abi::TablePath
   std::string sysroot;                 ///< the guest's own file tree; empty: SUDRUN_SYSROOT, or none
   std::string release;                 ///< what the guest sees; empty: SUDRUN_RELEASE, or the table's
   bool host_path = false;              ///< `program` is a path of the host's, not the guest's
@@ -57,7 +58,7 @@ class LaunchError : public std::runtime_error {
 
 /// Tables the program may be for: the built-in ones, or the one file named.
 struct Tables {
-  std::vector<std::byte> block;  ///< backs the table of --table
+  abi::LoadedTable loaded;  ///< the table of --table
   std::vector<abi::Table> all;
 };
 

@@ -50,7 +50,8 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
   CLI::App app("Runs programs built for other operating systems, unchanged.", "sudrun");
   app.formatter(std::make_shared<UsageFormatter>());
   app.footer(
-      "sudrun inspect PROGRAM: will it run? sudrun doctor: does this machine do? Both have a --help.\n"
+      "sudrun inspect PROGRAM: will it run? sudrun doctor: does this machine do?\n"
+      "sudrun table: what do tables say, and is one well written? Each has a --help.\n"
       "Exit status: that of the program; if it dies of a signal, so does sudrun.\n"
       "125: sudrun itself failed; 126: the program cannot be run; 127: it was not found.");
   app.prefix_command();
@@ -64,7 +65,10 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
       ->type_name("DIR");
   app.add_option("--release", options.release, "Release of its system the program sees, as in 13.2")
       ->type_name("NAME");
-  app.add_option("--table", options.table_file, "Read the ABI's table from a YAML file")->type_name("FILE");
+  app.add_option("--table", options.table_file, "Read the ABI's table, or changes to it, from a YAML file")
+      ->type_name("FILE");
+  app.add_option("--table-path", options.table_path, "Directories to look for FILE in, separated by colons")
+      ->type_name("DIRS");
   const std::map<std::string, TrapMode> traps{
       {"auto", TrapMode::automatic}, {"sud", TrapMode::sud}, {"seccomp", TrapMode::seccomp}};
   app.add_option("--trap", options.trap, "How calls are trapped: auto, sud or seccomp")

@@ -40,21 +40,26 @@ std::vector<abi::Handler> bind_handlers(const abi::Table& table) {
 
 }  // namespace
 
-Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> personality, TrapMode trap)
+Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> personality, TrapMode trap,
+                 Embedding* embedding)
     : table_(table),
       personality_(std::move(personality)),
       handlers_(bind_handlers(table)),
       trap_(trap),
+      embedding_(embedding),
       path_rules_(table),
       pid_(static_cast<int>(native(SYS_getpid))) {
   personality_->bind(table_);
-  signals_.initialise(ignored_by_default(table_), personality_->spare_signal());
+  if (embedding_ == nullptr)
+    signals_.initialise(ignored_by_default(table_), personality_->spare_signal());
+  else
+    signals_.keep_to_itself(ignored_by_default(table_));
 }
 
 Process::~Process() = default;
 
 void Process::open_fast_path() noexcept {
-  if (fast_path_->limit != 0 || tracer_ != nullptr || injector_ != nullptr) return;
+  if (fast_path_->limit != 0 || embedding_ != nullptr || tracer_ != nullptr || injector_ != nullptr) return;
   ids_.refresh();
   build_fast_path(*fast_path_, table_, ids_, hidden_.lowest());
 }
@@ -102,6 +107,16 @@ void Process::after_fork_in_child(GuestThread& survivor) noexcept {
   personality_->after_fork_in_child(survivor);
   threads_.reset(survivor);
   threads_.lock().unlock();
+}
+
+Stop Process::end(GuestThread* self, const Stop& stop) noexcept {
+  if (!ending_.exchange(true)) {
+    end_ = stop;
+    over_.store(true, std::memory_order_release);
+    threads_.ask_to_stop(self);
+  }
+  while (!is_over()) native(SYS_sched_yield);  // another is writing it
+  return end_;
 }
 
 void Process::exit(int status) noexcept {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "runtime/arm_unsafe.hpp"
 #include "runtime/call_sites.hpp"
 #include "runtime/descriptors.hpp"
+#include "runtime/embedding.hpp"
 #include "runtime/fast_path.hpp"
 #include "runtime/injector.hpp"
 #include "runtime/rewriter.hpp"
@@ -37,13 +39,19 @@ struct ExecPolicy {
 
 class Process {
  public:
-  Process(const abi::Table& table, std::unique_ptr<abi::Personality> personality, TrapMode trap);
+  /// `embedding`: the guest is a part of another program, and this outlives it. Null: it is all there is.
+  Process(const abi::Table& table, std::unique_ptr<abi::Personality> personality, TrapMode trap,
+          Embedding* embedding = nullptr);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
   const abi::Table& table() const noexcept { return table_; }
   abi::Personality& personality() noexcept { return *personality_; }
+  Embedding* embedding() noexcept { return embedding_; }
+  /// Bytes of the stack on which each thread serves its calls.
+  std::size_t host_stack() const noexcept { return host_stack_; }
+  void set_host_stack(std::size_t size) noexcept { host_stack_ = size; }  ///< whole pages; before threads are
   TrapMode trap_mode() const noexcept { return trap_; }
   SignalState& signals() noexcept { return signals_; }
   AddressSpace& addresses() noexcept { return addresses_; }
@@ -84,6 +92,11 @@ class Process {
   /// The guest's own file tree; null: its paths are the host's.
   const Sysroot* sysroot() const noexcept { return sysroot_ ? &*sysroot_ : nullptr; }
   void set_sysroot(const std::string& root) { sysroot_.emplace(root); }
+  /// Files that only the guest sees, by the path it knows them by: descriptors of the runtime's. Not changed
+  /// once it runs.
+  std::map<std::string, int, std::less<>>& own_files() noexcept { return own_files_; }
+  /// Whether what the guest's paths lead to is anything but what they lead to on the host.
+  bool looks_paths_up() const noexcept { return sysroot_.has_value() || !own_files_.empty(); }
   const abi::PathRules& path_rules() const noexcept { return path_rules_; }
 
   int pid() const noexcept { return pid_.load(std::memory_order_relaxed); }
@@ -96,6 +109,13 @@ class Process {
   void after_fork_in_parent() noexcept;
   void after_fork_in_child(GuestThread& survivor) noexcept;
 
+  /// Of an embedded guest: it is over, for `stop`, unless it was before. All threads but `self` are asked to
+  /// stop. Returns why it is over.
+  Stop end(GuestThread* self, const Stop& stop) noexcept;
+  /// Whether an embedded guest is over. Async-signal-safe.
+  bool is_over() const noexcept { return over_.load(std::memory_order_acquire); }
+  const Stop& how_it_ended() const noexcept { return end_; }
+
   /// Ends the process with `status` after what tracing owes its reader.
   [[noreturn]] void exit(int status) noexcept;
 
@@ -104,6 +124,8 @@ class Process {
   std::unique_ptr<abi::Personality> personality_;
   std::vector<abi::Handler> handlers_;
   TrapMode trap_;
+  Embedding* embedding_;
+  std::size_t host_stack_ = 256 * 1024;
   SignalState signals_;
   ThreadList threads_;
   AddressSpace addresses_;
@@ -120,10 +142,13 @@ class Process {
   ExecPolicy exec_policy_;
   std::string program_path_, program_file_;
   std::optional<Sysroot> sysroot_;
+  std::map<std::string, int, std::less<>> own_files_;
   abi::PathRules path_rules_;
   abi::Word stack_top_ = 0;
   std::atomic<int> pid_;
   std::atomic<unsigned> thread_count_{0};
+  Stop end_;
+  std::atomic<bool> ending_{false}, over_{false};
   std::array<std::atomic<std::uint64_t>, 1024> reported_{};
 };
 

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "runtime/gate.hpp"
+#include "runtime/host_action.hpp"
 
 namespace sudrun::runtime {
 namespace {
@@ -14,22 +15,6 @@ namespace {
 using abi::Disposition;
 using abi::sigbit;
 using abi::SignalAction;
-
-// The kernel's own struct sigaction; the C library's differs and hides the restorer.
-struct KernelSigaction {
-  std::uint64_t handler;
-  std::uint64_t flags;
-  void (*restorer)();
-  std::uint64_t mask;
-};
-constexpr std::uint64_t kRestorerFlag = 0x04000000;
-
-std::int64_t host_action(int signal, const KernelSigaction* set, KernelSigaction* old) noexcept {
-  return native(SYS_rt_sigaction, static_cast<std::uint64_t>(signal), word(set), word(old),
-                sizeof(std::uint64_t));
-}
-
-constexpr std::uint64_t kDefault = 0, kIgnore = 1;  // SIG_DFL, SIG_IGN
 
 KernelSigaction plain(std::uint64_t handler) noexcept {
   return {handler, kRestorerFlag, &sudrun_restorer, 0};
@@ -68,7 +53,15 @@ void SignalState::initialise(abi::NativeSigset ignored_by_default, int own) noex
   }
 }
 
+void SignalState::keep_to_itself(abi::NativeSigset ignored_by_default) noexcept {
+  installs_ = false;
+  ignored_by_default_ = ignored_by_default;
+  own_ = kLibrarySignal;
+  never_blocked_ |= sigbit(own_);
+}
+
 void SignalState::install(int signal, const SignalAction& action) noexcept {
+  if (!installs_) return;
   std::uint64_t extra = 0;
   if (action.no_cld_stop) extra |= SA_NOCLDSTOP;
   if (action.no_cld_wait) extra |= SA_NOCLDWAIT;

@@ -17,6 +17,8 @@ inline constexpr abi::NativeSigset kSynchronous =
 /// Blocked in catchers, also the runtime's own signal: it finds the guest as it is, or not at all.
 inline constexpr abi::NativeSigset kCatcherMask = ~kSynchronous;
 inline constexpr abi::NativeSigset kUnblockable = abi::sigbit(9) | abi::sigbit(19);
+/// By which threads of embedded guests are asked to stop: SIGRTMIN + 25, which no table maps.
+inline constexpr int kLibrarySignal = 59;
 
 class SignalState {
  public:
@@ -24,6 +26,10 @@ class SignalState {
   /// there. `ignored_by_default`: signals whose guest default is to be ignored while the host's is not.
   /// `own`: a signal the guest has no use for, which the runtime takes for itself; 0: none.
   void initialise(abi::NativeSigset ignored_by_default, int own) noexcept;
+
+  /// For a guest that is a part of another program: signals from outside are that program's. What the guest
+  /// wants to be told of is only remembered, for signals its own threads send and faults of theirs.
+  void keep_to_itself(abi::NativeSigset ignored_by_default) noexcept;
 
   /// A mask as the host may have it.
   abi::NativeSigset host_mask(abi::NativeSigset guest) const noexcept { return guest & ~never_blocked_; }
@@ -56,6 +62,7 @@ class SignalState {
   abi::NativeSigset ignored_by_default_ = 0;
   abi::NativeSigset never_blocked_ = kSynchronous;
   int own_ = 0;
+  bool installs_ = true;  ///< dispositions are the host's as well
   abi::NativeSigset watched_ = 0;
   abi::NativeSigset deadly_ = 0;  ///< caught even where the guest leaves them at their default
 };

@@ -52,7 +52,9 @@ bool store_tid(GuestThread& thread, abi::GuestAddr at, unsigned size, std::int64
 
 // A process whose last guest thread has ended is over, with status 0 (thr_exit(2), pthread_exit(3)).
 void thread_ended(Process& process) noexcept {
-  if (process.thread_count().fetch_sub(1) == 1) process.exit(0);
+  if (process.thread_count().fetch_sub(1) != 1) return;
+  if (process.embedding() == nullptr) process.exit(0);
+  process.end(nullptr, {Stop::Kind::exited, 0, 0});
 }
 
 void* thread_main(void* argument) {
@@ -70,6 +72,7 @@ void* thread_main(void* argument) {
   }
   process.thread_count().fetch_add(1);
   thread->set_clear_tid_address(start.clear_tid_address);
+  if (process.embedding() != nullptr) process.embedding()->thread_began(*thread);
   thread->on_start([&](std::int64_t tid) {
     const bool stored = store_tid(*thread, start.tid_address, start.tid_size, tid + start.tid_bias) &&
                         store_tid(*thread, start.parent_tid_address, start.tid_size, tid + start.tid_bias);
@@ -77,9 +80,16 @@ void* thread_main(void* argument) {
     birth.ready.release();  // `birth` is gone from here on
     return stored;
   });
-  thread->run(start.regs, start.fs_base, xstate);
+  thread->begin(start.regs, start.fs_base, xstate);
+  while (thread->enter() == 0 && !thread->is_finished()) {
+  }
   thread->clear_tid();
   thread->leave_process();
+  if (Embedding* const embedding = process.embedding()) {
+    thread_ended(process);
+    embedding->thread_is_gone(*thread.release());
+    return nullptr;
+  }
   thread.reset();
   thread_ended(process);
   return nullptr;
@@ -102,6 +112,7 @@ void GuestThread::clear_tid() noexcept {
 }
 
 abi::NativeResult GuestThread::spawn_thread(const abi::ThreadStart& start) noexcept {
+  if (process_.is_over()) return -EAGAIN;
   const SignalsBlocked quiet(process_.signals());
   try {
     const std::scoped_lock hold(process_.threads().lock());
@@ -142,6 +153,7 @@ void* helper_main(void* argument) {
 
 abi::NativeResult GuestThread::spawn_helper(void (*body)(abi::NativeCall native, void* argument) noexcept,
                                             void* argument) noexcept {
+  if (process_.embedding() != nullptr) return -EAGAIN;  // it would not end with the guest
   const SignalsBlocked quiet(process_.signals());
   std::unique_ptr<Helper> helper(new (std::nothrow) Helper{body, argument});
   if (!helper) return -ENOMEM;
@@ -158,6 +170,7 @@ abi::NativeResult GuestThread::spawn_helper(void (*body)(abi::NativeCall native,
 }
 
 abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
+  if (process_.embedding() != nullptr) return -EPERM;
   const SignalsBlocked quiet(process_.signals());
   process_.before_fork();
   // Made and closed under the fork lock: a child of another thread's would keep the pipe open.

@@ -46,10 +46,12 @@ void GuestThread::rewrite_site(Word site, Word number) noexcept {
 
 void GuestThread::serve_call() noexcept {
   const abi::Table& table = process_.table();
+  Embedding* const embedding = process_.embedding();
+  if (embedding != nullptr && embedding->serve_own_site(*this, block_.context.regs.rip)) return;
   ++served_;
   const CallSites::Seen site = look_at_site();
   const Word resume = block_.context.regs.rip, number = block_.context.regs.rax;
-  const auto frame = abi::frame_of(table, block_.context.regs, *this);
+  auto frame = abi::frame_of(table, block_.context.regs, *this);
   if (!frame) {
     abi::write_result(table, block_.context.regs, Result::fail(EFAULT));
     return;
@@ -66,10 +68,12 @@ void GuestThread::serve_call() noexcept {
   Injector* injector = process_.injector();
   const Injector::Plan plan = injector != nullptr ? injector->plan(entry) : Injector::Plan{};
   mark.injected = plan.changes;
-  const Result result = plan.changes                   ? carry_out_changed(entry, *frame, plan)
+  const Result result = embedding != nullptr           ? carry_out_embedded(entry, *frame)
+                        : plan.changes                 ? carry_out_changed(entry, *frame, plan)
                         : block_.entry == ENTRY_RESULT ? finish_site_call(entry, *frame)
                                                        : carry_out(entry, *frame);
   if (result.is_native_error(EPIPE)) {
+    if (embedding != nullptr) broken_pipe();
     abi::Call call{*this, process_.personality(), table, entry, *frame};
     process_.personality().pipe_broke(call);
   }
@@ -114,10 +118,10 @@ Result GuestThread::finish_site_call(const Entry& entry, const Frame& frame) noe
 
 Result GuestThread::carry_out(const Entry& entry, const Frame& frame) noexcept {
   const bool own_cwd = process_.table().convention().at_fdcwd != abi::kAtFdcwd;
-  if (process_.sysroot() == nullptr && !own_cwd) return act(entry, frame);
+  if (!process_.looks_paths_up() && !own_cwd) return act(entry, frame);
   Frame resolved = frame;
   if (own_cwd) abi::translate_directories(process_.table(), entry, resolved);
-  if (process_.sysroot() == nullptr) return act(entry, resolved);
+  if (!process_.looks_paths_up()) return act(entry, resolved);
   const NativeResult error = resolve_arguments(entry, resolved);
   return abi::is_error(error) ? Result::of(error) : act(entry, resolved);
 }
@@ -170,7 +174,8 @@ Result GuestThread::act(const Entry& entry, const Frame& frame) noexcept {
     case Action::unsupported:
       break;
   }
-  if (process_.first_report(frame.number)) report_unsupported(*this, frame.number);
+  if (process_.embedding() == nullptr && process_.first_report(frame.number))
+    report_unsupported(*this, frame.number);
   return process_.personality().missing_call(call);
 }
 
@@ -180,8 +185,9 @@ Result GuestThread::act(const Entry& entry, const Frame& frame) noexcept {
 // mask that signal is what the call was waiting for.)
 bool GuestThread::should_restart(const Entry& entry) noexcept {
   if (block_.not_entered && !has_temporary_mask_) return true;
-  if (block_.pending == 0) return !entry.interrupt_fails;
-  const int signal = pending_.info.signal;
+  const int held = process_.embedding() != nullptr ? deliverable() : 0;
+  if (block_.pending == 0 && held == 0) return !entry.interrupt_fails;
+  const int signal = held != 0 ? held : pending_.info.signal;
   if ((mask_ & sigbit(signal)) != 0 || (!has_temporary_mask_ && word_blocks())) return true;
   const abi::SignalAction action = process_.signals().action(signal);
   if (action.disposition != Disposition::handler) return true;  // the guest's kernel would not have woken it
@@ -201,17 +207,26 @@ NativeResult GuestThread::gate_call_interruptible(long number, const std::array<
 }
 
 NativeResult GuestThread::call(long number, Word a0, Word a1, Word a2, Word a3, Word a4, Word a5) noexcept {
+  Embedding* const embedding = process_.embedding();
+  if (embedding != nullptr)
+    if (const auto answer = embedded_call(number, a0, a1, a2)) return *answer;
   const MappingChange change(process_, number, {a0, a1, a2, a3, a4});
   if (!change) return change_refused(number, a0, a1);
   for (;;) {
     const NativeResult result = gate_call(number, {a0, a1, a2, a3, a4, a5});
     // close() has closed the descriptor even when it says EINTR.
-    if (result != -EINTR || number == SYS_close) return result;
+    if (result == -EINTR && number != SYS_close) continue;
+    if (embedding != nullptr) embedding->mapped(number, a0, a1, a2, result);
+    return result;
   }
 }
 
 NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word a2, Word a3, Word a4,
                                              Word a5) noexcept {
+  if (process_.embedding() != nullptr) {
+    if (const auto answer = embedded_call(number, a0, a1, a2)) return *answer;
+    if (has_temporary_mask_ && deliverable() != 0) return -EINTR;  // it is what the call would wait for
+  }
   const MappingChange change(process_, number, {a0, a1, a2, a3, a4});
   if (!change) return -ENOMEM;
   for (;;) {

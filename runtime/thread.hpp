@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string_view>
 
 #include "abi/host.hpp"
@@ -47,6 +48,41 @@ class GuestThread final : public abi::Host {
   /// time: %gs, the alternate signal stack and the trap are its own. Returns 0, or a negative errno if the
   /// kernel refused to arm the trap.
   std::int64_t run(const abi::Registers& start, abi::Word fs_base, std::span<const std::byte> xstate);
+
+  // The same in steps, for a guest thread that comes back before it ends. See docs/embedding.md.
+  /// Makes the context that starts at `start`. Once, before enter().
+  void begin(const abi::Registers& start, abi::Word fs_base, std::span<const std::byte> xstate);
+  /// Runs it, on any host thread, until it stops: stop() says why. The signal mask, the alternate signal
+  /// stack, %gs and the trap of the host thread are put back. 0 or a negative errno as from run().
+  std::int64_t enter();
+  /// On the guest thread, in the host loop: goes back to who has entered it, and on when it is entered again.
+  void pause(const Stop& why) noexcept;
+  /// The same of an embedded guest that has ended: there is no way on.
+  [[noreturn]] void end(const Stop& why) noexcept;
+  /// Something of the embedder's that goes with the thread.
+  void* companion() const noexcept { return companion_; }
+  void set_companion(void* companion) noexcept { companion_ = companion; }
+  const Stop& stop() const noexcept { return stop_; }
+  bool is_finished() const noexcept { return finished_; }  ///< it cannot be entered any more
+  /// Asks a thread of an embedded guest to stop, wherever it is: guest code, a call that sleeps, or about to
+  /// be entered. Any host thread.
+  void ask_to_stop() noexcept;
+  void wake_to_stop() noexcept;  ///< ThreadList's part of it
+  /// Sends a signal of an embedded guest's to this thread of it, which is listed. Any of its threads.
+  void send(int signal) noexcept;
+  /// Has the guest's function at `function` called when the thread is entered next, before it goes on where
+  /// it is; it stops with Kind::returned then, or with Kind::none if the stack cannot take it. Not while it
+  /// runs.
+  void request_call(abi::Word function, std::span<const abi::Word> args) noexcept;
+  /// Calls it at once. On the guest thread, in the host loop; what the guest does meanwhile does not change
+  /// the context that is suspended. False: the guest's stack, or the host loop's, cannot take it.
+  bool call_guest(abi::Word function, std::span<const abi::Word> args, abi::Word& result) noexcept;
+  /// What the table says of a call, with what its paths lead to. On the guest thread, in the host loop.
+  abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
+  void guest_function_returned() noexcept { returned_ = true; }  ///< by serve_own_site()
+  unsigned call_depth() const noexcept { return depth_; }
+  /// Tells timers of this run from those of earlier ones.
+  int run_count() const noexcept { return run_count_; }
 
   /// Called on the guest thread once its trap is armed, before its first instruction, with the new tid; if it
   /// returns false the guest is not started.
@@ -118,7 +154,10 @@ class GuestThread final : public abi::Host {
   unsigned thread_count() noexcept override { return process_.thread_count().load(); }
   abi::NativeResult fork(bool wait_for_exec) noexcept override;
   abi::NativeResult execute(const abi::ExecRequest& request) noexcept override;
-  [[noreturn]] void exit_process(int status) noexcept override { process_.exit(status); }
+  [[noreturn]] void exit_process(int status) noexcept override {
+    if (process_.embedding() != nullptr) end({Stop::Kind::exited, status, 0});
+    process_.exit(status);
+  }
   std::string_view program_path() noexcept override { return process_.program_path(); }
   abi::NativeResult resolve_path(int dirfd, std::string_view path, bool follow,
                                  abi::ResolvedPath& found) noexcept override;
@@ -147,14 +186,27 @@ class GuestThread final : public abi::Host {
   void rewrite_site(abi::Word site, abi::Word number) noexcept;
   void serve_call() noexcept;
   abi::Result finish_site_call(const abi::Entry& entry, const abi::Frame& frame) noexcept;
-  abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
+  abi::Result carry_out_embedded(const abi::Entry& entry, abi::Frame& frame) noexcept;
   abi::Result carry_out_changed(const abi::Entry& entry, const abi::Frame& frame,
                                 const Injector::Plan& plan) noexcept;
   void send_to_self(int signal) noexcept;
   abi::Result act(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   bool should_restart(const abi::Entry& entry) noexcept;
   bool leave() noexcept;
+
+  // enter_unsafe.cpp: into the guest's context, and out of it.
   void host_loop() noexcept;
+  void run_guest_code() noexcept;
+  void serve_requests() noexcept;
+  void switch_to_embedder() noexcept;
+  [[noreturn]] void pause_for_good(const Stop& why) noexcept;
+
+  // embedded.cpp
+  std::optional<abi::NativeResult> embedded_call(long number, abi::Word a0, abi::Word a1,
+                                                 abi::Word a2) noexcept;
+  void stop_if_asked() noexcept;
+  int deliverable() const noexcept;  ///< a signal that waits and runs a handler; 0: none
+  void broken_pipe() noexcept;
 
   // thread_list.cpp
   void make_shared_call() noexcept;
@@ -162,6 +214,9 @@ class GuestThread final : public abi::Host {
   // exec.cpp
   std::int64_t find_executable(const abi::ExecRequest& request, std::string& name, std::string& file);
 
+  // paths.cpp
+  abi::NativeResult look_up(int dirfd, std::string_view path, bool follow, bool prefer_root,
+                            abi::ResolvedPath& found) noexcept;
   // paths.cpp: looks up the paths among a call's arguments and puts the host's in their place. 0 or -errno.
   std::int64_t resolve_arguments(const abi::Entry& entry, abi::Frame& frame) noexcept;
   // guest_memory_unsafe.cpp: room for path `index` in the guest's part of the address space, where range
@@ -183,6 +238,10 @@ class GuestThread final : public abi::Host {
   bool at_site(std::uint64_t rip) const noexcept;
   Resume caught_at_site(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept;
   void set_kernel_mask(abi::NativeSigset mask) noexcept;
+  Resume leave_catcher() noexcept;
+  bool must_stop(const siginfo_t& info) noexcept;
+  Resume stop_caught(ucontext_t& frame, std::uint64_t fs, Selector selector, Side side,
+                     bool guest_ran) noexcept;
   Resume caught_in_guest(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept;
   void caught_in_runtime(int signal, siginfo_t* info, ucontext_t* frame) noexcept;
 
@@ -197,6 +256,7 @@ class GuestThread final : public abi::Host {
   bool put_off(const Pending& pending) noexcept;  ///< keeps a signal that the word blocks; false: it does not
   /// What the kernel is to have blocked while the guest runs.
   abi::NativeSigset wanted_mask() const noexcept {
+    if (foreign_mask_ != 0) return foreign_mask_;
     return process_.signals().host_mask(put_off_ ? ~abi::NativeSigset{0} : mask_);
   }
   bool dismiss_pending() noexcept;
@@ -229,6 +289,26 @@ class GuestThread final : public abi::Host {
   std::array<CallRecord, 16> recent_{};
   unsigned recent_count_ = 0;
   std::uint64_t served_ = 0;
+  // Of embedded guests.
+  abi::NativeSigset foreign_mask_ = 0;  ///< what the kernel has blocked while the guest runs
+  Stop stop_;
+  void* companion_ = nullptr;
+  std::atomic<bool> stop_wanted_{false};
+  std::atomic<abi::NativeSigset> sent_{0};  ///< by other threads of the guest
+  bool deadline_passed_ = false;
+  bool finished_ = false;
+  bool returned_ = false;  ///< the guest's function that was to be called has returned
+  unsigned depth_ = 0;     ///< how many of them are under way
+  int run_count_ = 0;
+  struct Request {
+    abi::Word function = 0;
+    std::array<abi::Word, 6> args{};
+    unsigned count = 0;
+  };
+  std::optional<Request> request_;
+  struct Fibers;
+  std::unique_ptr<Fibers> fibers_;
+
   const bool timed_;           ///< what follows is wanted
   std::uint64_t entered_ = 0;  ///< when the host loop was, in ticks
   TimeSpent time_spent_;

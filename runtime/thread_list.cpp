@@ -68,6 +68,28 @@ bool ThreadList::ask_others(const GuestThread& self, int signal, std::uint64_t r
   return some;
 }
 
+void ThreadList::ask_to_stop(const GuestThread* self) noexcept {
+  const std::scoped_lock hold(links_);
+  for (GuestThread* thread = first_; thread != nullptr; thread = thread->link().next)
+    if (thread != self) thread->wake_to_stop();
+}
+
+void ThreadList::ask_one_to_stop(GuestThread& thread) noexcept {
+  const std::scoped_lock hold(links_);
+  for (GuestThread* listed = first_; listed != nullptr; listed = listed->link().next)
+    if (listed == &thread) thread.wake_to_stop();
+}
+
+bool ThreadList::send_to(int tid, int signal) noexcept {
+  const std::scoped_lock hold(links_);
+  for (GuestThread* thread = first_; thread != nullptr; thread = thread->link().next) {
+    if (thread->tid() != tid) continue;
+    if (signal != 0) thread->send(signal);
+    return true;
+  }
+  return false;
+}
+
 // Whatever rounds have begun by now: their askers had done before what this thread is to see from now on.
 void ThreadList::answer(ThreadLink& link) noexcept {
   const std::uint64_t round = round_.load();
@@ -84,6 +106,7 @@ void ThreadList::wake_askers() noexcept {
 // same credentials and so get the same answer; a process whose threads disagree must not go on.
 abi::NativeResult GuestThread::call_in_all_threads(long number, abi::Word a0, abi::Word a1,
                                                    abi::Word a2) noexcept {
+  if (process_.embedding() != nullptr) return -EPERM;  // the credentials are the embedder's
   const int own_signal = process_.signals().own_signal();
   const std::scoped_lock hold(process_.threads().lock());
   const abi::NativeResult result = native(number, a0, a1, a2);

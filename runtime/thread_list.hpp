@@ -47,6 +47,12 @@ class ThreadList {
   /// call began. In the host loop; the caller may hold what it likes but a lock that catchers take. Threads
   /// that come meanwhile are not waited for.
   void interrupt_others(const GuestThread& self, int signal) noexcept;
+  /// Asks each thread but `self` (null: none) to stop (GuestThread::ask_to_stop), and waits for none.
+  void ask_to_stop(const GuestThread* self) noexcept;
+  /// The same of one. A thread that is not listed finds out when it enters.
+  void ask_one_to_stop(GuestThread& thread) noexcept;
+  /// Sends a signal of an embedded guest to its thread `tid`. False: there is none.
+  bool send_to(int tid, int signal) noexcept;
   /// In that catcher, once the interrupted registers are as they are to be. Async-signal-safe.
   void answer(ThreadLink& link) noexcept;
 

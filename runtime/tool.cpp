@@ -14,7 +14,7 @@ namespace sudrun::runtime {
 std::optional<int> run_tool(int argc, char** argv) {
   if (argc < 2) return std::nullopt;
   const std::string_view tool = argv[1];
-  if (tool != "inspect" && tool != "doctor") return std::nullopt;
+  if (tool != "inspect" && tool != "doctor" && tool != "table") return std::nullopt;
   // Without /proc, which a tool may be wanted to find out, the kernel still tells what was executed.
   std::string self = own_path();
   if (self.empty()) {

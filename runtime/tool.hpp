@@ -1,4 +1,5 @@
-// Commands that run no program: `sudrun inspect`, `sudrun doctor`. They are an executable of their own.
+// Commands that run no program: `sudrun inspect`, `sudrun doctor`, `sudrun table`. They are an executable of
+// their own.
 #pragma once
 
 #include <optional>

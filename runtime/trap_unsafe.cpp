@@ -6,21 +6,15 @@
 //   2. selector BLOCK and rip outside the gate: the guest was running;
 //   3. side `leaving`: the host loop has finished with the call, the guest does not yet run;
 //   4. otherwise: the runtime is at work for the guest.
-#include <asm/prctl.h>
 #include <linux/audit.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <boost/context/fiber.hpp>
-#include <boost/context/preallocated.hpp>
 #include <cerrno>
 #include <cstring>
-#include <mutex>
-#include <system_error>
 
 #include "abi/siginfo.hpp"
 #include "runtime/gate.hpp"
+#include "runtime/host_signals.hpp"
 #include "runtime/report.hpp"
 #include "runtime/thread.hpp"
 #include "runtime/vector_state_unsafe.hpp"
@@ -28,16 +22,9 @@
 namespace sudrun::runtime {
 namespace {
 
-// One region a thread, from low to high: a guard, the host loop's stack, the trap stack, the image of the
-// vector state. The two stacks together are the alternate signal stack: see docs/contexts.md.
-constexpr std::size_t kGuard = 4096;
-constexpr std::size_t kHostStack = 256 * 1024;
-constexpr std::size_t kTrapStack = 128 * 1024;  // a signal frame with every state component is up to 11 KiB
-constexpr std::size_t kPage = 4096;
 constexpr abi::Word kTrapFlag = 0x100, kPlainFlags = 0x202;
-constexpr int kCodeSeccomp = 1;               // SYS_SECCOMP
-constexpr int kCodeDispatch = 2;              // SYS_USER_DISPATCH
-constexpr std::uint64_t kHwcap2Fsgsbase = 2;  // HWCAP2_FSGSBASE, asm/hwcap2.h
+constexpr int kCodeSeccomp = 1;   // SYS_SECCOMP
+constexpr int kCodeDispatch = 2;  // SYS_USER_DISPATCH
 
 bool between(std::uint64_t rip, const char* begin, const char* end) noexcept {
   return rip >= word(begin) && rip < word(end);
@@ -53,12 +40,6 @@ abi::NativeSigset& mask_of(ucontext_t& frame) noexcept {
   // The kernel writes 8 bytes of mask at the start of the C library's larger field.
   return *reinterpret_cast<abi::NativeSigset*>(&frame.uc_sigmask);
 }
-
-/// Boost.Context's view of a stack that is the thread's for good.
-struct KeptStack {
-  static boost::context::stack_context allocate() { return {}; }
-  static void deallocate(boost::context::stack_context&) noexcept {}
-};
 
 static_assert(sizeof(abi::Registers) == 18 * 8);
 static_assert(offsetof(abi::Registers, rdi) == REG_RDI * 8 && offsetof(abi::Registers, rsp) == REG_RSP * 8 &&
@@ -86,99 +67,6 @@ abi::SignalInfo decode_siginfo(const siginfo_t& raw, const ucontext_t& frame) no
   info.trap_number = static_cast<int>(frame.uc_mcontext.gregs[REG_TRAPNO]);
   info.fault_code = static_cast<abi::Word>(frame.uc_mcontext.gregs[REG_ERR]);
   return info;
-}
-
-GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
-    : process_(process), mask_(mask & ~kUnblockable), timed_(process.statistics().wanted()) {
-  const VectorSupport& vectors = vector_support();
-  const std::size_t image_room = (vectors.image_size + kImageTail + kPage - 1) / kPage * kPage;
-  region_size_ = kGuard + kHostStack + kTrapStack + image_room;
-  void* region = mmap(nullptr, region_size_, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (region == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "trap stack");
-  region_ = static_cast<std::byte*>(region);
-  mprotect(region_, kGuard, PROT_NONE);
-  block_.self = &block_;
-  block_.thread = this;
-  block_.selector = Selector::allow;
-  block_.side = Side::host;
-  block_.fsgsbase = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
-  block_.vector_save = vectors.save;
-  block_.save_mask = vectors.components;
-  block_.fast = &process.fast_path();
-  block_.keeps_rdx = !process.table().convention().clears_result2;
-  own_image_ = {region_ + region_size_ - image_room, vectors.image_size};
-  initialise_image(own_image_, vectors);
-  block_.own_image = own_image_.data();
-  use_image(own_image_);
-}
-
-GuestThread::~GuestThread() {
-  munmap(region_, region_size_);
-  free_path_room();
-}
-
-std::int64_t GuestThread::run(const abi::Registers& start, abi::Word fs_base,
-                              std::span<const std::byte> xstate) {
-  drop_restartable_sequences();
-  native(SYS_arch_prctl, ARCH_GET_FS, word(&block_.host_fs));
-  native(SYS_arch_prctl, ARCH_SET_GS, word(&block_));
-  tid_ = static_cast<int>(native(SYS_gettid));
-  set_kernel_mask(process_.signals().host_mask(~abi::NativeSigset{0}));
-  if (const auto r = arm_thread(process_.trap_mode(), block_); r != 0) return r;
-  const stack_t stack = signal_stack();
-  native(SYS_sigaltstack, word(&stack));
-
-  context().regs = start;
-  context().fs_base = fs_base;
-  assign_image(context().xstate, xstate);
-  process_.threads().add(*this);
-
-  boost::context::stack_context host_stack;
-  host_stack.size = kHostStack;
-  host_stack.sp = region_ + kGuard + kHostStack;
-  boost::context::fiber loop(std::allocator_arg,
-                             boost::context::preallocated(host_stack.sp, host_stack.size, host_stack),
-                             KeptStack{}, [this](boost::context::fiber&& starter) {
-                               host_loop();
-                               return std::move(starter);
-                             });
-  std::move(loop).resume();
-
-  // The guest's context has ended. All signals are blocked but the traps, which nothing raises any more, and
-  // the runtime's own, whose catcher finds its way as long as %gs is set.
-  disarm_thread(process_.trap_mode());
-  const stack_t none{nullptr, SS_DISABLE, 0};
-  native(SYS_sigaltstack, word(&none));
-  return 0;
-}
-
-stack_t GuestThread::signal_stack() const noexcept {
-  stack_t stack{};
-  stack.ss_sp = region_ + kGuard;
-  stack.ss_size = kHostStack + kTrapStack;
-  return stack;
-}
-
-void GuestThread::host_loop() noexcept {
-  if (start_hook_ && !start_hook_(tid_)) finishing_ = true;
-  while (leave()) {
-    if ((block_.context.regs.rflags & kTrapFlag) != 0)
-      resume_stepping();
-    else
-      sudrun_run_guest();
-    if (timed_) entered_ = ticks_now();
-    if (block_.entry != ENTRY_AGAIN) serve_call();
-    if (timed_) time_spent_.in_runtime += ticks_now() - entered_;
-  }
-}
-
-void GuestThread::leave_process() noexcept {
-  const std::scoped_lock hold(process_.threads().lock());
-  process_.statistics().add(*this);
-  process_.threads().remove(*this);
-  set_kernel_mask(kCatcherMask);  // the runtime's own signal may have been sent, and is for nobody
-  native(SYS_arch_prctl, ARCH_SET_GS, 0);
 }
 
 void GuestThread::use_image(std::span<std::byte> image) noexcept {
@@ -258,14 +146,15 @@ void GuestThread::leave_stub() noexcept {
 Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs,
                            std::uint64_t selector, std::uint64_t side) noexcept {
   const auto rip = static_cast<std::uint64_t>(frame->uc_mcontext.gregs[REG_RIP]);
-  const bool at_entry =
-      between(rip, reinterpret_cast<const char*>(&sudrun_trap_entry), sudrun_entry_window_end);
+  const bool at_entry = between(rip, sudrun_entry_window_begin, sudrun_entry_window_end);
   const bool guest_ran = selector == static_cast<std::uint64_t>(Selector::block) &&
                          !between(rip, sudrun_gate_begin, sudrun_gate_end);
   if (signal == process_.signals().own_signal()) {
     if (guest_ran) stopped_in_stub(signal, *frame);
     make_shared_call();
     process_.threads().answer(link_);
+    if (must_stop(*info))
+      return stop_caught(*frame, fs, static_cast<Selector>(selector), static_cast<Side>(side), guest_ran);
     return resume_with(fs, static_cast<Selector>(selector), static_cast<Side>(side));
   }
   if (guest_ran) return caught_in_guest(signal, info, frame, fs);
@@ -359,9 +248,55 @@ Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* fra
     block_.entry = ENTRY_TRAP;
     return to_host_loop();
   }
+  if (process_.embedding() != nullptr) {
+    // It may be the guest's end, which is no matter for a catcher.
+    raise_fault(decode_siginfo(*info, *frame));
+    return leave_catcher();
+  }
   arrived({*info, decode_siginfo(*info, *frame)});
   store_frame(*frame);
   return resume_with(block_.context.fs_base, Selector::block, Side::leaving);
+}
+
+// To the host loop, which finds out why. The catcher's mask stays.
+Resume GuestThread::leave_catcher() noexcept {
+  block_.entry = ENTRY_AGAIN;
+  kernel_mask_ = kCatcherMask;
+  return to_host_loop();
+}
+
+// In the catcher of the runtime's own signal.
+bool GuestThread::must_stop(const siginfo_t& info) noexcept {
+  Embedding* const embedding = process_.embedding();
+  if (embedding == nullptr) return false;
+  if (info.si_code == SI_TIMER && info.si_value.sival_int == run_count_) deadline_passed_ = true;
+  return deadline_passed_ || stop_wanted_ || sent_ != 0 || process_.is_over();
+}
+
+// A thread of an embedded guest is to stop: at once if the guest runs, else at the next place where the host
+// loop looks (stop_if_asked()).
+Resume GuestThread::stop_caught(ucontext_t& frame, std::uint64_t fs, Selector selector, Side side,
+                                bool guest_ran) noexcept {
+  greg_t* const live = frame.uc_mcontext.gregs;
+  const auto rip = static_cast<std::uint64_t>(live[REG_RIP]);
+  block_.pending = 1;
+  const bool at_jump = side == Side::leaving && rip == word(sudrun_resume_jump);
+  if (at_jump) live[REG_RIP] = static_cast<greg_t>(block_.context.regs.rip);
+  if (guest_ran || at_jump) {
+    load_frame(frame, fs);
+    return leave_catcher();
+  }
+  if (side == Side::leaving && between(rip, sudrun_resume_begin, sudrun_resume_end)) {
+    live[REG_RSP] = static_cast<greg_t>(block_.host_rsp);
+    live[REG_EFL] = kPlainFlags;
+    live[REG_RIP] = static_cast<greg_t>(word(sudrun_to_host_loop));
+    block_.entry = ENTRY_AGAIN;
+    return resume_with(block_.host_fs, Selector::allow, Side::host);
+  }
+  if (between(rip, sudrun_interruptible_begin, sudrun_interruptible_syscall) ||
+      rip == word(sudrun_interruptible_syscall))
+    live[REG_RIP] = static_cast<greg_t>(word(sudrun_interruptible_interrupted));
+  return resume_with(fs, selector, side);
 }
 
 // In the code behind rewritten sites, while it runs as a part of the guest.
@@ -435,11 +370,13 @@ void GuestThread::caught_in_runtime(int signal, siginfo_t* info, ucontext_t* fra
       rip = static_cast<greg_t>(word(sudrun_clock_failed));
       return;
     }
+    if (process_.embedding() != nullptr) return pass_to_embedder(signal, info, frame);
     abi::Registers host;
     std::memcpy(&host, frame->uc_mcontext.gregs, sizeof host);
     report_internal_fault(*this, decode_siginfo(*info, *frame), host);
     die_of_signal(signal);
   }
+  if (process_.embedding() != nullptr) return pass_to_embedder(signal, info, frame);
   if (block_.pending != 0) {
     // Let in by a step of the runtime that had the mask open for a moment.
     requeue({*info, decode_siginfo(*info, *frame)});

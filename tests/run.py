@@ -48,6 +48,7 @@ def suites(build, downloads):
     found = [
         Suite("unit", tests / "unit_tests", timeout=600),
         Suite("command", tests / "command_tests", timeout=600),
+        Suite("embedding", tests / "embed" / "embed_tests", timeout=600),
         Suite("guests", tests / "guest_tests", timeout=1800),
         Suite("guests, no rewriting", tests / "guest_tests", environment={"SUDRUN_TEST_NO_REWRITE": "1"}, timeout=1800),
         Suite("guests, seccomp trap", tests / "guest_tests", environment=seccomp, timeout=1800),
@@ -59,6 +60,9 @@ def suites(build, downloads):
               environment={"SUDRUN_GO_GUEST": str(newer), **newer_go(newer)}, timeout=1800),
         Suite("real programs", tests / "real" / "real_tests", timeout=2400),
     ]
+    tables = [ROOT / "tables" / f"{name}-amd64.yaml" for name in ("freebsd", "netbsd", "dragonfly", "linux")]
+    found.append(Suite("table schema", ROOT / "tests" / "tables" / "schema_test.py", script=True, timeout=300,
+                       arguments=[build / "abi" / "sudrun-table.schema.json", *tables]))
     scripts = ROOT / "tests" / "suites"
     found += [
         Suite("suite runner", scripts / "suite_test.py", script=True, timeout=600),
@@ -91,6 +95,7 @@ def run(suite, build, downloads, scratch):
     environment.update(
         SUDRUN_BINARY=str(build / "runtime" / "sudrun"), SUDRUN_GUESTS=str(build / "tests"), SUDRUN_SOURCE=str(ROOT),
         SUDRUN_GO_GUEST=str(build / "tests" / "go" / "go-guest"), SUDRUN_GO_INSPECTED=str(build / "tests" / "go"),
+        SUDRUN_EXAMPLES=str(build / "tests" / "embed"),
         SUDRUN_GO_CACHE=str(build / "tests" / "go" / "cache"), SUDRUN_DOWNLOADS=str(downloads), TMPDIR=str(home))
     environment.update(suite.environment)
     command = [str(suite.binary), *suite.arguments, "-r", "xml", "-o", str(home / "report.xml")]

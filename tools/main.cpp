@@ -1,15 +1,17 @@
-// sudrun-tools: what `sudrun inspect` and `sudrun doctor` become. argv[0] is sudrun's own path.
+// sudrun-tools: what `sudrun inspect`, `doctor` and `table` become. argv[0] is sudrun's own path.
 #include <fcntl.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include <fstream>
 #include <iostream>
+#include <string_view>
 
 #include "loader/file_source.hpp"
 #include "runtime/launch.hpp"
 #include "tools/doctor.hpp"
 #include "tools/inspection.hpp"
+#include "tools/table_command.hpp"
 
 namespace {
 
@@ -77,6 +79,8 @@ int run_doctor(const char* sudrun, bool json) {
 }
 
 int run(int argc, char** argv) {
+  // It has commands and exit statuses of its own.
+  if (argc > 1 && std::string_view(argv[1]) == "table") return tools::table_command(argc - 1, argv + 1);
   CLI::App app("Tools of sudrun.", "sudrun");
   app.require_subcommand(1);
   InspectOptions inspect;
@@ -95,8 +99,14 @@ int run(int argc, char** argv) {
   inspecting
       ->add_option("--sysroot", inspect.launch.sysroot, "Look for interpreter and libraries in DIR first")
       ->type_name("DIR");
-  inspecting->add_option("--table", inspect.launch.table_file, "Read the ABI's table from a YAML file")
+  inspecting
+      ->add_option("--table", inspect.launch.table_file,
+                   "Read the ABI's table, or changes to it, from a YAML file")
       ->type_name("FILE");
+  inspecting
+      ->add_option("--table-path", inspect.launch.table_path,
+                   "Directories to look for that FILE in, separated by colons")
+      ->type_name("DIRS");
   inspecting->add_option("PROGRAM", inspect.launch.program, "The program")->required();
   bool doctor_json = false;
   CLI::App* const examining = app.add_subcommand("doctor", "Tell what this machine offers, and what follows");

@@ -8,6 +8,7 @@
 #include "abi/bsd/aio.hpp"
 #include "abi/bsd/kqueue.hpp"
 #include "abi/bsd/socket_calls.hpp"
+#include "abi/bsd/sysctl_changes.hpp"
 
 namespace sudrun::abi::bsd {
 
@@ -20,6 +21,7 @@ Bsd::~Bsd() = default;
 void Bsd::bind(const Table& table) {
   table_ = &table;
   set_release(release_of(table, {}).value());
+  change_sysctls(table);
   vocabulary_.open_flags = table.flag_set("open_flags");
   vocabulary_.at_flags = table.flag_set("at_flags");
   vocabulary_.access_mode = table.flag_set("access_mode");

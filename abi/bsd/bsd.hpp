@@ -19,9 +19,10 @@
 
 namespace sudrun::abi::bsd {
 
-class AioRegistry;     // aio.hpp
-class KqueueRegistry;  // kqueue.hpp
-class SysctlTree;      // sysctl_tree.hpp
+class AioRegistry;      // aio.hpp
+class KqueueRegistry;   // kqueue.hpp
+class SysctlTree;       // sysctl_tree.hpp
+struct ChangedSysctls;  // sysctl_changes.cpp
 
 /// Flag sets and layouts of the table that handlers use, resolved once by bind().
 /// Adding one: a member here, a line in bind() (bsd.cpp).
@@ -64,6 +65,7 @@ class Bsd : public Personality {
 
   void bind(const Table& table) override;
   NodeName node_name(std::span<const std::int32_t> path) const noexcept override;  // sysctl.cpp
+  std::vector<NodeForm> nodes() const override;                                    // sysctl_changes.cpp
   int spare_signal() const noexcept override { return 59; }  // the tables leave SIGRTMIN+25 free
   void signal_arrived(int native_signal) noexcept override;
   void pipe_broke(Call& call) noexcept override;
@@ -85,6 +87,8 @@ class Bsd : public Personality {
   /// In the child of a fork: what the call returns there.
   virtual Result child_of_fork(Host& host) noexcept = 0;
   virtual const SysctlTree& sysctl_tree() const noexcept = 0;
+  /// The same with what the table in force says of it.
+  const SysctlTree& sysctls() const noexcept;
   /// The calling thread is about to end: what it holds is let go.
   virtual void thread_ends(Host& host) noexcept { static_cast<void>(host); }
 
@@ -118,7 +122,10 @@ class Bsd : public Personality {
   void descriptor_duplicated(int from, int to) noexcept;
 
  private:
+  void change_sysctls(const Table& table);
+
   const Table* table_ = nullptr;
+  std::unique_ptr<ChangedSysctls> changed_sysctls_;
   Vocabulary vocabulary_;
   Forms forms_;
   const Manners manners_;

@@ -129,7 +129,7 @@ Result answer(Call& call, std::span<const int> oid) noexcept {
   const GuestAddr length_at = call.addr(3);
   if (!is_null(length_at) && !call.host.get(length_at, request.room)) return Result::fail(EFAULT);
   std::uint64_t length = 0;
-  const int error = run_sysctl(call.host, self(call).sysctl_tree(), release_of(call), request, length);
+  const int error = run_sysctl(call.host, self(call).sysctls(), release_of(call), request, length);
   if (error != 0 && error != ENOMEM) return Result::fail(error);
   if (!is_null(length_at) && !call.host.put(length_at, length)) return Result::fail(EFAULT);
   return error != 0 ? Result::fail(error) : Result::ok();
@@ -148,7 +148,7 @@ Result sysctlbyname(Call& call) noexcept {
   const Word length = call.word(1);
   if (length == 0 || length >= sizeof name) return Result::fail(EINVAL);
   if (!call.host.read(call.addr(0), name, length)) return Result::fail(EFAULT);
-  const SysctlNode* node = self(call).sysctl_tree().find(std::string_view(name, strnlen(name, length)));
+  const SysctlNode* node = self(call).sysctls().find(std::string_view(name, strnlen(name, length)));
   return node == nullptr ? Result::fail(ENOENT) : answer(call, node->oid());
 }
 
@@ -163,7 +163,7 @@ std::span<const HandlerEntry> sysctl_handlers() noexcept { return kHandlers; }
 
 Personality::NodeName Bsd::node_name(std::span<const std::int32_t> path) const noexcept {
   for (std::size_t depth = path.size(); depth != 0; --depth) {
-    if (const SysctlNode* const node = sysctl_tree().exact(path.first(depth))) return {node->name, depth};
+    if (const SysctlNode* const node = sysctls().exact(path.first(depth))) return {node->name, depth};
   }
   return {};
 }

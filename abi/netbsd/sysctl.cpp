@@ -70,7 +70,7 @@ GuestNode described(Call& call, const SysctlNode& node) noexcept {
   name.copy(shown.name, sizeof shown.name - 1);
   if (node.provider != nullptr && node.type != CtlType::node) {
     SysctlOutput size(call.host, {}, 0);
-    SysctlQuery query{call.host, shown_release(call), self(call).sysctl_tree(), node, {}, size};
+    SysctlQuery query{call.host, shown_release(call), self(call).sysctls(), node, {}, size};
     if (node.provider(query) == 0) shown.size = size.needed();
   }
   return shown;
@@ -82,7 +82,7 @@ int list_children(Call& call, std::span<const int> parent, SysctlOutput& out) no
   if (call.word(5) != sizeof asked) return EINVAL;
   if (!call.host.get(call.addr(4), asked)) return EFAULT;
   if ((asked.flags & kVersions) != kVersion) return EINVAL;
-  const SysctlTree& tree = self(call).sysctl_tree();
+  const SysctlTree& tree = self(call).sysctls();
   if (!parent.empty()) {
     const SysctlNode* const node = tree.exact(parent);
     if (node == nullptr) return ENOENT;
@@ -103,7 +103,7 @@ int list_children(Call& call, std::span<const int> parent, SysctlOutput& out) no
 int look_up(Call& call, std::span<const int> name, SysctlOutput& out) noexcept {
   if (name.back() == kQuery) return list_children(call, name.first(name.size() - 1), out);
   if (name.back() < 0 && name.back() >= kFirstMeta) return EOPNOTSUPP;
-  const SysctlTree& tree = self(call).sysctl_tree();
+  const SysctlTree& tree = self(call).sysctls();
   const SysctlNode* const node = tree.find(name);
   if (node == nullptr) return ENOENT;
   const auto args = name.subspan(node->depth);

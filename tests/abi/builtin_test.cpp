@@ -115,7 +115,7 @@ TEST_CASE("a signal survives the way to Linux and back in every table") {
 
 TEST_CASE("the vocabulary for tables given at run time has everything the native table has") {
   const Table native = builtin("linux-amd64");
-  const TableModel model = native_model(native);
+  const TableModel model = thaw(native, native);
   CHECK(model.calls.size() == native.entries().size());
   CHECK(model.flags.size() == native.flag_set_count());
   CHECK(model.structs.size() == native.struct_count());

@@ -110,9 +110,9 @@ TEST_CASE("a class or a call that does not exist is refused where it stands", "[
     return "none";
   };
   CHECK_THAT(complaint("classes: {netwrok: [read]}"),
-             Catch::Contains(":11: `netwrok` is not a class of calls; did you mean `network`?"));
+             Catch::Contains(":11: unknown key `netwrok` in `classes`; did you mean `network`?"));
   CHECK_THAT(complaint("classes: {file: [raed]}"),
-             Catch::Contains(":18: `raed` is not in `calls`; expected the name of a call of this table"));
+             Catch::Contains(":18: `raed` is not in `calls`; did you mean `read`?"));
 }
 
 TEST_CASE("every built-in table has calls of every class", "[calls]") {
@@ -134,6 +134,8 @@ TEST_CASE("a slip is told from another word", "[calls]") {
   CHECK(did_you_mean("nework", names, "x") == "; did you mean `network`?");
   CHECK(did_you_mean("porcess", names, "x") == "; did you mean `process`?");
   CHECK(did_you_mean("reda", names, "x") == "; did you mean `read`?");
+  CHECK(did_you_mean("Read", names, "x") == "; did you mean `read`?");
+  CHECK(did_you_mean("process", names, "x") == "; expected x");
   CHECK(did_you_mean("write", names, "x") == "; expected x");
   CHECK(did_you_mean("", names, "x") == "; expected x");
 }

@@ -17,7 +17,9 @@
 #include "abi/bsd/sysctl_tree.hpp"
 #include "abi/freebsd/freebsd.hpp"
 #include "abi/freebsd/route_layout.hpp"
+#include "abi/table_files.hpp"
 #include "tests/abi/real_host.hpp"
+#include "tests/support/run.hpp"
 
 using namespace sudrun::abi;
 using namespace sudrun::abi::bsd;
@@ -46,6 +48,7 @@ class Machine {
  public:
   RealHost host;
   GuestArena arena{4 << 20};
+  const SysctlTree* nodes = &tree();
 
   Machine() { host.program = "/guest/bin/program"; }
 
@@ -93,7 +96,7 @@ class Machine {
              std::uint64_t new_length) {
     Answer answer;
     answer.error =
-        run_sysctl(host, tree(), "15.0", {oid, old, room, guest(new_value), new_length}, answer.length);
+        run_sysctl(host, *nodes, "15.0", {oid, old, room, guest(new_value), new_length}, answer.length);
     return answer;
   }
 };
@@ -231,6 +234,22 @@ TEST_CASE("sysctl lengths, truncation and refusals", "[sysctl]") {
 
   std::uint64_t length = 0;
   CHECK(run_sysctl(machine.host, tree(), "15.0", {ostype, guest_addr(0x1000), 64, {}, 0}, length) == EFAULT);
+}
+
+TEST_CASE("a table says what sysctl nodes answer", "[sysctl]") {
+  const sudrun::test::TemporaryDirectory directory;
+  sudrun::test::write_file(directory / "mine.yaml",
+                           "extends: freebsd-amd64\n"
+                           "sysctl: {kern.maxproc: 99, kern.hostname: elsewhere, hw.physmem: 0x100000000}\n");
+  const LoadedTable loaded = load_table_file(directory / "mine.yaml", TablePath("/nonexistent"));
+  freebsd::FreeBsd system;
+  system.bind(loaded.table);
+  Machine machine;
+  machine.nodes = &system.sysctls();
+  CHECK(machine.number<std::int32_t>("kern.maxproc") == 99);
+  CHECK(machine.text("kern.hostname") == "elsewhere");
+  CHECK(machine.number<std::uint64_t>("hw.physmem") == 0x1'0000'0000);
+  CHECK(machine.text("kern.ostype") == "FreeBSD");
 }
 
 TEST_CASE("the kernel describes itself as the table's release", "[sysctl]") {

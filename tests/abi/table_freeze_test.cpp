@@ -229,6 +229,12 @@ TEST_CASE("a row of its own says that it is a plain sleep or wake, and what its 
   CHECK_THAT(error_of_row(row("at: ptr, value: int", sleep)), Contains("`at`, `value`, `time` first"));
   CHECK_THAT(error_of_row(row("at: ptr, value: int, time: int", replaced(sleep, "EPERM", "EWHAT"))),
              Contains("`EWHAT` is not in `errno`"));
+  const std::string far =
+      replaced(kGuestYaml, "  EPERM: 1\n", "  EPERM: 1\n  EFAR: {value: 256, native: none}\n");
+  CHECK_THROWS_WITH(frozen(replaced(far, "  300: {name: move",
+                                    "  " + row("at: ptr, many: int", "word: at, count: many, fault: EFAR") +
+                                        "\n  300: {name: move")),
+                    Contains("`EFAR` is 256; expected an error up to 255 here"));
 }
 
 TEST_CASE("structures with the same bytes on both sides are identical") {
@@ -267,7 +273,8 @@ TEST_CASE("the native table frozen against itself is the identity") {
 TEST_CASE("a frozen native table serves as the native vocabulary") {
   const TableModel native = parse_table(kNativeYaml, "host.yaml");
   const auto block = freeze(native, native, {});
-  const TableModel again = native_model(Table::wrap(block).value());
+  const Table frozen_native = Table::wrap(block).value();
+  const TableModel again = thaw(frozen_native, frozen_native);
   CHECK(freeze(parse_table(kGuestYaml, "guest.yaml"), again, kGuestHandlers) == frozen(kGuestYaml));
 }
 

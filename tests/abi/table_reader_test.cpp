@@ -67,13 +67,16 @@ TEST_CASE("a table is read as it is written") {
 
 TEST_CASE("an error names file, line and column, what is wrong and what is expected") {
   try {
-    parse_table("abi: guest\ntitle: x\npersonalty: guest\n", "dir/guest.yaml");
+    parse_table("abi: guest\ntitle: x\ncolour: guest\n", "dir/guest.yaml");
     FAIL("no error");
   } catch (const TableError& error) {
-    CHECK_THAT(error.what(),
-               StartsWith("dir/guest.yaml:3:1: unknown key `personalty` in `table`; expected one of"));
+    REQUIRE(error.problems().size() == 2);
+    CHECK_THAT(error.problems()[0].text(),
+               StartsWith("dir/guest.yaml:1:1: `table` has no `personality`, `source`"));
+    CHECK_THAT(error.problems()[1].text(),
+               StartsWith("dir/guest.yaml:3:1: unknown key `colour` in `table`; expected one of"));
     CHECK(error.file() == "dir/guest.yaml");
-    CHECK(error.line() == 3);
+    CHECK(error.line() == 1);
     CHECK(error.column() == 1);
   }
 }
@@ -129,7 +132,7 @@ TEST_CASE("numbers are checked for form and range") {
   CHECK_THAT(error_of_row("-1: {name: x, support: none, note: n}"), Contains("out of range"));
   CHECK_THAT(error_of_row("read2: {name: x, support: none, note: n}"), Contains("not a number"));
   CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: four\n"), Contains("`four` is not a number"));
-  CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: \"4\"\n"), Contains("not a number"));
+  CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: \"4\"\n"), Contains("`4` is a text for its quotes"));
   CHECK_THAT(error_of("  EINTR: 4\n", "  EINTR: 0\n"), Contains("expected 1 to 4095"));
   CHECK_THAT(error_of("  SIGINT: 2\n", "  SIGINT: 129\n"), Contains("expected 1 to 128"));
   CHECK_THAT(error_of("O_SYNC: 0x80", "O_SYNC: 0200"), Contains("`0200` is not a number"));
@@ -216,6 +219,49 @@ TEST_CASE("each row has one action, or none and no support") {
   CHECK_THAT(
       error_of_row("400: {name: x, handler: a, futex: {word: a, by: b, value: c, wait: []}, support: full}"),
       Contains("wake"));
+}
+
+TEST_CASE("a row's futex is of one kind, and has what that kind takes") {
+  const auto error = [](std::string_view futex) {
+    return error_of_row("400: {name: x, handler: a, futex: {" + std::string(futex) + "}, support: full}");
+  };
+  const std::string sleep = "word: a, value: b, limit: c, longest: 5";
+  CHECK(error(sleep) == "no error");
+  CHECK(error(sleep + ", differs: EPERM, late: ENOENT, fault: EFAULT") == "no error");
+  CHECK(error("word: a, count: b, fault: EPERM") == "no error");
+  CHECK(error("word: a, by: b, value: c, wait: [], wake: []") == "no error");
+  CHECK_THAT(error("word: a, value: b, longest: 5"), Contains("`futex` has no `limit`"));
+  CHECK_THAT(error("word: a, value: b, limit: c"), Contains("`futex` has no `longest`"));
+  CHECK_THAT(error("count: b"), Contains("`futex` has no `word`"));
+  CHECK_THAT(error(replaced(sleep, "longest: 5", "longest: 0")), Contains("expected 1 to 1000000000"));
+  CHECK_THAT(error(replaced(sleep, "longest: 5", "longest: 1000000001")), Contains("out of range"));
+  CHECK_THAT(error(sleep + ", late: EPREM"), Contains("`EPREM` is not in `errno`; did you mean `EPERM`?"));
+  CHECK_THAT(error(sleep + ", wake: [b]"), Contains("unknown key `wake` in `futex`"));
+  CHECK_THAT(error("word: a, count: b, late: EPERM"), Contains("unknown key `late` in `futex`"));
+  CHECK_THAT(error("word: a, by: b, value: c, wait: [], wake: [], fault: EPERM"),
+             Contains("unknown key `fault` in `futex`"));
+  CHECK_THAT(error("word: [a], count: b"), Contains("`word` is a list; expected a word or a string"));
+}
+
+TEST_CASE("a convention that clears the second result has one") {
+  const std::string with =
+      replaced(kGuestYaml, "  result2: rdx\n", "  result2: rdx\n  clears_result2: true\n");
+  CHECK(parse_table(with, "g").convention.clears_result2);
+  CHECK_FALSE(parse_table(kGuestYaml, "g").convention.clears_result2);
+  CHECK_THAT(error_of("  result2: rdx\n", "  clears_result2: true\n"),
+             Contains("`clears_result2` without `result2`"));
+  CHECK_THAT(error_of("  result2: rdx\n", "  result2: rdx\n  clears_result2: 1\n"),
+             Contains("`1` is not a value of `clears_result2`; expected one of false, true"));
+}
+
+TEST_CASE("classes are lists of names of calls") {
+  CHECK_THAT(error_of("calls:\n", "classes: [network]\ncalls:\n"), Contains("`classes` is not a mapping"));
+  CHECK_THAT(error_of("calls:\n", "classes: {network: connect}\ncalls:\n"),
+             Contains("`network` is not a list"));
+  CHECK_THAT(error_of("calls:\n", "classes: {network: [con-nect]}\ncalls:\n"),
+             Contains("`con-nect` is not a name"));
+  CHECK_THAT(error_of("calls:\n", "classes: {network: [], network: []}\ncalls:\n"),
+             Contains("`network` is there twice"));
 }
 
 TEST_CASE("a row below full support needs a note") {

@@ -32,11 +32,28 @@ TEST_CASE("--help explains usage, options and exit statuses", "[options]") {
   INFO(outcome);
   CHECK(outcome.exited(0));
   CHECK(outcome.err.empty());
-  for (const char* part :
-       {"Usage: sudrun", "--trace",     "--trace-format", "--trace-time",  "--inject",  "--output-separately",
-        "--summary",     "--output",    "--abi",          "--table",       "--trap",    "--sysroot",
-        "--release",     "--list-abis", "sudrun inspect", "sudrun doctor", "--version", "125",
-        "126",           "127"})
+  for (const char* part : {"Usage: sudrun",
+                           "--trace",
+                           "--trace-format",
+                           "--trace-time",
+                           "--inject",
+                           "--output-separately",
+                           "--summary",
+                           "--output",
+                           "--abi",
+                           "--table",
+                           "--trap",
+                           "--sysroot",
+                           "--release",
+                           "--list-abis",
+                           "sudrun inspect",
+                           "sudrun doctor",
+                           "sudrun table",
+                           "--table-path",
+                           "--version",
+                           "125",
+                           "126",
+                           "127"})
     CHECK_THAT(outcome.out, Catch::Contains(part));
 }
 

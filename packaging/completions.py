@@ -127,7 +127,7 @@ def bash(options, tools):
 
 
 def quoted(text):
-    return text.replace("\\", "\\\\").replace("'", "'\\''")
+    return text.replace("'", "'\\''")
 
 
 def zsh(options, tools):

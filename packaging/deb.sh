@@ -29,7 +29,7 @@ mv "$work/tree$prefix" "$root/usr"
 sed -i "s#:$prefix/bin/sudrun:#:/usr/bin/sudrun:#" "$root/usr/lib/binfmt.d/sudrun.conf"
 rm -r "$root/usr/share/gdb"
 mkdir -p "$root/usr/share/gdb/auto-load/usr/bin"
-ln -s ../../../../../sudrun/sudrun-gdb.py "$root/usr/share/gdb/auto-load/usr/bin/sudrun-gdb.py"
+ln -s ../../../../sudrun/sudrun-gdb.py "$root/usr/share/gdb/auto-load/usr/bin/sudrun-gdb.py"
 
 # The names of functions stay, for gdb and perf; without this one gdb looks for sudrun's own addresses in a wrong place
 # (docs/debugging.md).

@@ -28,6 +28,7 @@ struct Options {
   bool check = false;
   bool support_page = false;
   bool schema = false, reference = false;
+  std::string binfmt;
 };
 
 /// Words and not bytes: compilers read the same data several times faster.
@@ -96,6 +97,23 @@ bool same_at_run_time(const TableModel& model, const TableModel& native,
   return false;
 }
 
+/// A line for the kernel's binfmt_misc: ELF64, x86-64, a program or one that may lie anywhere, and the
+/// system's OS/ABI byte. Programs of systems that leave that byte empty cannot be told by their first bytes.
+void write_binfmt(const TableModel& model, std::optional<int> native_osabi, const std::string& interpreter) {
+  const std::string name = model.abi.substr(0, model.abi.find('-'));
+  if (model.osabi == native_osabi) return;
+  if (model.osabi.value_or(0) == 0) {
+    std::cout << "# " << model.abi << ": its programs have no OS/ABI byte of their own\n";
+    return;
+  }
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
+  const auto osabi = static_cast<unsigned>(*model.osabi);
+  std::cout << ":sudrun-" << name << R"(:M::\x7fELF\x02\x01\x01\x)" << kHexDigits[osabi >> 4 & 15]
+            << kHexDigits[osabi & 15] << R"(\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00:)"
+            << R"(\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\xfe\xff\xff\xff:)"
+            << interpreter << ":PF\n";
+}
+
 int run(const Options& options) {
   // Known without a table.
   if (options.schema) std::cout << table_schema();
@@ -110,6 +128,10 @@ int run(const Options& options) {
     if (handler_names(model.personality).empty()) {
       throw TableError(path, model.personality_where,
                        "`" + model.personality + "` is not a personality; expected one that abi/ implements");
+    }
+    if (!options.binfmt.empty()) {
+      write_binfmt(model, native.osabi, options.binfmt);
+      continue;
     }
     if (options.support_page) {
       std::cout << support_page(model);
@@ -147,6 +169,9 @@ int main(int argc, char** argv) {
   app.add_flag("--support-page", options.support_page, "Print the tables as Markdown")->excludes(output);
   app.add_flag("--schema", options.schema, "Print the JSON Schema of tables");
   app.add_flag("--reference", options.reference, "Print docs/table-format.md");
+  app.add_option("--binfmt", options.binfmt,
+                 "Print lines for binfmt.d(5): programs of the tables' systems are run by this sudrun")
+      ->excludes(output);
   app.add_option("TABLE", options.tables, "Tables to read")->needs(native);
   CLI11_PARSE(app, argc, argv);
   try {

@@ -150,6 +150,7 @@ std::vector<std::string> options_to_pass_on(const LaunchOptions& options, TrapMo
   if (const auto release = option_or_variable(options.release, "SUDRUN_RELEASE"); !release.empty())
     out.push_back("--release=" + release);
   if (options.stats) out.push_back("--stats");
+  if (options.perf_map) out.push_back("--perf-map");
   pass_on(options.trace, tracer, out);
   if (options.verbose) out.push_back("--verbose");
   return out;
@@ -221,6 +222,7 @@ void launch(const LaunchOptions& options) {
   process->set_injector(make_injector(options.trace, table));
   limit_vector_support(options.vector_save);
   if (options.stats) process->statistics().want();
+  if (options.perf_map) process->rewriter().perf_map().want();
   if (options.rewrite) process->allow_rewriting(options.rewrite_after);
   process->exec_policy().options = options_to_pass_on(options, trap, sysroot, process->tracer());
   process->exec_policy().abi = options.abi;

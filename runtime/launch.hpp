@@ -40,6 +40,7 @@ struct LaunchOptions {
   std::uint8_t vector_save = VECTOR_XINUSE;  ///< for tests: limit_vector_support()
   TraceOptions trace;
   bool stats = false;
+  bool perf_map = false;
   bool verbose = false;
 };
 

@@ -1,4 +1,6 @@
 // The command. Everything it does is in launch.hpp; here are options and messages.
+#include <linux/binfmts.h>
+#include <sys/auxv.h>
 #include <CLI/CLI.hpp>
 
 #include <iostream>
@@ -60,6 +62,8 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
   runtime::add_trace_options(app, options.trace);
   app.add_flag("--stats", options.stats,
                "Say at exit how calls were made: trapped, at rewritten sites, in assembly");
+  app.add_flag("--perf-map", options.perf_map,
+               "Write /tmp/perf-PID.map: what perf calls the code that rewritten calls jump to");
   app.add_option("--abi", options.abi, "Treat the program as one of this ABI")->type_name("NAME");
   app.add_option("--sysroot", options.sysroot, "Look files up in DIR first, then on the host")
       ->type_name("DIR");
@@ -115,6 +119,20 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
   return std::nullopt;
 }
 
+/// The kernel has started sudrun for a foreign program (binfmt_misc with flag P; it tells from Linux 5.12
+/// on): the program's path comes first, then all of its arguments, argv[0] included. Not one of them is for
+/// sudrun.
+std::optional<LaunchOptions> started_by_kernel(int argc, char** argv) {
+  constexpr int kFirstArgument = 3;
+  if ((::getauxval(AT_FLAGS) & AT_FLAGS_PRESERVE_ARGV0) == 0 || argc < kFirstArgument) return std::nullopt;
+  LaunchOptions options;
+  options.program = argv[1];
+  options.host_path = true;
+  options.argv0 = argv[2];
+  options.arguments.assign(argv + kFirstArgument, argv + argc);
+  return options;
+}
+
 int run(int argc, char** argv) {
   Wanted wanted;
   if (const auto status = read_options(argc, argv, wanted)) return *status;
@@ -129,6 +147,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    if (const auto options = started_by_kernel(argc, argv)) runtime::launch(*options);
     if (const auto status = runtime::run_tool(argc, argv)) return *status;
     return run(argc, argv);
   } catch (const runtime::LaunchError& e) {

@@ -18,7 +18,9 @@ std::string own_path() {
 std::string own_file(const std::string& sudrun, std::string_view name) {
   const std::string directory = sudrun.substr(0, sudrun.rfind('/') + 1);
   const std::string file(name);
-  for (const std::string& candidate : {directory + file, directory + kOwnDirectory + "/" + file})
+  const std::string_view installed = kOwnDirectory;
+  const std::string own = (installed.starts_with('/') ? "" : directory) + std::string(installed);
+  for (const std::string& candidate : {directory + file, own + "/" + file})
     if (::access(candidate.c_str(), R_OK) == 0) return candidate;
   return {};
 }

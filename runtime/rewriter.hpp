@@ -11,6 +11,7 @@
 
 #include "abi/host.hpp"
 #include "loader/rewrite.hpp"
+#include "runtime/perf_map.hpp"
 #include "runtime/spin_lock.hpp"
 
 namespace sudrun::runtime {
@@ -73,6 +74,9 @@ class Rewriter {
   /// Sites rewritten so far by rung, loader::Rung::none: hot, but left trapping.
   std::array<unsigned, 4> counts() const noexcept;
 
+  /// Told of each stub that is made, if it is wanted.
+  PerfMap& perf_map() noexcept { return perf_map_; }
+
   SpinLock& lock() noexcept { return lock_; }  ///< held around fork
   void after_fork_in_child() noexcept { changes_ = 0; }
 
@@ -96,12 +100,14 @@ class Rewriter {
   std::optional<loader::Rewrite> place(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
   Area* new_area(const loader::RewritePlan& plan, const Mapping& mapping) noexcept;
   bool apply(const Patch& patch) noexcept;
+  void tell_perf(unsigned newest) noexcept;
   template <typename Do>
   void for_patches_in(abi::Word start, abi::Word end, Do todo) noexcept;
   void undo_site(Patch& patch) noexcept;
   const Patch* patch_of_stub(abi::Word address) const noexcept;
 
   SpinLock lock_;
+  PerfMap perf_map_;
   std::atomic<unsigned> changes_{0};
   std::atomic<Books*> books_{nullptr};  ///< all there is to remember, from the first rewritten site on
 };

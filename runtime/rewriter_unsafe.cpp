@@ -369,7 +369,17 @@ bool Rewriter::apply(const Patch& patch) noexcept {
     books.patches[index].live = false;
     return false;
   }
+  if (perf_map_.wanted()) tell_perf(index);
   return true;
+}
+
+/// After a fork the child has its parent's stubs, which its own file is to have as well.
+void Rewriter::tell_perf(unsigned newest) noexcept {
+  constexpr std::array<const char*, 4> kHow{"none", "padding", "load", "relocation"};
+  const unsigned first = perf_map_.begins() ? 0 : newest;
+  for (const Patch& patch : books_.load()->patches.first(newest + 1).subspan(first))
+    perf_map_.add(patch.rewrite.stub_address, patch.rewrite.stub_size, patch.rewrite.resume - kSyscallSize,
+                  kHow[static_cast<unsigned>(patch.rung)]);
 }
 
 /// After that nobody new comes by its hop. Somebody may still be there.

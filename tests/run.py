@@ -66,6 +66,7 @@ def suites(build, downloads):
     scripts = ROOT / "tests" / "suites"
     found += [
         Suite("suite runner", scripts / "suite_test.py", script=True, timeout=600),
+        Suite("packaging", ROOT / "tests" / "packaging" / "packaging_test.py", script=True, timeout=600),
         Suite("benchmarks", ROOT / "bench" / "bench_test.py", script=True, timeout=300),
     ]
     found += [

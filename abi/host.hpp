@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "abi/frame.hpp"
 #include "abi/registers.hpp"
@@ -127,6 +128,12 @@ class Host {
   /// Chooses an address for a mapping of `size` bytes the guest leaves to the system; 0 if there is no room.
   /// Callers pass it to mmap as a hint with MAP_FIXED_NOREPLACE and try again on EEXIST.
   virtual Word choose_address(std::uint64_t size, std::uint64_t alignment) noexcept = 0;
+  /// The lowest part of [start, end) below kGuestTop that is not the guest's although it lies among its
+  /// mappings, as first address and end; empty, at `end`, if there is none.
+  virtual std::pair<Word, Word> own_memory_in(Word start, Word end) noexcept {
+    static_cast<void>(start);
+    return {end, end};
+  }
   /// Moves the guest's break. 0 asks for the current one. Returns the new break, or -ENOMEM.
   virtual NativeResult set_break(Word address) noexcept = 0;
 

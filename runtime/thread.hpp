@@ -166,6 +166,9 @@ class GuestThread final : public abi::Host {
   }
   abi::NativeResult hide_descriptor(int fd) noexcept override { return process_.hidden().hide(fd); }
   void close_hidden(int fd) noexcept override { process_.hidden().close(fd); }
+  std::pair<abi::Word, abi::Word> own_memory_in(abi::Word start, abi::Word end) noexcept override {
+    return process_.rewriter().stubs_in(start, end);
+  }
   bool is_hidden(int fd) noexcept override { return process_.hidden().contains(fd); }
 
   /// The host's signal catcher, called by gate.S only.

@@ -1,7 +1,9 @@
 // Opening what is open: /dev/fd/N, /dev/stdin, /dev/stdout and /dev/stderr stand for another descriptor of
 // the same open file. Linux's files of these names open the file anew, which sockets refuse. Sources: FreeBSD
 // 15 (and 14) sys/fs/fdescfs/fdesc_vnops.c, sys/kern/kern_descrip.c (dupfdopen), devfs(5).
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "abi/bsd/fcntl_layout.hpp"
 #include "abi/bsd/file_calls.hpp"
@@ -29,18 +31,22 @@ std::optional<int> descriptor_named(Host& host, GuestAddr path, bool follow) noe
   return number && (name.front() != '0' || name.size() == 1) ? std::optional<int>(fd) : std::nullopt;
 }
 
-bool is_map_of_process(Host& host, GuestAddr path) noexcept {
+std::optional<MapsFile> maps_named(Host& host, GuestAddr path) noexcept {
   std::array<char, 32> buffer;
   const NativeResult length = host.read_string(path, buffer);
-  if (length < 0) return false;
+  if (length < 0) return std::nullopt;
   std::string_view name(buffer.data(), static_cast<std::size_t>(length));
-  if (!name.starts_with("/proc/")) return false;
+  if (!name.starts_with("/proc/")) return std::nullopt;
   name.remove_prefix(6);
-  const std::size_t slash = name.find('/');
-  if (slash == std::string_view::npos || (name.substr(slash) != "/maps" && name.substr(slash) != "/smaps"))
-    return false;
+  const std::size_t slash = std::min(name.find('/'), name.size());
+  const bool smaps = name.substr(slash) == "/smaps";
+  if (!smaps && name.substr(slash) != "/maps") return std::nullopt;
   name = name.substr(0, slash);
-  return name == "self" || name.find_first_not_of("0123456789") == std::string_view::npos;
+  if (name == "self") return MapsFile{host.pid(), smaps};
+  int pid = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+  const bool number = error == std::errc{} && end == name.data() + name.size() && name.front() != '-';
+  return number ? std::optional(MapsFile{pid, smaps}) : std::nullopt;
 }
 
 Result open_descriptor(Call& call, int fd, unsigned flags) noexcept {

@@ -84,13 +84,19 @@ Result duplicate_to(Call& call, int from, int to, bool cloexec) noexcept;
 // devfd.cpp
 /// The descriptor a path is another name of, if it is one; `follow`: symbolic links count.
 std::optional<int> descriptor_named(Host& host, GuestAddr path, bool follow) noexcept;
-/// True for `/proc/self/maps` and its like: Linux's list of a process's mappings. Where the system has no
-/// file of that name (FreeBSD's procfs(5) calls its own `map`; Manners::maps_like_linux), programs tell the
-/// systems apart by it (Go's runtime/pprof), and the
-/// runtime's own mappings stand in it.
-bool is_map_of_process(Host& host, GuestAddr path) noexcept;
+struct MapsFile {
+  int pid;
+  bool smaps;
+};
+/// What `/proc/self/maps` and its like name: Linux's lists of a process's mappings. Where the system has no
+/// files of these names (FreeBSD's procfs(5) calls its own `map`; Manners::maps_like_linux), programs tell
+/// the systems apart by them (Go's runtime/pprof), and the runtime's own mappings stand in them.
+std::optional<MapsFile> maps_named(Host& host, GuestAddr path) noexcept;
 /// What opening such a path does: another descriptor, if the access asked for is there.
 Result open_descriptor(Call& call, int fd, unsigned flags) noexcept;
+// own_maps.cpp
+/// Opens, for reading, a list of the guest's mappings as they are now, in the form of Linux's `maps`.
+Result open_own_maps(Host& host, unsigned flags) noexcept;
 // fcntl.cpp
 Result do_fcntl(Call& call) noexcept;
 // sendfile.cpp

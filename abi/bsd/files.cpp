@@ -139,7 +139,10 @@ Result open_file(Call& call, int dirfd, GuestAddr path, unsigned flags, unsigned
   if (const auto named = descriptor_named(host, path, (flags & kOpenNofollow) == 0);
       named && (flags & (kOpenPath | kOpenExec | kOpenResolveBeneath)) == 0)
     return open_descriptor(call, *named, flags);
-  if (!self(call).manners().maps_like_linux && is_map_of_process(host, path)) return Result::fail(ENOENT);
+  if (const auto maps = maps_named(host, path)) {
+    if (!self(call).manners().maps_like_linux || maps->smaps) return Result::fail(ENOENT);
+    if (maps->pid == host.pid() && access == kOpenReadOnly && !exec) return open_own_maps(host, flags);
+  }
 
   constexpr unsigned handled = kOpenShlock | kOpenExlock | kOpenExec | kOpenTtyInit | kOpenVerify |
                                kOpenResolveBeneath | kOpenEmptyPath;

@@ -19,9 +19,10 @@ def items(context, patterns):
 def run(context, item, system, minutes):
     """One package, all its tests. The runner's own limit leaves time for building on top of go's."""
     place = context.place()
+    short = ["-short"] if context.short(item) else []
     try:
         finished = context.run(
-            context.go_command("test", "-json", "-count=1", f"-timeout={minutes}m", *context.exec_option(system), item),
+            context.go_command("test", "-json", "-count=1", *short, f"-timeout={minutes}m", *context.exec_option(system), item),
             context.environment(system, place), 60 * (minutes + 20))
         return read_go_test(finished.stdout, finished.stderr, finished.status, finished.seconds, finished.killed)
     finally:

@@ -7,6 +7,7 @@ def result(options, context, suite, verdicts, known, comparison, seconds, comple
     """Everything about a run, for machines."""
     units = [describe(name, round_, verdict, comparison.get(name)) for (name, round_), verdict in verdicts.items()]
     count = lambda key: sum(unit[key] for unit in units)
+    names = dict.fromkeys(unit["name"] for unit in units)
     return {
         "suite": options.suite, "system": options.os, "complete": complete,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -14,12 +15,13 @@ def result(options, context, suite, verdicts, known, comparison, seconds, comple
         "cores": os.cpu_count(), "user": os.geteuid(), "identity": context.identity(),
         "rounds": options.repeat, "load": options.load, "timeout_minutes": options.timeout,
         "counts": {
-            "units": len({unit["name"] for unit in units}), "passed": count("passed"), "failed": count("failed"),
+            "units": len(names), "passed": count("passed"), "failed": count("failed"),
             "skipped": count("skipped"), "known": count("known"), "native": count("native"),
             "units_failed": len({unit["name"] for unit in units if unit["failed"]}),
             "no_tests": len({unit["name"] for unit in units if unit["end"] == "no tests"}),
             "excluded": len({unit["name"] for unit in units if unit["end"] == "excluded"}),
         },
+        "short": {name: reason for name in names if (reason := context.short(name))},
         "known_list": [{"name": name, "test": test, "reason": reason} for name, test, reason in known],
         "units": units,
     }
@@ -77,6 +79,9 @@ def page(data, suite, title):
     ]
     if not data["complete"]:
         lines += ["**The run was interrupted: this is a part.**", ""]
+    if data["short"]:
+        lines += ["## Run with `-short`", "", "Here and natively.", "", "| where | reason |", "|---|---|"]
+        lines += [f"| `{name}` | {reason} |" for name, reason in data["short"].items()] + [""]
     lines += section("Failed", [(u, t, w) for u in data["units"] for t, w in u["failures"].items()])
     if data["known_list"]:
         lines += ["## Known", "", "| where | test | reason |", "|---|---|---|"]

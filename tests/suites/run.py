@@ -196,6 +196,9 @@ def main(argv=None):
             return 0
         title = context.systems[options.os]["title"]
         print(f"{suite.TITLE}: {title}, {context.go_env['GOVERSION']}, {len(names)} {suite.UNIT}s, {options.jobs} at a time", flush=True)
+        for name in names:
+            if context.short(name):
+                print(f"with -short: {name}: {context.short(name)}", flush=True)
         work = Run(options, context, suite, names, [entry for entry in known if entry[0] in names])
         complete = work.all()
         order = {name: number for number, name in enumerate(names)}

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the suite runner, with a go command and a sudrun that only pretend."""
 import contextlib
+import functools
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import tempfile
 import textwrap
 import time
 import unittest
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import context
@@ -289,6 +291,8 @@ class WithFakeGo(unittest.TestCase):
         self.assertIn(f"-exec {self.sudrun} a", self.calls()[0])
         self.assertIn("-count=1", self.calls()[0])
         self.assertNotIn("-run", self.calls()[0])
+        self.assertNotIn("-short", self.calls()[0])
+        self.assertEqual(data["short"], {})
         self.assertIn("| a | ok | 1 |", (self.fake / "out.md").read_text())
 
     def test_a_failure_fails_the_run_and_was_tried_natively_once(self):
@@ -361,6 +365,40 @@ class WithFakeGo(unittest.TestCase):
         for_children = shutil.which("go_plan10_amd64_exec", path=environment["PATH"])
         self.assertIn(f"exec {self.sudrun} --os=plan10", pathlib.Path(for_children).read_text())
         self.assertIsNone(shutil.which("go_plan10_amd64_exec", path=made.environment("linux")["PATH"]))
+
+    def with_rows(self, **changes):
+        """Runs take rows of systems from a file that differs from the tree's for FreeBSD."""
+        rows = json.loads((HERE / "systems.json").read_text())
+        rows["freebsd"].update(changes)
+        (self.fake / "systems.json").write_text(json.dumps(rows))
+        patch = unittest.mock.patch.object(run, "Context", functools.partial(Context, systems=self.fake / "systems.json"))
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_what_a_system_runs_with_short_is_told_with_the_reason_and_compared_so(self):
+        self.with_rows(short={"a": "no [::] there", "c": "not run"})
+        self.script("a", BAD, 1)
+        self.script("a", BAD, 1, system="linux")
+        self.script("b", GOOD)
+        status, lines, data = self.suite("--packages", "a", "b", "--jobs", "1")
+        self.assertEqual((status, data["short"]), (0, {"a": "no [::] there"}))
+        self.assertEqual([(call.split()[:2], "-short" in call) for call in self.calls()],
+                         [(["a", "freebsd"], True), (["a", "linux"], True), (["a", "linux"], True), (["b", "freebsd"], False)])
+        self.assertIn("with -short: a: no [::] there", lines)
+        self.assertIn("| `a` | no [::] there |", (self.fake / "out.md").read_text())
+
+    def test_another_list_of_what_is_short_makes_earlier_results_void(self):
+        self.script("a", GOOD)
+        self.suite("--packages", "a")
+        self.with_rows(short={"a": "no [::] there"})
+        self.suite("--packages", "a", "--resume")
+        self.assertEqual(["-short" in call for call in self.calls()], [False, True])
+
+    def test_short_without_a_reason_is_refused(self):
+        self.with_rows(short={"a": " "})
+        status, lines, _ = self.suite("--packages", "b")
+        self.assertEqual((status, self.calls()), (2, []))
+        self.assertIn("say why", lines[-1])
 
     def test_wrong_use_has_its_own_status(self):
         self.assertEqual(self.suite("--packages", "nowhere")[0], 2)

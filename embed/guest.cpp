@@ -1,7 +1,6 @@
 #include "embed/guest.hpp"
 
 #include <signal.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
 
@@ -119,25 +118,11 @@ Word sudrun_guest::return_address() noexcept { return gate_page(); }
 void sudrun_guest::loaded(Word start, Word end) noexcept { ranges.add(start, end); }
 
 void sudrun_guest::mapped(long number, Word a0, Word a1, Word a2, std::int64_t result) noexcept {
-  constexpr Word kPageMask = 4095;
-  const auto end_of = [](Word start, Word size) { return (start + size + kPageMask) & ~kPageMask; };
-  if (sudrun::abi::is_error(result)) return;
-  const auto at = static_cast<Word>(result);
-  switch (number) {
-    case SYS_mmap:
-      return ranges.add(at, end_of(at, a1));
-    case SYS_munmap:
-      return ranges.remove(a0, end_of(a0, a1));
-    case SYS_mremap:
-      ranges.remove(a0, end_of(a0, a1));
-      return ranges.add(at, end_of(at, a2));
-    default:
-      return;
-  }
+  sudrun::embed::follow_change(ranges, number, {a0, a1, a2}, result);
 }
 
 void sudrun_guest::thread_began(GuestThread& thread) noexcept {
-  auto made = std::make_unique<sudrun_thread>(*this, nullptr, &thread);
+  auto made = std::make_unique<sudrun_thread>(*this, nullptr, thread);
   made->running = true;
   thread.set_companion(made.release());
   {
@@ -157,7 +142,7 @@ void sudrun_guest::thread_is_gone(GuestThread& thread) noexcept {
 
 sudrun_thread& sudrun_guest::add_thread(std::unique_ptr<GuestThread> thread) {
   GuestThread* const bare = thread.get();
-  auto made = std::make_unique<sudrun_thread>(*this, std::move(thread), bare);
+  auto made = std::make_unique<sudrun_thread>(*this, std::move(thread), *bare);
   bare->set_companion(made.get());
   const std::scoped_lock hold(lock_);
   return *threads_.emplace_back(std::move(made));

@@ -51,6 +51,10 @@ struct sudrun_call {
 };
 
 struct sudrun_thread {
+  sudrun_thread(sudrun_guest& its_guest, std::unique_ptr<sudrun::runtime::GuestThread> owned,
+                sudrun::runtime::GuestThread& its_thread)
+      : guest(its_guest), own(std::move(owned)), thread(&its_thread) {}
+
   sudrun_guest& guest;
   std::unique_ptr<sudrun::runtime::GuestThread> own;  ///< null: the guest has made it
   sudrun::runtime::GuestThread* thread;

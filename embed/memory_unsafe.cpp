@@ -38,6 +38,25 @@ std::int64_t protect(abi::Word at, std::size_t size, int native_protection) noex
 
 void unmap(abi::Word at, std::size_t size) noexcept { native(SYS_munmap, at, size); }
 
+void follow_change(Ranges& ranges, long number, const std::array<abi::Word, 3>& args,
+                   std::int64_t result) noexcept {
+  constexpr abi::Word kPageMask = 4095;
+  const auto end_of = [](abi::Word start, abi::Word size) { return (start + size + kPageMask) & ~kPageMask; };
+  if (abi::is_error(result)) return;
+  const auto at = static_cast<abi::Word>(result);
+  switch (number) {
+    case SYS_mmap:
+      return ranges.add(at, end_of(at, args[1]));
+    case SYS_munmap:
+      return ranges.remove(args[0], end_of(args[0], args[1]));
+    case SYS_mremap:
+      ranges.remove(args[0], end_of(args[0], args[1]));
+      return ranges.add(at, end_of(at, args[2]));
+    default:
+      return;
+  }
+}
+
 abi::Word map_gate_page(runtime::AddressSpace& addresses) noexcept {
   // mov r10, rcx; syscall; ret; and what nobody gets to.
   constexpr std::array<unsigned char, kGatePlace> kCode{0x49, 0x89, 0xca, 0x0f, 0x05, 0xc3, 0xcc, 0xcc,

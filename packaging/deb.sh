@@ -28,6 +28,10 @@ mkdir -p "$root"
 mv "$work/tree$prefix" "$root/usr"
 sed -i "s#:$prefix/bin/sudrun:#:/usr/bin/sudrun:#" "$root/usr/lib/binfmt.d/sudrun.conf"
 rm -r "$root/usr/share/gdb"
+# The package is the command. The library, which needs others at run time, comes with `meson install`.
+rm -r "$root/usr/include"
+find "$root/usr" \( -name 'libsudrun.*' -o -name sudrun.pc \) -delete
+find "$root/usr" -name pkgconfig -type d -empty -delete
 mkdir -p "$root/usr/share/gdb/auto-load/usr/bin"
 ln -s ../../../../sudrun/sudrun-gdb.py "$root/usr/share/gdb/auto-load/usr/bin/sudrun-gdb.py"
 

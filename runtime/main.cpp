@@ -1,6 +1,6 @@
 // The command. Everything it does is in launch.hpp; here are options and messages.
-#include <linux/binfmts.h>
 #include <sys/auxv.h>
+
 #include <CLI/CLI.hpp>
 
 #include <iostream>
@@ -124,7 +124,8 @@ std::optional<int> read_options(int argc, char** argv, Wanted& wanted) {
 /// sudrun.
 std::optional<LaunchOptions> started_by_kernel(int argc, char** argv) {
   constexpr int kFirstArgument = 3;
-  if ((::getauxval(AT_FLAGS) & AT_FLAGS_PRESERVE_ARGV0) == 0 || argc < kFirstArgument) return std::nullopt;
+  constexpr unsigned long kPreserveArgv0 = 1;  // AT_FLAGS_PRESERVE_ARGV0, linux/binfmts.h since 5.12
+  if ((::getauxval(AT_FLAGS) & kPreserveArgv0) == 0 || argc < kFirstArgument) return std::nullopt;
   LaunchOptions options;
   options.program = argv[1];
   options.host_path = true;

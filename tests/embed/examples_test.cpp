@@ -36,6 +36,14 @@ TEST_CASE("the documentation has the examples as they are", "[examples]") {
   }
 }
 
+TEST_CASE("the reference is what the header says", "[examples]") {
+  const std::string root = std::getenv("SUDRUN_SOURCE");
+  const Outcome outcome = run({.argv = {"python3", root + "/embed/list_api.py",
+                                        root + "/include/sudrun/sudrun.h", root + "/docs/api.md"}});
+  CHECK(outcome.err == "");
+  CHECK(outcome.exited(0));
+}
+
 TEST_CASE("run, in C and in C++", "[examples]") {
   const std::string name = GENERATE("run-c", "run-cpp");
   const Outcome outcome = run({.argv = {example(name), guest_file("hello")}});

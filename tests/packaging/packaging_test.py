@@ -83,6 +83,24 @@ class Installed(Case):
         links = {link.name: link.resolve() for link in prefix.rglob("go_*_exec")}
         self.assertEqual(links, {f"go_{system}_amd64_exec": prefix / "bin" / "sudrun" for system in SYSTEMS})
 
+    def test_the_library_is_found_and_works_as_its_documentation_says(self):
+        self.install()
+        tree = self.place / "tree"
+        (described,) = tree.rglob("sudrun.pc")
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(described.parent), "PKG_CONFIG_SYSROOT_DIR": str(tree)}
+        examples = SOURCE / "examples" / "embedding"
+        for compiler, source in (("cc", "run.c"), ("c++", "run.cpp")):
+            flags = self.succeed("pkg-config", "--cflags", "--libs", "sudrun", env=environment).split()
+            made = self.place / compiler
+            self.succeed(compiler, "-Wall", "-Wextra", "-Werror", examples / source, *flags, "-o", made)
+            (library,) = tree.rglob("libsudrun.so")
+            said = self.succeed(made, GUESTS / "hello", env={**os.environ, "LD_LIBRARY_PATH": str(library.parent)})
+            self.assertEqual(said, "Hello from FreeBSD\nexited with 0 after 2 calls\n")
+        symbols = {line.split()[-1].split("@")[0] for line in self.succeed("nm", "-D", "--defined-only", library).splitlines()}
+        declared = set(re.findall(r"\b(sudrun_\w+)\(", (SOURCE / "include/sudrun/sudrun.h").read_text()))
+        self.assertEqual({name for name in symbols if name.startswith("sudrun")}, declared)
+        self.assertLessEqual(symbols, declared | {"SUDRUN_0"})
+
     def test_a_link_for_go_is_sudrun(self):
         link = next(self.install().rglob("go_freebsd_amd64_exec"))
         self.assertEqual(self.succeed(link, GUESTS / "hello"), "Hello from FreeBSD\n")
@@ -359,6 +377,7 @@ class Package(Case):
         self.assertIn("Static-Built-Using: capstone (= ", control)
         listing = self.succeed("dpkg-deb", "--contents", package)
         self.assertNotIn(" ./etc", listing)  # no conffiles
+        self.assertNotIn("libsudrun.", listing)
         for line in listing.splitlines():
             rights, owner = line.split()[:2]
             self.assertEqual(owner, "root/root", line)

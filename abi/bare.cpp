@@ -7,6 +7,7 @@ StackImage Bare::stack_image(const ImageInfo& image, std::string_view program_pa
   return {};
 }
 
+// Everything else is zero; rdx above all, which Linux programs take for a function to call at exit.
 Registers Bare::initial_registers(Word entry, Word stack_pointer, Word ps_strings) const noexcept {
   static_cast<void>(ps_strings);
   Registers regs;

@@ -6,7 +6,7 @@
 
 namespace sudrun::abi {
 
-class Bare final : public Personality {
+class Bare : public Personality {
  public:
   std::string_view name() const noexcept override { return "bare"; }
   void bind(const Table& table) override { static_cast<void>(table); }

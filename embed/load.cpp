@@ -14,12 +14,14 @@
 #include "loader/file_source.hpp"
 #include "loader/identify.hpp"
 #include "runtime/arm_unsafe.hpp"
+#include "runtime/descriptor.hpp"
 #include "runtime/launch.hpp"
 #include "runtime/load.hpp"
 
 using sudrun::embed::Failure;
 using sudrun::embed::guarded;
 using sudrun::embed::require;
+using sudrun::runtime::Descriptor;
 using sudrun::runtime::GuestThread;
 
 namespace {
@@ -28,21 +30,6 @@ std::string real_path(const char* path) {
   const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path, nullptr), &std::free);
   return real ? real.get() : path;
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 /// A file in memory with these bytes.
 int memory_file(const char* name, const void* bytes, std::size_t size) {

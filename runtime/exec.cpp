@@ -13,6 +13,7 @@
 #include "abi/builtin.hpp"
 #include "loader/file_source.hpp"
 #include "loader/identify.hpp"
+#include "runtime/descriptor.hpp"
 #include "runtime/exec_relay.hpp"
 #include "runtime/gate.hpp"
 #include "runtime/thread.hpp"
@@ -26,20 +27,6 @@ constexpr std::size_t kMaxArguments = 0x7fff'ffff / 8;  // what a vector may hol
 constexpr std::size_t kMaxString = 128 * 1024;          // MAX_ARG_STRLEN
 constexpr std::uint64_t kCopiesFrom = 100;              // above the numbers programs use
 constexpr std::string_view kOwnFile = "/proc/self/exe";
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// `room`: bytes that all strings may still take; becomes less.
 std::int64_t read_vector(abi::Host& host, abi::GuestAddr at, std::uint64_t& room,

@@ -44,14 +44,6 @@ StackImage Linux::stack_image(const ImageInfo& image, std::string_view program_p
   return layout;
 }
 
-// Everything else is zero; rdx above all, which programs take for a function to call at exit.
-Registers Linux::initial_registers(Word entry, Word stack_pointer, Word) const noexcept {
-  Registers regs;
-  regs.rip = entry;
-  regs.rsp = stack_pointer;
-  return regs;
-}
-
 std::vector<std::span<const HandlerEntry>> handlers() {
   return {memory_handlers(), signal_handlers(),  wait_handlers(),
           thread_handlers(), process_handlers(), descriptor_handlers()};

@@ -5,26 +5,19 @@
 // arch/x86/kernel/{signal_64.c,process_64.c,fpu/signal.c}; and the man pages 6.03, section 2.
 #pragma once
 
-#include "abi/personality.hpp"
+#include "abi/bare.hpp"
 
 // Not `linux`: GNU dialects predefine that word as a macro.
 namespace sudrun::abi::linux_abi {
 
-class Linux final : public Personality {
+/// Needs no trampoline: x86-64 programs bring their own restorer (SA_RESTORER). No state of its own, hence no
+/// locks.
+class Linux final : public Bare {
  public:
   std::string_view name() const noexcept override { return "linux"; }
-  void bind(const Table& table) override { static_cast<void>(table); }
   StackImage stack_image(const ImageInfo& image, std::string_view program_path) const override;
-  Registers initial_registers(Word entry, Word stack_pointer, Word ps_strings) const noexcept override;
-  /// None: x86-64 programs bring their own restorer (SA_RESTORER).
-  std::span<const std::byte> trampoline() const noexcept override { return {}; }
-  void set_trampoline(GuestAddr address) noexcept override { static_cast<void>(address); }
   bool push_signal_frame(Host& host, const SignalInfo& info, const SignalAction& action,
                          NativeSigset old_mask) noexcept override;
-  // No state of its own, hence no locks.
-  void before_fork() noexcept override {}
-  void after_fork_in_parent() noexcept override {}
-  void after_fork_in_child(Host& host) noexcept override { static_cast<void>(host); }
 };
 
 /// A host pointer as an argument of Host::call.

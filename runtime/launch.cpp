@@ -17,8 +17,6 @@
 #include "abi/table_files.hpp"
 #include "loader/file_source.hpp"
 #include "loader/identify.hpp"
-#include "loader/map_unsafe.hpp"
-#include "loader/stack.hpp"
 #include "runtime/exec_relay.hpp"
 #include "runtime/gate.hpp"
 #include "runtime/load.hpp"

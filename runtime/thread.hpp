@@ -232,6 +232,8 @@ class GuestThread final : public abi::Host {
   void load_frame(const ucontext_t& frame, std::uint64_t fs) noexcept;
   void store_frame(ucontext_t& frame) noexcept;
   Resume restart_resuming(ucontext_t& frame) noexcept;
+  Resume give_up_resuming(ucontext_t& frame) noexcept;
+  void on_host_stack(ucontext_t& frame, const char* at) const noexcept;
   void resume_stepping() noexcept;
   stack_t signal_stack() const noexcept;
   bool stopped_in_stub(int signal, ucontext_t& frame) noexcept;

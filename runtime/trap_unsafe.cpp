@@ -185,13 +185,21 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
 }
 
 Resume GuestThread::restart_resuming(ucontext_t& frame) noexcept {
+  if ((block_.context.regs.rflags & kTrapFlag) != 0) return give_up_resuming(frame);
+  on_host_stack(frame, sudrun_resume_begin);
+  return resume_with(block_.host_fs, Selector::allow, Side::leaving);
+}
+
+void GuestThread::on_host_stack(ucontext_t& frame, const char* at) const noexcept {
   greg_t* const live = frame.uc_mcontext.gregs;
   live[REG_RSP] = static_cast<greg_t>(block_.host_rsp);
   live[REG_EFL] = kPlainFlags;
-  live[REG_RIP] = static_cast<greg_t>(word(sudrun_resume_begin));
-  if ((block_.context.regs.rflags & kTrapFlag) == 0)
-    return resume_with(block_.host_fs, Selector::allow, Side::leaving);
-  live[REG_RIP] = static_cast<greg_t>(word(sudrun_to_host_loop));
+  live[REG_RIP] = static_cast<greg_t>(word(at));
+}
+
+// Back to the host loop from sudrun_run_guest, with nothing served.
+Resume GuestThread::give_up_resuming(ucontext_t& frame) noexcept {
+  on_host_stack(frame, sudrun_to_host_loop);
   block_.entry = ENTRY_AGAIN;
   return resume_with(block_.host_fs, Selector::allow, Side::host);
 }
@@ -286,13 +294,8 @@ Resume GuestThread::stop_caught(ucontext_t& frame, std::uint64_t fs, Selector se
     load_frame(frame, fs);
     return leave_catcher();
   }
-  if (side == Side::leaving && between(rip, sudrun_resume_begin, sudrun_resume_end)) {
-    live[REG_RSP] = static_cast<greg_t>(block_.host_rsp);
-    live[REG_EFL] = kPlainFlags;
-    live[REG_RIP] = static_cast<greg_t>(word(sudrun_to_host_loop));
-    block_.entry = ENTRY_AGAIN;
-    return resume_with(block_.host_fs, Selector::allow, Side::host);
-  }
+  if (side == Side::leaving && between(rip, sudrun_resume_begin, sudrun_resume_end))
+    return give_up_resuming(frame);
   if (between(rip, sudrun_interruptible_begin, sudrun_interruptible_syscall) ||
       rip == word(sudrun_interruptible_syscall))
     live[REG_RIP] = static_cast<greg_t>(word(sudrun_interruptible_interrupted));

@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
 #include "embed/memory.hpp"
 #include "runtime/host_signals.hpp"
@@ -21,6 +23,12 @@ const char* TableData::name_of(const Entry& entry) const noexcept {
   const auto rows = loaded.table.entries();
   if (&entry < rows.data() || &entry >= rows.data() + rows.size()) return nullptr;
   return names[static_cast<std::size_t>(&entry - rows.data())].c_str();
+}
+
+void require_here(const GuestThread& thread, const char* function) noexcept {
+  if (GuestThread::here() == &thread) return;
+  std::fprintf(stderr, "sudrun: %s() outside of a handler on that thread\n", function);
+  std::abort();
 }
 
 }  // namespace sudrun::embed
@@ -157,6 +165,12 @@ bool sudrun_guest::runs() noexcept {
   const std::scoped_lock hold(lock_);
   return std::any_of(threads_.begin(), threads_.end(),
                      [](const auto& thread) { return thread->running.load(); });
+}
+
+bool sudrun_guest::is_here() const noexcept {
+  const GuestThread* thread = GuestThread::here();
+  while (thread != nullptr && &thread->process() != &process) thread = thread->outer();
+  return thread != nullptr;
 }
 
 void sudrun_guest::stop_own_threads() noexcept {

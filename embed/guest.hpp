@@ -35,6 +35,10 @@ struct Hook {
 };
 using Hooks = std::array<std::vector<Hook>, 3>;  // by sudrun_when; called from the last to the first
 
+/// Unless the caller is in a handler on `thread`, what it is about to do would leave the contexts in ruins:
+/// ends the process with a line that names `function`.
+void require_here(const runtime::GuestThread& thread, const char* function) noexcept;
+
 }  // namespace sudrun::embed
 
 struct sudrun_table {
@@ -89,6 +93,8 @@ struct sudrun_guest final : sudrun::runtime::Embedding {
   void remove_thread(sudrun_thread& thread) noexcept;
   /// Whether a thread of the embedder's runs.
   bool runs() noexcept;
+  /// Whether the calling host thread is in a handler on one of its threads.
+  bool is_here() const noexcept;
   /// Ends it and waits for the threads it has made itself.
   void stop_own_threads() noexcept;
 

@@ -134,7 +134,7 @@ sudrun_status sudrun_guest_new(const sudrun_table* table, const sudrun_guest_opt
 
 sudrun_status sudrun_guest_free(sudrun_guest* guest) {
   if (guest == nullptr) return SUDRUN_OK;
-  if (guest->runs()) return SUDRUN_E_STATE;
+  if (guest->runs() || guest->is_here()) return SUDRUN_E_STATE;
   guest->stop_own_threads();
   delete guest;
   return SUDRUN_OK;
@@ -171,7 +171,9 @@ sudrun_status sudrun_guest_map(sudrun_guest* guest, size_t size, unsigned protec
     const auto mapped =
         sudrun::embed::map_zeros(guest->process.addresses(), *address, size, native_protection(protection));
     if (mapped == -EINVAL) throw Failure(SUDRUN_E_ARGUMENT, "that is no memory a guest may have");
-    if (mapped < 0) throw Failure(SUDRUN_E_MEMORY, "there is no room, or something is there already");
+    if (mapped == -EEXIST) throw Failure(SUDRUN_E_MEMORY, "something is there already");
+    if (mapped < 0)
+      throw Failure(SUDRUN_E_MEMORY, std::string("not mapped: ") + std::strerror(static_cast<int>(-mapped)));
     *address = static_cast<uint64_t>(mapped);
     guest->loaded(*address, (*address + size + 4095) & ~uint64_t{4095});
   });

@@ -22,41 +22,46 @@ using sudrun::runtime::word;
 
 namespace {
 
-/// Sends the library's signal to the calling host thread when its time is over. Until the thread has entered
-/// the guest the signal waits: outside, it would be lost.
+/// Sends the library's signal to the calling host thread when a thread's time is over.
 class Deadline {
  public:
-  Deadline(std::uint64_t nanoseconds, int run) {
+  Deadline(std::uint64_t nanoseconds, GuestThread& thread) : thread_(thread) {
     constexpr std::uint64_t kSecond = 1'000'000'000;
+    static std::atomic<int> timers{1};
     if (nanoseconds == SUDRUN_FOREVER) return;
-    const auto own = sudrun::abi::sigbit(sudrun::runtime::kLibrarySignal);
-    native(SYS_rt_sigprocmask, SIG_BLOCK, word(&own), word(&before_), sizeof own);
-    blocked_ = true;
+    timespec now{};
+    native(SYS_clock_gettime, CLOCK_MONOTONIC, word(&now));
+    const std::uint64_t start =
+        static_cast<std::uint64_t>(now.tv_sec) * kSecond + static_cast<std::uint64_t>(now.tv_nsec);
+    const std::uint64_t at = nanoseconds < kLongest ? start + nanoseconds : start + kLongest;
     sigevent event{};
     event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = sudrun::runtime::kLibrarySignal;
-    event.sigev_value.sival_int = run;
+    event.sigev_value.sival_int = timers.fetch_add(1);
     event._sigev_un._tid = static_cast<pid_t>(native(SYS_gettid));
     if (native(SYS_timer_create, CLOCK_MONOTONIC, word(&event), word(&timer_)) != 0)
       throw Failure(SUDRUN_E_SYSTEM, "the kernel has no timer for the deadline");
     set_ = true;
-    const std::uint64_t least = nanoseconds == 0 ? 1 : nanoseconds;
+    thread_.set_deadline(at, event.sigev_value.sival_int);
     itimerspec when{};
-    when.it_value.tv_sec = static_cast<time_t>(least / kSecond);
-    when.it_value.tv_nsec = static_cast<long>(least % kSecond);
-    native(SYS_timer_settime, static_cast<std::uint64_t>(timer_), 0, word(&when), 0);
+    when.it_value.tv_sec = static_cast<time_t>(at / kSecond);
+    when.it_value.tv_nsec = static_cast<long>(at % kSecond);
+    native(SYS_timer_settime, static_cast<std::uint64_t>(timer_), TIMER_ABSTIME, word(&when), 0);
   }
   ~Deadline() {
-    if (set_) native(SYS_timer_delete, static_cast<std::uint64_t>(timer_));
-    if (blocked_) native(SYS_rt_sigprocmask, SIG_SETMASK, word(&before_), 0, sizeof before_);
+    if (!set_) return;
+    native(SYS_timer_delete, static_cast<std::uint64_t>(timer_));
+    thread_.set_deadline(0, 0);
   }
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
 
  private:
-  sudrun::abi::NativeSigset before_ = 0;
+  static constexpr std::uint64_t kLongest =
+      100ULL * 365 * 86400 * 1'000'000'000;  // a century, in nanoseconds
+  GuestThread& thread_;
   int timer_ = 0;
-  bool blocked_ = false, set_ = false;
+  bool set_ = false;
 };
 
 sudrun_stop stop_of(const Stop& stop) noexcept {
@@ -79,9 +84,7 @@ sudrun_stop stop_of(const Stop& stop) noexcept {
 }
 
 /// Whether the calling host thread is in a callback on `thread`.
-bool is_here(const sudrun_thread& thread) noexcept {
-  return thread.running && thread.thread->tid() == static_cast<int>(native(SYS_gettid));
-}
+bool is_here(const sudrun_thread& thread) noexcept { return GuestThread::here() == thread.thread; }
 
 /// The right to run a thread.
 class Running {
@@ -111,8 +114,9 @@ void run(sudrun_thread& thread, unsigned flags, std::uint64_t nanoseconds) {
   thread.counted = true;
   GuestThread& its = *thread.thread;
   {
-    const Deadline deadline(nanoseconds, its.run_count() + 1);
-    if (const auto r = its.enter(); r != 0)
+    const Deadline deadline(nanoseconds, its);
+    GuestThread* const outer = GuestThread::here();
+    if (const auto r = outer != nullptr ? outer->enter_within(its) : its.enter(); r != 0)
       throw Failure(SUDRUN_E_SYSTEM,
                     std::string("the trap cannot be armed: ") + std::strerror(static_cast<int>(-r)));
   }
@@ -152,6 +156,8 @@ sudrun_status sudrun_thread_free(sudrun_thread* thread) {
   thread->guest.remove_thread(*thread);
   return SUDRUN_OK;
 }
+
+sudrun_guest* sudrun_thread_guest(const sudrun_thread* thread) { return &thread->guest; }
 
 sudrun_status sudrun_thread_run(sudrun_thread* thread, unsigned flags, uint64_t nanoseconds,
                                 sudrun_stop* stop, sudrun_error* error) {
@@ -218,6 +224,7 @@ sudrun_status sudrun_thread_set_registers(sudrun_thread* thread, const sudrun_re
 }
 
 void sudrun_thread_exit(sudrun_thread* thread, int status) {
+  sudrun::embed::require_here(*thread->thread, "sudrun_thread_exit");
   thread->thread->end({Stop::Kind::exited, status & 0xff, 0});
 }
 

@@ -19,7 +19,7 @@ class AddressSpace {
   static constexpr abi::Word kArenaEnd = 0x2800'0000'0000;
 
   /// Next candidate for `size` bytes; different at every call, so that a caller that finds it taken just
-  /// asks again. 0 if `size` cannot fit. Lock-free.
+  /// asks again. 0 if `size` cannot fit. Lock-free. All guests of a process take from the same.
   abi::Word choose(std::uint64_t size, std::uint64_t alignment) noexcept;
 
   void set_break_start(abi::Word start) noexcept { break_start_ = break_ = start; }
@@ -29,7 +29,7 @@ class AddressSpace {
   SpinLock& lock() noexcept { return lock_; }  ///< held around fork
 
  private:
-  std::atomic<abi::Word> next_;
+  static std::atomic<abi::Word> next_;
   SpinLock lock_;
   abi::Word break_start_ = 0;
   abi::Word break_ = 0;

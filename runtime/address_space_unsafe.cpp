@@ -19,10 +19,13 @@ constexpr std::uint64_t kRandomPages = 1U << 28;  // as many bits as Linux's own
 
 }  // namespace
 
+std::atomic<abi::Word> AddressSpace::next_{0};
+
 AddressSpace::AddressSpace() noexcept {
   std::uint64_t random = 0;
   native(SYS_getrandom, word(&random), sizeof random, 0);
-  next_ = kArenaStart + random % kRandomPages * kPage;
+  abi::Word not_begun = 0;
+  next_.compare_exchange_strong(not_begun, kArenaStart + random % kRandomPages * kPage);
 }
 
 abi::Word AddressSpace::choose(std::uint64_t size, std::uint64_t alignment) noexcept {

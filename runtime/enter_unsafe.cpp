@@ -8,9 +8,11 @@
 #include <boost/context/fiber.hpp>
 #include <boost/context/preallocated.hpp>
 #include <cerrno>
+#include <ctime>
 #include <mutex>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include "runtime/gate.hpp"
 #include "runtime/host_signals.hpp"
@@ -33,6 +35,8 @@ struct KeptStack {
   static boost::context::stack_context allocate() { return {}; }
   static void deallocate(boost::context::stack_context&) noexcept {}
 };
+
+thread_local GuestThread* thread_here = nullptr;
 
 }  // namespace
 
@@ -68,6 +72,8 @@ GuestThread::GuestThread(Process& process, abi::NativeSigset mask)
   initialise_image(own_image_, vectors);
   block_.own_image = own_image_.data();
   use_image(own_image_);
+  if (process.embedding() == nullptr) return;
+  *static_cast<const ThreadBlock**>(signal_stack().ss_sp) = &block_;  // for sudrun_library_entry
 }
 
 GuestThread::~GuestThread() {
@@ -100,8 +106,18 @@ void GuestThread::begin(const abi::Registers& start, abi::Word fs_base, std::spa
 }
 
 std::int64_t GuestThread::enter() {
+  for (;;) {
+    const std::int64_t armed = enter_once();
+    GuestThread* const within = std::exchange(within_, nullptr);
+    if (armed != 0 || within == nullptr) return armed;
+    within->outer_ = this;
+    within_result_ = within->enter();
+    within->outer_ = nullptr;
+  }
+}
+
+std::int64_t GuestThread::enter_once() {
   drop_restartable_sequences();
-  ++run_count_;
   deadline_passed_ = false;
   block_.pending = 0;
   native(SYS_arch_prctl, ARCH_GET_FS, word(&block_.host_fs));
@@ -120,8 +136,12 @@ std::int64_t GuestThread::enter() {
     const stack_t stack = signal_stack();
     native(SYS_sigaltstack, word(&stack), word(&outer_stack));
     process_.threads().add(*this);
-    if (stop_wanted_ || sent_ != 0 || process_.is_over()) block_.pending = 1;
+    // A timer that has run out before %gs was set has told nobody.
+    if (deadline_is_past()) deadline_passed_ = true;
+    if (deadline_passed_ || stop_wanted_ || sent_ != 0 || process_.is_over()) block_.pending = 1;
+    GuestThread* const before = std::exchange(thread_here, this);
     fibers_->loop = std::move(fibers_->loop).resume();
+    thread_here = before;
     if (!fibers_->loop) finished_ = true;
     // All signals are blocked but the traps, which nothing raises any more, and the runtime's own, whose
     // catcher finds its way as long as %gs is set.
@@ -177,7 +197,31 @@ void GuestThread::leave_process() noexcept {
 // Not inlined: the host thread that comes back may be another, and so what the compiler knows of
 // thread-local addresses does not hold.
 [[gnu::noinline]] void GuestThread::switch_to_embedder() noexcept {
+  // A signal that comes while the alternate stack is this thread's and the stack is not, on the way out or in
+  // again, has its frame at the top of the trap stack, where the guest's image may be.
+  if (block_.context.xstate.data() != own_image_.data()) {
+    assign_image(own_image_, block_.context.xstate);
+    use_image(own_image_);
+  }
   fibers_->starter = std::move(fibers_->starter).resume();
+}
+
+[[gnu::noinline]] GuestThread* GuestThread::here() noexcept { return thread_here; }
+
+std::int64_t GuestThread::enter_within(GuestThread& other) noexcept {
+  within_ = &other;
+  switch_to_embedder();
+  return within_result_;
+}
+
+bool GuestThread::deadline_is_past() const noexcept {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  if (deadline_ == 0) return false;
+  struct {  // struct timespec
+    std::uint64_t seconds, nanoseconds;
+  } now{};
+  native(SYS_clock_gettime, CLOCK_MONOTONIC, word(&now));
+  return now.seconds * kSecond + now.nanoseconds >= deadline_;
 }
 
 void GuestThread::pause(const Stop& why) noexcept {

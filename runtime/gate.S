@@ -42,32 +42,40 @@ sudrun_gate_begin:
 sudrun_entry_window_begin:
 
 /*
- * The same where guests are a part of another program. A thread is in a guest if %gs leads to a block that
- * says where it is.
+ * The same where guests are a part of another program. A thread is in a guest if its alternate signal stack, on
+ * which this runs then, is a guest thread's: its first word leads to the block, as %gs does. %gs alone tells
+ * nothing: threads that handlers start inherit it, and may outlive the guest.
  */
         .globl  sudrun_library_entry
         .hidden sudrun_library_entry
         .type   sudrun_library_entry, @function
 sudrun_library_entry:
         endbr64
+        movq    UC_STACK_START(%rdx), %rcx
+        movq    %rsp, %rax
+        subq    %rcx, %rax
+        cmpq    UC_STACK_SIZE(%rdx), %rax
+        jae     sudrun_not_a_guest
         cmpb    $0, sudrun_has_fsgsbase(%rip)
         je      .Lfind_gs_slow
         rdgsbase %rax
 .Lgs_found:
         testq   %rax, %rax
         jz      sudrun_not_a_guest
-        cmpq    %gs:TB_SELF, %rax
+        cmpq    (%rcx), %rax
         je      sudrun_trap_entry
         jmp     sudrun_not_a_guest
 .Lfind_gs_slow:
         pushq   %rdi
         pushq   %rsi
+        pushq   %rcx
         pushq   $0
         movl    $ARCH_GET_GS, %edi
         movq    %rsp, %rsi
         movl    $NR_arch_prctl, %eax
         syscall
         popq    %rax
+        popq    %rcx
         popq    %rsi
         popq    %rdi
         jmp     .Lgs_found

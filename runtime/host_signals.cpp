@@ -4,11 +4,13 @@
 #include <sys/syscall.h>
 
 #include <array>
+#include <cstddef>
 #include <mutex>
 
 #include "runtime/gate.hpp"
 #include "runtime/host_action.hpp"
 #include "runtime/signal_state.hpp"
+#include "runtime/thread_block_offsets.h"
 
 extern "C" {
 [[gnu::visibility("hidden")]] std::uint8_t sudrun_has_fsgsbase = 0;
@@ -104,6 +106,9 @@ void pass_to_embedder(int signal, siginfo_t* info, ucontext_t* frame) noexcept {
   else
     reinterpret_cast<void (*)(int)>(before.handler)(signal);
 }
+
+static_assert(offsetof(ucontext_t, uc_stack.ss_sp) == UC_STACK_START);
+static_assert(offsetof(ucontext_t, uc_stack.ss_size) == UC_STACK_SIZE);
 
 // From sudrun_library_entry, on threads that are in no guest.
 extern "C" [[gnu::visibility("hidden"), gnu::used]] void sudrun_not_a_guest(int signal, siginfo_t* info,

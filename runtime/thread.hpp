@@ -55,6 +55,13 @@ class GuestThread final : public abi::Host {
   /// Runs it, on any host thread, until it stops: stop() says why. The signal mask, the alternate signal
   /// stack, %gs and the trap of the host thread are put back. 0 or a negative errno as from run().
   std::int64_t enter();
+  /// On this guest thread, in a handler: enters `other`, a thread of any guest that none runs. This one is
+  /// left for the time, so `other` runs on the stack of who entered this one. As enter().
+  std::int64_t enter_within(GuestThread& other) noexcept;
+  /// The thread of an embedded guest that runs on the calling host thread, now in a handler. Null: none.
+  static GuestThread* here() noexcept;
+  /// The thread whose handler has entered this one. Null: none has.
+  GuestThread* outer() const noexcept { return outer_; }
   /// On the guest thread, in the host loop: goes back to who has entered it, and on when it is entered again.
   void pause(const Stop& why) noexcept;
   /// The same of an embedded guest that has ended: there is no way on.
@@ -81,8 +88,12 @@ class GuestThread final : public abi::Host {
   abi::Result carry_out(const abi::Entry& entry, const abi::Frame& frame) noexcept;
   void guest_function_returned() noexcept { returned_ = true; }  ///< by serve_own_site()
   unsigned call_depth() const noexcept { return depth_; }
-  /// Tells timers of this run from those of earlier ones.
-  int run_count() const noexcept { return run_count_; }
+  /// The next runs end at `at`, in nanoseconds of CLOCK_MONOTONIC, for which a timer sends kLibrarySignal
+  /// with the value `timer`. 0: they have no end. Not while it runs.
+  void set_deadline(std::uint64_t at, int timer) noexcept {
+    deadline_ = at;
+    deadline_timer_ = timer;
+  }
 
   /// Called on the guest thread once its trap is armed, before its first instruction, with the new tid; if it
   /// returns false the guest is not started.
@@ -95,6 +106,7 @@ class GuestThread final : public abi::Host {
   ThreadLink& link() noexcept { return link_; }
 
   Process& process() noexcept { return process_; }
+  const Process& process() const noexcept { return process_; }
   std::span<const CallRecord> recent_calls() const noexcept { return recent_; }
   unsigned recent_position() const noexcept { return recent_count_; }
   /// How many calls the host loop has served, and how many came by rewritten sites, there or not.
@@ -304,7 +316,11 @@ class GuestThread final : public abi::Host {
   bool finished_ = false;
   bool returned_ = false;  ///< the guest's function that was to be called has returned
   unsigned depth_ = 0;     ///< how many of them are under way
-  int run_count_ = 0;
+  std::uint64_t deadline_ = 0;
+  int deadline_timer_ = 0;
+  GuestThread* within_ = nullptr;  ///< to be entered next
+  GuestThread* outer_ = nullptr;
+  std::int64_t within_result_ = 0;
   struct Request {
     abi::Word function = 0;
     std::array<abi::Word, 6> args{};
@@ -313,6 +329,8 @@ class GuestThread final : public abi::Host {
   std::optional<Request> request_;
   struct Fibers;
   std::unique_ptr<Fibers> fibers_;
+  std::int64_t enter_once();
+  bool deadline_is_past() const noexcept;
 
   const bool timed_;           ///< what follows is wanted
   std::uint64_t entered_ = 0;  ///< when the host loop was, in ticks

@@ -65,6 +65,10 @@
 #define ENTRY_RESULT 2 /* the same; the native call has been made, and its result is in TB_RESULT */
 #define ENTRY_AGAIN 3  /* nothing was called: the guest could not be resumed the way it was tried */
 
+/* ucontext_t of a signal frame: the alternate signal stack of the thread. */
+#define UC_STACK_START 16
+#define UC_STACK_SIZE 32
+
 /* In Resume::selector_and_side. */
 #define RESUME_HOST_LOOP 0x10000
 

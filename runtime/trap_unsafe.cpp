@@ -277,7 +277,7 @@ Resume GuestThread::leave_catcher() noexcept {
 bool GuestThread::must_stop(const siginfo_t& info) noexcept {
   Embedding* const embedding = process_.embedding();
   if (embedding == nullptr) return false;
-  if (info.si_code == SI_TIMER && info.si_value.sival_int == run_count_) deadline_passed_ = true;
+  if (info.si_code == SI_TIMER && info.si_value.sival_int == deadline_timer_) deadline_passed_ = true;
   return deadline_passed_ || stop_wanted_ || sent_ != 0 || process_.is_over();
 }
 

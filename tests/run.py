@@ -66,6 +66,7 @@ def suites(build, downloads):
     scripts = ROOT / "tests" / "suites"
     found += [
         Suite("suite runner", scripts / "suite_test.py", script=True, timeout=600),
+        Suite("suite runner, scripts", scripts / "scripts_test.py", script=True, timeout=300),
         Suite("packaging", ROOT / "tests" / "packaging" / "packaging_test.py", script=True, timeout=600),
         Suite("benchmarks", ROOT / "bench" / "bench_test.py", script=True, timeout=300),
     ]
@@ -75,6 +76,9 @@ def suites(build, downloads):
                          "--results", build / "suites" / f"quick-{system}"])
         for system in ("freebsd", "netbsd", "dragonfly")
     ]
+    found.append(Suite("go command, FreeBSD", scripts / "run.py", script=True, timeout=1500,
+                       arguments=["go-scripts", "--os", "freebsd", "--packages", "quick", "--sudrun", build / "runtime" / "sudrun",
+                                  "--results", build / "suites" / "scripts-freebsd"]))
     if os.geteuid() == 0:
         found.append(Suite("guests, ordinary user", tests / "guest_tests", unprivileged=True, timeout=1800,
                            arguments=["[calls],[registers],[signals],[threads],[memory],[files],[exec],[death],[linux],"

@@ -94,7 +94,8 @@ SUDRUN_API sudrun_status sudrun_guest_new(const sudrun_table *table, const sudru
                                           sudrun_guest **guest, sudrun_error *error);
 /**
  * Ends the threads the guest has made itself, and frees it with its threads and memory. SUDRUN_E_STATE: one of
- * yours is running; nothing has happened. Null is nothing.
+ * yours is running, or the caller is in a handler on one of its own; nothing has happened. It waits for handlers on
+ * the guest's own threads: hold no lock that they take. Null is nothing.
  */
 SUDRUN_API sudrun_status sudrun_guest_free(sudrun_guest *guest);
 
@@ -167,7 +168,7 @@ SUDRUN_API uint64_t sudrun_call_argument(const sudrun_call *call, unsigned index
 SUDRUN_API void sudrun_call_set_argument(sudrun_call *call, unsigned index, uint64_t value);
 SUDRUN_API sudrun_guest *sudrun_call_guest(const sudrun_call *call);
 SUDRUN_API sudrun_thread *sudrun_call_thread(const sudrun_call *call);
-/** Guest memory, as sudrun_guest_read() and sudrun_guest_write(), without a call of the host's. */
+/** Guest memory, as sudrun_guest_read() and sudrun_guest_write(); in a handler without a call of the host's. */
 SUDRUN_API sudrun_status sudrun_call_read(sudrun_call *call, uint64_t address, void *buffer, size_t size);
 SUDRUN_API sudrun_status sudrun_call_write(sudrun_call *call, uint64_t address, const void *bytes, size_t size);
 /** A string with its NUL, of at most `size` bytes. SUDRUN_E_MEMORY: it is longer. */
@@ -181,7 +182,10 @@ SUDRUN_API void sudrun_call_fail(sudrun_call *call, int number);
 SUDRUN_API void sudrun_call_fail_as_host(sudrun_call *call, int number);
 /** The guest's registers are as this handler leaves them: no result is written. */
 SUDRUN_API void sudrun_call_keep_registers(sudrun_call *call);
-/** In a handler of SUDRUN_INSTEAD: carries out what the table says; its outcome is the result. */
+/**
+ * In a handler of SUDRUN_INSTEAD: carries out what the table says; its outcome is the result. As with the two below,
+ * elsewhere than in a handler of this call the process is ended with a message (abort()).
+ */
 SUDRUN_API void sudrun_call_proceed(sudrun_call *call);
 /** Whether there is a result, and it is success: then its value; else the guest's error number. */
 SUDRUN_API int sudrun_call_has_result(const sudrun_call *call);
@@ -226,6 +230,7 @@ SUDRUN_API sudrun_status sudrun_thread_new(sudrun_guest *guest, uint64_t entry, 
                                            sudrun_thread **thread, sudrun_error *error);
 /** SUDRUN_E_STATE: it is running. Threads also go with their guest. Null is nothing. */
 SUDRUN_API sudrun_status sudrun_thread_free(sudrun_thread *thread);
+SUDRUN_API sudrun_guest *sudrun_thread_guest(const sudrun_thread *thread);
 
 /** For sudrun_thread_run(): stop before each call. */
 #define SUDRUN_TO_CALL 1u
@@ -236,6 +241,8 @@ SUDRUN_API sudrun_status sudrun_thread_free(sudrun_thread *thread);
  * Runs the thread on the calling host thread until it stops: at its end, at the next call (SUDRUN_TO_CALL), when
  * `nanoseconds` are over, or when it is asked to. It may be run by another host thread next time. Signals of
  * yours wait meanwhile, but for SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGTSTP that you do not handle.
+ * In a handler it may be a thread of another guest: the one whose handler it is waits, to any depth, and what it
+ * has been asked meanwhile (its deadline, sudrun_thread_suspend()) comes when its handler is done.
  * SUDRUN_E_STATE: it has ended, or runs.
  */
 SUDRUN_API sudrun_status sudrun_thread_run(sudrun_thread *thread, unsigned flags, uint64_t nanoseconds,

@@ -14,7 +14,9 @@
 #include <exception>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -177,13 +179,33 @@ class Thread {
 inline Thread Call::thread() const { return Thread(sudrun_call_thread(call_)); }
 
 namespace detail {
-/// The first exception that has left a handler on this host thread.
-inline std::exception_ptr& failure() {
-  static thread_local std::exception_ptr kept;
-  return kept;
-}
-inline void rethrow() {
-  if (std::exception_ptr kept = std::exchange(failure(), nullptr)) std::rethrow_exception(kept);
+/// The first exception that has left a handler of each guest, on whichever host thread, until one is told.
+class Failures {
+ public:
+  static Failures& all() {
+    static Failures them;
+    return them;
+  }
+  /// In a catch block.
+  void keep(sudrun_guest* guest) {
+    const std::scoped_lock hold(lock_);
+    kept_.try_emplace(guest, std::current_exception());
+  }
+  std::exception_ptr take(sudrun_guest* guest) {
+    const std::scoped_lock hold(lock_);
+    const auto found = kept_.find(guest);
+    if (found == kept_.end()) return nullptr;
+    const std::exception_ptr kept = found->second;
+    kept_.erase(found);
+    return kept;
+  }
+
+ private:
+  std::mutex lock_;
+  std::map<sudrun_guest*, std::exception_ptr> kept_;
+};
+inline void rethrow(sudrun_guest* guest) {
+  if (const std::exception_ptr kept = Failures::all().take(guest)) std::rethrow_exception(kept);
 }
 }  // namespace detail
 
@@ -260,7 +282,7 @@ class Guest {
     try {
       return (*static_cast<Handler*>(user))(Call(call));
     } catch (...) {
-      if (!detail::failure()) detail::failure() = std::current_exception();
+      detail::Failures::all().keep(sudrun_call_guest(call));
     }
     sudrun_call_exit(call, 255);
   }
@@ -268,12 +290,15 @@ class Guest {
     try {
       return (*static_cast<Function*>(user))(Thread(thread), arguments);
     } catch (...) {
-      if (!detail::failure()) detail::failure() = std::current_exception();
+      detail::Failures::all().keep(sudrun_thread_guest(thread));
     }
     sudrun_thread_exit(thread, 255);
   }
   struct Free {
-    void operator()(sudrun_guest* guest) const noexcept { static_cast<void>(sudrun_guest_free(guest)); }
+    void operator()(sudrun_guest* guest) const noexcept {
+      static_cast<void>(sudrun_guest_free(guest));
+      detail::Failures::all().take(guest);
+    }
   };
 
   std::deque<Handler> handlers_;
@@ -284,7 +309,7 @@ class Guest {
 inline Stop Thread::run_until(unsigned flags, std::uint64_t nanoseconds) {
   Stop stop{};
   detail::call(sudrun_thread_run, thread_, flags, nanoseconds, &stop);
-  detail::rethrow();
+  detail::rethrow(sudrun_thread_guest(thread_));
   return stop;
 }
 inline Stop Thread::run(unsigned flags) { return run_until(flags, SUDRUN_FOREVER); }
@@ -297,7 +322,7 @@ inline std::uint64_t Thread::call(std::uint64_t function, std::initializer_list<
   sudrun_error error{};
   const sudrun_status status = sudrun_thread_call(
       thread_, function, arguments.begin(), static_cast<unsigned>(arguments.size()), &result, &stop, &error);
-  detail::rethrow();
+  detail::rethrow(sudrun_thread_guest(thread_));
   if (status != SUDRUN_OK) throw Error(error.status, error.message);
   return result;
 }

@@ -253,6 +253,50 @@ TEST_CASE("the program's own handlers still get what is theirs, and come back", 
   ::sigaction(SIGSEGV, &before, nullptr);
 }
 
+TEST_CASE("threads that handlers start are the program's, during the guest and after it", "[embed]") {
+  // Each is started with the guest's %gs.
+  struct sigaction before {
+  }, action{};
+  action.sa_sigaction = on_fault;
+  action.sa_flags = SA_SIGINFO;
+  REQUIRE(::sigaction(SIGSEGV, &action, &before) == 0);
+  void* const nowhere = ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const auto thread_pointer = [] {
+    void* here = nullptr;
+    asm volatile("mov %%fs:0, %0" : "=r"(here));
+    return here;
+  };
+  const auto fault = [=] {
+    void* const self = thread_pointer();
+    caught = 0;
+    if (sigsetjmp(back, 1) == 0) *static_cast<volatile int*>(nowhere) = 1;
+    if (thread_pointer() != self) caught = -1;
+  };
+  {
+    std::atomic<bool> guest_is_gone{false};
+    std::thread outlives;
+    CodeGuest other;  // the library's handlers stay
+    {
+      CodeGuest it;
+      it.guest.instead(kGetpid, [&](Call call) {
+        std::thread(fault).join();
+        outlives = std::thread([&] {
+          while (!guest_is_gone) std::this_thread::yield();
+          fault();
+        });
+        call.succeed(static_cast<std::uint64_t>(caught));
+      });
+      CHECK(run_getpid(it).value == SIGSEGV);
+    }
+    guest_is_gone = true;
+    outlives.join();
+    CHECK(caught == SIGSEGV);
+    CHECK(run_getpid(other).reason == SUDRUN_STOP_EXITED);
+  }
+  ::munmap(nowhere, 4096);
+  ::sigaction(SIGSEGV, &before, nullptr);
+}
+
 TEST_CASE("a handler that somebody has replaced is noticed", "[embed]") {
   CodeGuest it;
   struct sigaction before {};

@@ -159,6 +159,37 @@ TEST_CASE("another thread asks for a stop: in code, in a call that sleeps, and b
   ::close(ends[1]);
 }
 
+TEST_CASE("vector registers survive stops that come on the way in and out", "[embed]") {
+  CodeGuest it;
+  it.guest.instead(kGetpid, [](Call call) {
+    call.suspend();
+    call.succeed(0);
+  });
+  // pxor xmm7, xmm7; mov r12d, 20000; getpid; dec r12d; jnz to the call; movq rdi, xmm7; exit
+  Thread thread = it.thread(code(Bytes{0x66, 0x0f, 0xef, 0xff, 0x41, 0xbc}, word32(20000), mov_eax(kGetpid),
+                                 kSyscall, Bytes{0x41, 0xff, 0xcc, 0x75, 0xf4, 0x66, 0x48, 0x0f, 0x7e, 0xff},
+                                 mov_eax(kExit), kSyscall));
+  std::atomic<unsigned> runs{0};
+  std::atomic<bool> over{false};
+  std::thread other([&] {
+    // Not at every run: one that finds itself asked before it begins gets nowhere.
+    for (unsigned last = 0, wait = 0; !over; last = runs, wait = (wait + 37) % 1000) {
+      while (runs - last < 3 && !over) std::this_thread::yield();
+      for (unsigned i = 0; i < wait; ++i) static_cast<void>(over.load());
+      thread.suspend();
+    }
+  });
+  Stop stop{};
+  do {
+    stop = thread.run();
+    ++runs;
+  } while (stop.reason == SUDRUN_STOP_ASKED);
+  over = true;
+  other.join();
+  CHECK(stop.reason == SUDRUN_STOP_EXITED);
+  CHECK(stop.value == 0);
+}
+
 TEST_CASE("a thread runs on whichever host thread takes it", "[embed]") {
   CodeGuest it;
   it.guest.instead(kGetpid, [](Call call) {

@@ -19,6 +19,9 @@ import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "support"))
+import counted
+
 SUDRUN = pathlib.Path(os.environ["SUDRUN_BINARY"])
 GUESTS = pathlib.Path(os.environ["SUDRUN_GUESTS"])
 SOURCE = pathlib.Path(os.environ["SUDRUN_SOURCE"])
@@ -431,7 +434,4 @@ class Package(Case):
 
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False).result
-    bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    print(f"{result.testsRun - bad} passed, {bad} failed")
-    sys.exit(1 if bad or not result.testsRun else 0)
+    counted.main()

@@ -42,17 +42,14 @@ class Finished:
 
 
 class Context:
-    """Systems are rows of systems.json: the Go name of the system, the words to put before a program's name, and what is run with -short."""
+    """Systems are rows of systems.json: the Go name of the system and the words to put before a program's name."""
 
     def __init__(self, system, *, results, go="go", sudrun=None, sudrun_options=(), systems=HERE / "systems.json"):
         self.systems = json.loads(pathlib.Path(systems).read_text())
         if system not in self.systems:
             raise UsageError(f"unknown system `{system}`; there are: {', '.join(self.systems)}")
-        for package, reason in self.systems[system].get("short", {}).items():
-            if not reason.strip():
-                raise UsageError(f"{systems}: {package} is to be run with -short for {system}; say why")
         self.system = system
-        self.go = go
+        self.go = shutil.which(go) or go  # now: the PATH of a test may name another first
         self.sudrun = pathlib.Path(sudrun).resolve() if sudrun else None
         self.sudrun_options = list(sudrun_options)
         self._running = set()
@@ -71,7 +68,8 @@ class Context:
         self.goroot = pathlib.Path(self.go_env["GOROOT"])
         self.bin = self.make_exec_command() if self.wrapper(system) else None
         self.goroots = {NATIVE: self.goroot}
-        self.goroots[system] = goroot.complete(self, pathlib.Path(results).resolve() / "goroot")
+        self.results = pathlib.Path(results).resolve()
+        self.goroots[system] = goroot.complete(self, self.results / "goroot")
 
     @property
     def minor(self):
@@ -85,10 +83,6 @@ class Context:
         if not words:
             return []
         return [word.replace("{sudrun}", str(self.sudrun)) for word in words] + self.sudrun_options
-
-    def short(self, item):
-        """Why tests of the package are run with -short for this run's system, also natively; empty if they are not."""
-        return self.systems[self.system].get("short", {}).get(item, "")
 
     def make_exec_command(self):
         """A directory with go_<system>_<machine>_exec, by which child `go run` and `go test` find the wrapper."""

@@ -255,7 +255,8 @@ def import_list(context, system, environment):
         return _import_lists[key]
 
 
-def run(context, item, system, minutes):
+def run(context, item, system, minutes, hanging):
+    """One program. It is one test, so none of it can be run apart: nothing `hanging` is in it, and the judge says so."""
     place = context.place()
     try:
         program = Program(context, item, system, minutes, place)

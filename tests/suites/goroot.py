@@ -42,6 +42,45 @@ def complete(context, directory):
     return made
 
 
+def hosted(context, system, directory):
+    """A GOROOT in `directory` as `CGO_ENABLED=0 ./make.bash` makes it on the system: all tools are its own programs.
+
+    Copied, not linked: tests of the go command look where directories and links lead. Without cgo, as there is no C
+    compiler for the system.
+    """
+    row = context.systems[system]
+    target = f"{row['goos']}_{row['goarch']}"
+    made = directory / f"{context.go_env['GOVERSION']}-{target}-hosted"
+    mark = made / "is-complete"
+    if mark.exists() and mark.read_text() == str(context.goroot):
+        return made
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    for name in ("VERSION", "go.env"):
+        if (context.goroot / name).exists():
+            shutil.copy(context.goroot / name, made)
+    for name in ("src", "api", "misc", "test", "lib", "pkg/include", "pkg/tool"):
+        if (context.goroot / name).is_dir():
+            shutil.copytree(context.goroot / name, made / name)
+    # Where a build of Go keeps whether cgo is used by default: a constant before Go 1.21, a file since.
+    constant = made / "src" / "go" / "build" / "zcgo.go"
+    if (made / "go.env").exists():
+        with open(made / "go.env", "a") as file:
+            file.write("CGO_ENABLED=0\n")
+    elif constant.exists():
+        constant.write_text(constant.read_text().replace('defaultCGO_ENABLED = ""', 'defaultCGO_ENABLED = "0"'))
+    environment = dict(context.environment(system), GOROOT=str(made), CGO_ENABLED="0")
+    done = context.run(context.go_command("install", "std", "cmd"), environment, 3600)
+    if done.status != 0:
+        raise OSError(f"`go install std cmd` fails: {done.stderr.strip()}")
+    if (made / "bin" / target).is_dir():  # where go puts programs of another system
+        for program in (made / "bin" / target).iterdir():
+            program.rename(made / "bin" / program.name)
+        (made / "bin" / target).rmdir()
+    mark.write_text(str(context.goroot))
+    return made
+
+
 def link_all(source, target, own=()):
     """Links to all entries of a directory, which need not exist, but for those that get directories of their own."""
     target.mkdir(exist_ok=True)

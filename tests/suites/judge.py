@@ -39,7 +39,8 @@ class Verdict:
 def judge(item, outcome, known, native_outcomes):
     """`native_outcomes(item)` gives what native runs did, and is asked only if something else cannot explain a failure."""
     verdict = Verdict(item, outcome)
-    listed = [test for package, test, _ in known if package == item]
+    entries = [entry for entry in known if entry.package == item]
+    listed = [entry.test for entry in entries if not entry.hangs or entry.test in outcome.hung]
     open_tests = {}
     for test, words in outcome.failures.items():
         if covered(test, listed, outcome.failures):
@@ -54,10 +55,11 @@ def judge(item, outcome, known, native_outcomes):
                 verdict.native[test] = {"here": words, "natively": [native.failures[test] for native in natives]}
             else:
                 verdict.failed[test] = words
-    for test in listed:
+    for entry in entries:
+        result = outcome.tests.get(entry.test)
         # One that skips itself (for another user, say) is counted with those that do.
-        if test not in outcome.failures and outcome.tests.get(test) != "skip":
-            what = "passed" if test in outcome.tests else "was not run"
-            verdict.failed[f"{test} (listed as known)"] = f"{test} is listed as known to fail, but it {what}"
+        if result != "skip" and (entry.test not in listed or entry.test not in outcome.failures):
+            listed_as = "hanging" if entry.hangs else "known to fail"
+            what = {"pass": "passed", "fail": "failed", None: "was not run"}[result]
+            verdict.failed[f"{entry.test} (listed as {listed_as})"] = f"{entry.test} is listed as {listed_as}, but it {what}"
     return verdict
-

@@ -1,6 +1,18 @@
-"""The list of tests that are known to fail: `package Test[/sub]  # technical reason`, one per line."""
+"""The list of tests that are known to fail: `package Test[/sub]  # technical reason`, one per line.
+
+`package Test hangs  # technical reason` is one that never ends. It is run apart from the others, which it would keep from running.
+"""
+import re
+import typing
 
 LIMIT = 8
+
+
+class Known(typing.NamedTuple):
+    package: str
+    test: str
+    reason: str
+    hangs: bool = False
 
 
 class KnownError(Exception):
@@ -8,7 +20,7 @@ class KnownError(Exception):
 
 
 def read_known(path):
-    """[(package, test, reason)]; a missing file is an empty list."""
+    """The lines, each as Known; a missing file is an empty list."""
     if not path.exists():
         return []
     entries = []
@@ -17,12 +29,16 @@ def read_known(path):
             continue
         subject, separator, reason = line.partition("  # ")
         words = subject.split()
-        if len(words) != 2 or not separator or not reason.strip():
-            raise KnownError(f"{path}:{number}: must be `package Test[/sub]  # technical reason`")
-        entries.append((words[0], words[1], reason.strip()))
+        hangs = words[2:] == ["hangs"]
+        if len(words) != 2 + hangs or not separator or not reason.strip():
+            raise KnownError(f"{path}:{number}: must be `package Test[/sub]  # technical reason`, or `package Test hangs  # technical reason`")
+        if hangs and not re.fullmatch(r"(Test|Example|Fuzz)\w*", words[1]):
+            raise KnownError(f"{path}:{number}: `{words[1]} hangs`: only a whole test, example or fuzz test can be run apart from the others, "
+                             "and no subtest: name the whole test, if all of it may be given up")
+        entries.append(Known(words[0], words[1], reason.strip(), hangs))
     if len(entries) > LIMIT:
         raise KnownError(f"{path}: {len(entries)} lines, {LIMIT} are allowed")
-    if len({entry[:2] for entry in entries}) != len(entries):
+    if len({(entry.package, entry.test) for entry in entries}) != len(entries):
         raise KnownError(f"{path}: a test is listed twice")
     return entries
 

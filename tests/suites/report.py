@@ -21,8 +21,7 @@ def result(options, context, suite, verdicts, known, comparison, seconds, comple
             "no_tests": len({unit["name"] for unit in units if unit["end"] == "no tests"}),
             "excluded": len({unit["name"] for unit in units if unit["end"] == "excluded"}),
         },
-        "short": {name: reason for name in names if (reason := context.short(name))},
-        "known_list": [{"name": name, "test": test, "reason": reason} for name, test, reason in known],
+        "known_list": [{"name": each.package, "test": each.test, "hangs": each.hangs, "reason": each.reason} for each in known],
         "units": units,
     }
 
@@ -79,13 +78,10 @@ def page(data, suite, title):
     ]
     if not data["complete"]:
         lines += ["**The run was interrupted: this is a part.**", ""]
-    if data["short"]:
-        lines += ["## Run with `-short`", "", "Here and natively.", "", "| where | reason |", "|---|---|"]
-        lines += [f"| `{name}` | {reason} |" for name, reason in data["short"].items()] + [""]
     lines += section("Failed", [(u, t, w) for u in data["units"] for t, w in u["failures"].items()])
     if data["known_list"]:
         lines += ["## Known", "", "| where | test | reason |", "|---|---|---|"]
-        lines += [f"| `{k['name']}` | `{k['test']}` | {k['reason']} |" for k in data["known_list"]] + [""]
+        lines += [f"| `{k['name']}` | `{k['test']}`{', hangs' if k['hangs'] else ''} | {k['reason']} |" for k in data["known_list"]] + [""]
     lines += section("Fail natively too", [(u, t, w["natively"][-1]) for u in data["units"]
                                            for t, w in u["native_failures"].items()])
     interesting = data["units"] if suite.UNIT == "package" else [

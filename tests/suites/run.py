@@ -18,6 +18,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import go_programs
+import go_scripts
 import go_std
 import report
 from context import HERE, NATIVE, ROOT, Context, Interrupted, UsageError
@@ -25,7 +26,7 @@ from judge import NATIVE_RUNS, judge
 from known import KnownError, read_known
 from outcome import Outcome
 
-SUITES = {"go-std": go_std, "go-programs": go_programs}
+SUITES = {"go-std": go_std, "go-programs": go_programs, "go-scripts": go_scripts}
 LONGEST = 20  # minutes: twice what go test allows by itself
 
 
@@ -82,19 +83,23 @@ class Store:
                 if path.name.count(".", len(name)) == 2:  # not those of a longer name
                     path.unlink()
 
+    def identity_with(self, hanging):
+        """Tests that are run apart from the others make another run of their unit, and of no other unit."""
+        return {**self.identity, "hanging": hanging} if hanging else self.identity
+
     def path(self, name, what):
         return self.directory / f"{name.replace('/', '@')}.{what}.json"
 
-    def load(self, name, what):
+    def load(self, name, what, hanging):
         try:
             data = json.loads(self.path(name, what).read_text())
-            return Outcome.from_json(data["outcome"]) if data["identity"] == self.identity else None
+            return Outcome.from_json(data["outcome"]) if data["identity"] == self.identity_with(hanging) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def save(self, name, what, outcome):
+    def save(self, name, what, hanging, outcome):
         path = self.path(name, what)
-        path.with_suffix(".new").write_text(json.dumps({"identity": self.identity, "outcome": outcome.to_json()}))
+        path.with_suffix(".new").write_text(json.dumps({"identity": self.identity_with(hanging), "outcome": outcome.to_json()}))
         os.replace(path.with_suffix(".new"), path)
 
 
@@ -113,11 +118,12 @@ class Run:
         self.total = len(names) * options.repeat
 
     def outcome(self, name, what, system):
-        """A finished outcome of this or an earlier run, or a new one."""
-        outcome = self.store.load(name, what)
+        """A finished outcome of this or an earlier run, or a new one. The list is this system's: what is native is run whole."""
+        hanging = sorted(entry.test for entry in self.known if entry.package == name and entry.hangs and system == self.options.os)
+        outcome = self.store.load(name, what, hanging)
         if outcome is None:
-            outcome = self.suite.run(self.context, name, system, self.options.timeout)
-            self.store.save(name, what, outcome)
+            outcome = self.suite.run(self.context, name, system, self.options.timeout, hanging)
+            self.store.save(name, what, hanging, outcome)
         return outcome
 
     def native(self, name, runs=NATIVE_RUNS):
@@ -196,10 +202,7 @@ def main(argv=None):
             return 0
         title = context.systems[options.os]["title"]
         print(f"{suite.TITLE}: {title}, {context.go_env['GOVERSION']}, {len(names)} {suite.UNIT}s, {options.jobs} at a time", flush=True)
-        for name in names:
-            if context.short(name):
-                print(f"with -short: {name}: {context.short(name)}", flush=True)
-        work = Run(options, context, suite, names, [entry for entry in known if entry[0] in names])
+        work = Run(options, context, suite, names, [entry for entry in known if entry.package in names])
         complete = work.all()
         order = {name: number for number, name in enumerate(names)}
         verdicts = dict(sorted(work.verdicts.items(), key=lambda entry: (entry[0][1], order[entry[0][0]])))

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Tests of the suite runner, with a go command and a sudrun that only pretend."""
 import contextlib
-import functools
 import io
 import json
 import os
@@ -17,18 +16,22 @@ import unittest
 import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 import context
+import counted
 import go_programs
+import go_std
 import goroot
 import run
 from context import Context
 from judge import judge
-from known import KnownError, covered, read_known
+from known import Known, KnownError, covered, read_known
 from outcome import PACKAGE, Outcome, read_go_test
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# A go command: `go test` prints what stands in $FAKE/<package>.<GOOS>, and counts its calls.
+# A go command: `go test` prints what stands in $FAKE/<package>.<GOOS>, and counts its calls. What stands in
+# <package>.<GOOS>.list is for -list, and in <package>.<GOOS>.<what -run chooses> for a part of the tests.
 FAKE_GO = r'''
 import json, os, pathlib, sys, time
 fake = pathlib.Path(os.path.realpath(__file__)).parent
@@ -44,7 +47,8 @@ elif words[0] == "test":
     package, system = words[-1], os.environ["GOOS"]
     with open(fake / "calls", "a") as calls:
         calls.write(f"{package} {system} {' '.join(words)}\n")
-    script = json.loads((fake / f"{package}.{system}").read_text())
+    part = ".list" if "-list" in words else "." + words[words.index("-run") + 1] if "-run" in words else ""
+    script = json.loads((fake / f"{package}.{system}{part}").read_text())
     if script.get("leave"):
         if os.fork() == 0:
             os.setsid()
@@ -82,6 +86,11 @@ TIMEOUT = (ended("TestA", "pass") + event("run", "TestB") +
            event("output", None, "FAIL\tp\t1200.0s\n") + event("fail"))
 CRASH = (ended("TestA", "pass") + event("run", "TestB") + event("output", "TestB", "SIGSEGV: segmentation violation\n") +
          event("output", None, "FAIL\tp\t0.1s\n") + event("fail"))
+NAMES = "".join(event("output", None, f"{name}\n") for name in ("TestA", "TestHang", "TestB", "BenchmarkC", "FuzzX", "Example", "ok  \ta\t0.1s"))
+NAMES += event("pass")
+HANG = (event("run", "TestHang") + event("output", "TestHang", "=== RUN   TestHang\n") +
+        event("output", "TestHang", "panic: test timed out after 1m0s\n") +
+        event("output", None, "FAIL\ta\t60.0s\n") + event("fail"))
 
 
 class Reading(unittest.TestCase):
@@ -106,6 +115,11 @@ class Reading(unittest.TestCase):
     def test_a_time_limit_fails_the_package_and_the_test_that_ran(self):
         outcome = read_go_test(TIMEOUT, "", 1)
         self.assertEqual((outcome.end, set(outcome.failures)), ("timed out", {"TestB", PACKAGE}))
+
+    def test_a_good_test_may_print_what_a_time_limit_says(self):
+        said = event("run", "TestA") + event("output", "TestA", "        panic: test timed out after 1ms\n") + ended("TestA", "pass")
+        outcome = read_go_test(said + event("output", None, "PASS\n") + event("pass"), "", 0)
+        self.assertEqual((outcome.end, outcome.count("pass"), outcome.failures), ("ok", 1, {}))
 
     def test_a_crash_fails_the_package_because_tests_may_never_have_run(self):
         outcome = read_go_test(CRASH, "", 1)
@@ -143,16 +157,16 @@ class Judging(unittest.TestCase):
         self.assertEqual(set(self.verdict(BAD, 1, natives=[read_go_test(GOOD, "", 0)]).failed), {"TestB"})
 
     def test_a_listed_failure_is_known(self):
-        verdict = self.verdict(BAD, 1, known=[("p", "TestB", "why")])
+        verdict = self.verdict(BAD, 1, known=[Known("p", "TestB", "why")])
         self.assertEqual((verdict.failed, set(verdict.known)), ({}, {"TestB"}))
 
     def test_the_list_of_another_package_excuses_nothing(self):
-        self.assertEqual(set(self.verdict(BAD, 1, known=[("q", "TestB", "why")]).failed), {"TestB"})
+        self.assertEqual(set(self.verdict(BAD, 1, known=[Known("q", "TestB", "why")]).failed), {"TestB"})
 
     def test_a_listed_test_that_passes_or_is_gone_fails(self):
-        self.assertEqual(self.verdict(GOOD, 0, known=[("p", "TestB", "why")]).failed, {})  # it skips itself
+        self.assertEqual(self.verdict(GOOD, 0, known=[Known("p", "TestB", "why")]).failed, {})  # it skips itself
         for name in ("TestA", "TestGone"):
-            verdict = self.verdict(GOOD, 0, known=[("p", name, "why")])
+            verdict = self.verdict(GOOD, 0, known=[Known("p", name, "why")])
             self.assertEqual(len(verdict.failed), 1, name)
             self.assertEqual(verdict.label, "FAIL")
 
@@ -172,7 +186,7 @@ class Judging(unittest.TestCase):
         self.assertEqual((set(verdict.failed), set(verdict.native)), ({PACKAGE}, {"TestB"}))
 
     def test_a_known_test_does_not_excuse_the_crash_of_the_package(self):
-        verdict = self.verdict(CRASH, 1, known=[("p", "TestB", "why")], natives=[read_go_test(GOOD, "", 0)])
+        verdict = self.verdict(CRASH, 1, known=[Known("p", "TestB", "why")], natives=[read_go_test(GOOD, "", 0)])
         self.assertEqual(set(verdict.failed), {PACKAGE})
 
     def test_the_test_above_a_listed_one_fails_with_it_unless_more_fails(self):
@@ -190,7 +204,21 @@ class KnownList(unittest.TestCase):
             return read_known(pathlib.Path(file.name))
 
     def test_lines_are_package_test_reason(self):
-        self.assertEqual(self.read("# title\n\nnet TestX/y z  # no\n".replace(" z", "")), [("net", "TestX/y", "no")])
+        self.assertEqual(self.read("# title\n\nnet TestX/y z  # no\n".replace(" z", "")), [("net", "TestX/y", "no", False)])
+
+    def test_a_line_may_say_that_the_test_hangs(self):
+        self.assertEqual(self.read("net TestX hangs  # waits\nnet FuzzY hangs  # too\n"),
+                         [("net", "TestX", "waits", True), ("net", "FuzzY", "too", True)])
+        for line in ("net TestX hang  # why", "net hangs TestX  # why", "net TestX hangs", "net TestX hangs hangs  # why"):
+            with self.assertRaisesRegex(KnownError, "must be", msg=line):
+                self.read(line + "\n")
+        with self.assertRaises(KnownError):
+            self.read("net TestX hangs  # waits\nnet TestX  # fails\n")
+
+    def test_only_a_whole_test_may_hang(self):
+        for name in ("TestX/y", "(program)", "(package)", "Test.*"):
+            with self.assertRaisesRegex(KnownError, "only a whole test"):
+                self.read(f"net {name} hangs  # why\n")
 
     def test_a_missing_list_is_empty(self):
         self.assertEqual(read_known(pathlib.Path("/nonexistent/list")), [])
@@ -258,8 +286,22 @@ class WithFakeGo(unittest.TestCase):
         for path in (self.go, self.sudrun):
             path.chmod(0o755)
 
-    def script(self, package, out, status=0, system="freebsd", **more):
-        (self.fake / f"{package}.{system}").write_text(json.dumps({"out": out, "status": status, **more}))
+    def script(self, package, out, status=0, system="freebsd", part="", **more):
+        (self.fake / f"{package}.{system}{part}").write_text(json.dumps({"out": out, "status": status, **more}))
+
+    def known(self, text):
+        """Runs take this list for the one of FreeBSD's."""
+        (self.fake / "list.known").write_text(text)
+        patch = unittest.mock.patch.object(run, "read_known", lambda path: read_known(self.fake / "list.known"))
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def one_that_hangs(self, out, status=1, **more):
+        """Package a has TestHang, which is listed, and does what is said when it is run alone."""
+        self.known("a TestHang hangs  # waits without end\n")
+        self.script("a", NAMES, part=".list")
+        self.script("a", GOOD, part=".^(TestA|TestB|FuzzX|Example)$")
+        self.script("a", out, status, part=".^(TestHang)$", **more)
 
     def calls(self):
         path = self.fake / "calls"
@@ -291,8 +333,6 @@ class WithFakeGo(unittest.TestCase):
         self.assertIn(f"-exec {self.sudrun} a", self.calls()[0])
         self.assertIn("-count=1", self.calls()[0])
         self.assertNotIn("-run", self.calls()[0])
-        self.assertNotIn("-short", self.calls()[0])
-        self.assertEqual(data["short"], {})
         self.assertIn("| a | ok | 1 |", (self.fake / "out.md").read_text())
 
     def test_a_failure_fails_the_run_and_was_tried_natively_once(self):
@@ -366,39 +406,108 @@ class WithFakeGo(unittest.TestCase):
         self.assertIn(f"exec {self.sudrun} --os=plan10", pathlib.Path(for_children).read_text())
         self.assertIsNone(shutil.which("go_plan10_amd64_exec", path=made.environment("linux")["PATH"]))
 
-    def with_rows(self, **changes):
-        """Runs take rows of systems from a file that differs from the tree's for FreeBSD."""
-        rows = json.loads((HERE / "systems.json").read_text())
-        rows["freebsd"].update(changes)
-        (self.fake / "systems.json").write_text(json.dumps(rows))
-        patch = unittest.mock.patch.object(run, "Context", functools.partial(Context, systems=self.fake / "systems.json"))
-        patch.start()
-        self.addCleanup(patch.stop)
-
-    def test_what_a_system_runs_with_short_is_told_with_the_reason_and_compared_so(self):
-        self.with_rows(short={"a": "no [::] there", "c": "not run"})
-        self.script("a", BAD, 1)
-        self.script("a", BAD, 1, system="linux")
+    def test_a_test_that_hangs_as_listed_is_known_and_the_others_are_run_without_it(self):
+        self.one_that_hangs(HANG)
         self.script("b", GOOD)
         status, lines, data = self.suite("--packages", "a", "b", "--jobs", "1")
-        self.assertEqual((status, data["short"]), (0, {"a": "no [::] there"}))
-        self.assertEqual([(call.split()[:2], "-short" in call) for call in self.calls()],
-                         [(["a", "freebsd"], True), (["a", "linux"], True), (["a", "linux"], True), (["b", "freebsd"], False)])
-        self.assertIn("with -short: a: no [::] there", lines)
-        self.assertIn("| `a` | no [::] there |", (self.fake / "out.md").read_text())
+        self.assertEqual((status, lines[-1]), (0, "2 passed, 0 failed"))
+        self.assertEqual([call.split()[1] for call in self.calls()], ["freebsd"] * 4)  # nothing is asked natively
+        asked = [call.split()[5:-3] for call in self.calls()]
+        self.assertEqual(asked, [["-timeout=20m", "-list", "."], ["-timeout=20m", "-run", "^(TestA|TestB|FuzzX|Example)$"],
+                                 ["-timeout=1m", "-run", "^(TestHang)$"], ["-timeout=20m"]])
+        unit = data["units"][0]
+        self.assertEqual((unit["end"], unit["passed"], unit["skipped"], unit["known"], unit["failed"]), ("failed", 1, 1, 1, 0))
+        self.assertIn("panic: test timed out after 1m0s", unit["known_failures"]["TestHang"])
+        self.assertEqual((data["counts"]["known"], data["known_list"][0]["hangs"]), (1, True))
+        self.assertIn("(1 passed, 1 skipped, 1 known)", lines[1])
+        self.assertIn("| `a` | `TestHang`, hangs | waits without end |", (self.fake / "out.md").read_text())
 
-    def test_another_list_of_what_is_short_makes_earlier_results_void(self):
+    def test_a_test_that_is_listed_as_hanging_and_ends_fails_the_run(self):
+        passes = ended("TestHang", "pass") + event("output", None, "PASS\n") + event("pass")
+        fails = (ended("TestHang", "fail", "no\n") + event("output", None, "FAIL\n") +
+                 event("output", None, "FAIL\ta\t0.1s\n") + event("fail"))
+        crashes = HANG.replace("panic: test timed out after 1m0s", "SIGSEGV: segmentation violation")
+        later = ended("TestHang", "fail", "no\n") + HANG.replace(event("run", "TestHang"), "")  # what hangs is not the test
+        none = event("output", None, "testing: warning: no tests to run\n") + event("pass")
+        self.script("a", GOOD, system="linux")
+        for out, status, said, more in ((passes, 0, "passed", set()), (fails, 1, "failed", {"TestHang"}),
+                                        (crashes, 1, "failed", {"TestHang", PACKAGE}), (later, 1, "failed", {"TestHang", PACKAGE}),
+                                        (none, 0, "was not run", set())):
+            self.one_that_hangs(out, status)
+            result, lines, data = self.suite("--packages", "a")
+            self.assertEqual((result, data["counts"]["known"]), (1, 0), said)
+            failures = data["units"][0]["failures"]
+            self.assertEqual(set(failures), {"TestHang (listed as hanging)", *more})
+            self.assertEqual(failures["TestHang (listed as hanging)"], f"TestHang is listed as hanging, but it {said}")
+            self.assertIn("FAILED: a TestHang (listed as hanging)", lines)
+
+    def test_what_is_listed_as_hanging_may_skip_itself(self):
+        self.one_that_hangs(ended("TestHang", "skip") + event("output", None, "PASS\n") + event("pass"), 0)
+        status, lines, data = self.suite("--packages", "a")
+        self.assertEqual((status, lines[-1], data["counts"]["skipped"]), (0, "1 passed, 0 failed", 2))
+
+    def test_what_is_listed_as_hanging_and_is_gone_fails_the_run(self):
+        self.one_that_hangs(HANG)
+        self.script("a", NAMES.replace("TestHang", "BenchmarkX"), part=".list")
+        status, lines, _ = self.suite("--packages", "a")
+        self.assertEqual((status, lines[-1], len(self.calls())), (1, "1 passed, 1 failed", 2))
+        self.assertIn("        TestHang is listed as hanging, but it was not run", lines)
+
+    def test_the_others_of_a_package_with_one_that_hangs_fail_as_ever(self):
+        self.one_that_hangs(HANG)
+        self.script("a", BAD, 1, part=".^(TestA|TestB|FuzzX|Example)$")
+        self.script("a", GOOD, system="linux")
+        status, lines, data = self.suite("--packages", "a")
+        self.assertEqual((status, lines[-1], data["counts"]["known"]), (1, "1 passed, 1 failed", 1))
+        self.assertEqual(set(data["units"][0]["failures"]), {"TestB"})
+        self.assertNotIn("-run", self.calls()[-1])  # natively the package is run whole
+        self.script("a", TIMEOUT, 1, part=".^(TestA|TestB|FuzzX|Example)$")
+        _, _, data = self.suite("--packages", "a")
+        self.assertEqual((data["units"][0]["end"], set(data["units"][0]["failures"])), ("timed out", {"TestB", PACKAGE}))
+
+    def test_names_that_cannot_be_told_fail_the_package(self):
+        for out, status, end, said in ((BUILD, 2, "build failed", "build failed"), ("", 1, "build failed", "no output"),
+                                       (NAMES + event("output", None, "helloTestC\n"), 0, "died", "helloTestC")):
+            self.one_that_hangs(HANG)
+            self.script("a", out, status, part=".list")
+            result, _, data = self.suite("--packages", "a")
+            failures = data["units"][0]["failures"]
+            self.assertEqual((result, data["units"][0]["end"], set(failures)), (1, end, {PACKAGE, "TestHang (listed as hanging)"}))
+            self.assertIn(said, failures[PACKAGE])
+
+    def test_a_package_all_of_whose_tests_hang(self):
+        self.one_that_hangs(HANG)
+        self.script("a", event("output", None, "TestHang\n") + event("pass"), part=".list")
+        self.script("b", GOOD)
+        status, lines, data = self.suite("--packages", "a", "b")
+        self.assertEqual((status, lines[-1], data["counts"]["known"]), (0, "1 passed, 0 failed", 1))
+
+    def test_another_list_of_what_hangs_makes_results_of_its_packages_void_and_no_others(self):
         self.script("a", GOOD)
-        self.suite("--packages", "a")
-        self.with_rows(short={"a": "no [::] there"})
-        self.suite("--packages", "a", "--resume")
-        self.assertEqual(["-short" in call for call in self.calls()], [False, True])
+        self.script("b", GOOD)
+        self.suite("--packages", "a", "b", "--jobs", "1")
+        self.one_that_hangs(HANG)
+        for _ in range(2):
+            status, _, data = self.suite("--packages", "a", "b", "--resume", "--jobs", "1")
+            self.assertEqual((status, data["counts"]["known"]), (0, 1))
+        self.assertEqual([call.split()[0] for call in self.calls()], ["a", "b", "a", "a", "a"])
+        self.known("a TestHang  # fails\n")
+        self.assertEqual(self.suite("--packages", "a", "--resume")[0], 1)
+        self.assertEqual(len(self.calls()), 6)
 
-    def test_short_without_a_reason_is_refused(self):
-        self.with_rows(short={"a": " "})
-        status, lines, _ = self.suite("--packages", "b")
-        self.assertEqual((status, self.calls()), (2, []))
-        self.assertIn("say why", lines[-1])
+    def test_natively_a_package_with_one_that_hangs_is_run_whole(self):
+        self.one_that_hangs(HANG)
+        self.script("a", GOOD + ended("TestHang", "pass"), system="linux")
+        _, _, data = self.suite("--packages", "a", "--compare")
+        self.assertEqual(data["units"][0]["natively"]["end"], "ok")
+        self.assertNotIn("-run", self.calls()[-1])
+
+    def test_what_the_runner_kills_has_not_hung_as_listed(self):
+        self.one_that_hangs("", sleep=60)
+        with unittest.mock.patch.object(go_std, "HANG_MINUTES", 0.005 - go_std.BUILD_MINUTES):
+            status, _, data = self.suite("--packages", "a")
+        self.assertEqual((status, data["units"][0]["end"]), (1, "killed"))
+        self.assertEqual(set(data["units"][0]["failures"]), {PACKAGE, "TestHang (listed as hanging)"})
 
     def test_wrong_use_has_its_own_status(self):
         self.assertEqual(self.suite("--packages", "nowhere")[0], 2)
@@ -456,7 +565,4 @@ class WithFakeGo(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False).result
-    bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    print(f"{result.testsRun - bad} passed, {bad} failed")
-    sys.exit(1 if bad or not result.testsRun else 0)
+    counted.main()

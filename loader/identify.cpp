@@ -223,7 +223,7 @@ std::optional<std::string> why_not_runnable(const Classification& file) {
       if (!file.script) return file.message;
       return std::nullopt;
     case FileKind::native:
-      if (!file.is_dynamic()) return std::nullopt;
+      if (!file.is_dynamic() || !file.image->is_pie()) return std::nullopt;
       return "a dynamic Linux program: it needs no runtime, run it directly";
     case FileKind::foreign_elf:
       return std::nullopt;

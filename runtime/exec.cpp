@@ -118,7 +118,7 @@ ExecPlan plan_exec(const ExecInput& input, const ExecContext& context) {
     const loader::FileSource source(file.get());
     const loader::Classification found = loader::classify(source, context.known, loader::kForeignScriptLimit);
     const bool fixed_native = context.native_under_sudrun && found.kind == loader::FileKind::native &&
-                              !found.is_dynamic() && found.image && !found.image->is_pie();
+                              found.image && !found.image->is_pie();
     // Of no system we know: what the first program was said to be.
     const bool unmarked =
         found.kind == loader::FileKind::not_executable && found.image && !context.policy.abi.empty();

@@ -148,6 +148,25 @@ inline std::int64_t leading_number(std::string_view text, std::int64_t fallback)
   return negative ? -value : value;
 }
 
+/// Calls each(first, last) for the ranges of a list of numbers as the kernel writes it: "0-3,6".
+template <typename Each>
+void for_each_range(std::string_view list, Each&& each) noexcept {
+  while (!list.empty() && list.front() >= '0' && list.front() <= '9') {
+    const std::string_view range = list.substr(0, list.find(','));
+    const std::int64_t first = leading_number(range, 0);
+    const std::size_t dash = range.find('-');
+    each(first, dash == std::string_view::npos ? first : leading_number(range.substr(dash + 1), first));
+    list.remove_prefix(std::min(range.size() + 1, list.size()));
+  }
+}
+
+/// The processors that are there, whatever a process may use: calls each(first, last) for their ranges.
+template <typename Each>
+void for_each_processor_range(Host& host, Each&& each) noexcept {
+  char buffer[1024];
+  for_each_range(read_host_file(host, "/sys/devices/system/cpu/online", buffer), each);
+}
+
 /// What follows `key` in `text` up to the end of its line, without leading blanks and colon.
 inline std::string_view text_after(std::string_view text, std::string_view key) noexcept {
   const std::size_t at = text.find(key);

@@ -219,19 +219,16 @@ int kernel_counter(SysctlQuery& q) noexcept {
 }
 
 int cpu_count(SysctlQuery& q) noexcept {
-  char buffer[1024];
-  std::string_view list = read_host_file(q.host, "/sys/devices/system/cpu/online", buffer);  // "0-3,6"
   std::int64_t count = 0;
-  while (!list.empty() && is_digit(list.front())) {
-    const std::string_view range = list.substr(0, list.find(','));
-    const std::int64_t first = leading_number(range, 0);
-    const std::size_t dash = range.find('-');
-    const std::int64_t last =
-        dash == std::string_view::npos ? first : leading_number(range.substr(dash + 1), first);
-    count += last - first + 1;
-    list.remove_prefix(std::min(range.size() + 1, list.size()));
-  }
+  for_each_processor_range(q.host, [&](std::int64_t first, std::int64_t last) { count += last - first + 1; });
   return q.out.put(clamp32(std::max<std::int64_t>(count, 1) + q.node.value));
+}
+
+int cpu_set_bytes(SysctlQuery& q) noexcept {
+  std::int64_t highest = 0;
+  for_each_processor_range(q.host,
+                           [&](std::int64_t, std::int64_t last) { highest = std::max(highest, last); });
+  return q.out.put(clamp32(highest / 8 + 1));
 }
 
 int cpu_model(SysctlQuery& q) noexcept {

@@ -32,6 +32,7 @@ int cpu_time(SysctlQuery& query) noexcept;
 int cpu_times(SysctlQuery& query) noexcept;       // of each processor
 int kernel_counter(SysctlQuery& query) noexcept;  // value: 0 context switches, 1 interrupts, 2 soft ones
 int cpu_count(SysctlQuery& query) noexcept;       // value: added to the count
+int cpu_set_bytes(SysctlQuery& query) noexcept;   // up to the last processor that is there
 int cpu_model(SysctlQuery& query) noexcept;
 int cpu_frequency(SysctlQuery& query) noexcept;  // value: unit in Hz
 int page_sizes(SysctlQuery& query) noexcept;

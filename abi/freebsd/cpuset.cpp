@@ -29,19 +29,11 @@ using Set = std::array<std::uint64_t, kSetSize / 8>;
 
 /// The processors that are there, whatever this process may use.
 Set online_processors(Host& host) noexcept {
-  char buffer[1024];
-  std::string_view list = read_host_file(host, "/sys/devices/system/cpu/online", buffer);  // "0-3,6"
   Set set{};
-  while (!list.empty() && list.front() >= '0' && list.front() <= '9') {
-    const std::string_view range = list.substr(0, list.find(','));
-    const std::int64_t first = leading_number(range, 0);
-    const std::size_t dash = range.find('-');
-    const std::int64_t last =
-        dash == std::string_view::npos ? first : leading_number(range.substr(dash + 1), first);
+  for_each_processor_range(host, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t cpu = first; cpu <= last && cpu < static_cast<std::int64_t>(kSetSize * 8); ++cpu)
       set[static_cast<std::size_t>(cpu) / 64] |= std::uint64_t{1} << cpu % 64;
-    list.remove_prefix(std::min(range.size() + 1, list.size()));
-  }
+  });
   if (std::ranges::all_of(set, [](std::uint64_t word) { return word == 0; })) set[0] = 1;
   return set;
 }

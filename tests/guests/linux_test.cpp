@@ -1,4 +1,5 @@
-// Ordinary static Linux programs do under sudrun what they do without: the identity table.
+// Ordinary Linux programs linked to fixed addresses, static and dynamic, do under sudrun what they do
+// without: the identity table.
 #include <signal.h>
 
 #include <catch2/catch.hpp>
@@ -9,9 +10,10 @@ using namespace sudrun::test;
 
 namespace {
 
-void expect_same(const std::string& name, std::vector<std::string> arguments = {}) {
+void expect_same(const std::string& name, const std::vector<std::string>& arguments = {}) {
+  const std::string kind = GENERATE("", "-dynamic");
   const TemporaryDirectory directory;
-  std::vector<std::string> whole{guest(name)};
+  std::vector<std::string> whole{guest(name + kind)};
   whole.insert(whole.end(), arguments.begin(), arguments.end());
   Command native;
   native.argv = whole;

@@ -89,9 +89,21 @@ CASE(tree) {
   }
   CHECK(count > 300);
 }
+// libthr asks for these sizes before it asks for the affinity of a thread, and aborts if there is no answer.
+CASE(processor_set_sizes) {
+  unsigned char set[1024];
+  for (int i = 0; i < 2; ++i) {
+    int size = 0;
+    size_t length = sizeof size;
+    CHECK_EQ(by_name(i == 0 ? "kern.sched.cpusetsize" : "kern.sched.cpusetsizemin", &size, &length), 0);
+    CHECK(size > 0 && (size_t)size <= sizeof set);
+    CHECK_EQ(sys(SYS_cpuset_getaffinity, 3, 1, -1, size, set), 0);  // CPU_LEVEL_WHICH, CPU_WHICH_TID
+  }
+}
 CASE(what_programs_ask) {
   static const struct { const char* name; size_t size; } numbers[] = {
       {"hw.ncpu", 4}, {"hw.physmem", 8}, {"hw.realmem", 8}, {"hw.pagesizes", 24}, {"kern.smp.cpus", 4}, {"kern.smp.maxid", 4}, {"vm.loadavg", 24},
+      {"kern.sched.cpusetsize", 4}, {"kern.sched.cpusetsizemin", 4},
       {"kern.cp_time", 40}, {"kern.boottime", 16}, {"kern.clockrate", 20}, {"kern.maxfilesperproc", 4}, {"kern.ipc.soacceptqueue", 4}, {"kern.ipc.maxsockbuf", 8},
       {"kern.features.aio", 4}, {"vm.stats.vm.v_free_count", 4}, {"vm.stats.vm.v_laundry_count", 4}, {"vm.stats.sys.v_swtch", 4}, {"vm.overcommit", 4},
       {"net.inet.tcp.sendspace", 4}, {"net.inet.tcp.msl", 4}, {"net.inet.ip.portrange.first", 4}, {"net.inet6.ip6.v6only", 4}, {"vfs.aio.max_aio_queue", 4},

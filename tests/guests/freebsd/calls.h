@@ -312,6 +312,7 @@ enum {
   SYS_truncate = 479,
   SYS_ftruncate = 480,
   SYS_thr_kill2 = 481,
+  SYS_shm_unlink = 483,
   SYS_cpuset = 484,
   SYS_cpuset_setid = 485,
   SYS_cpuset_getid = 486,

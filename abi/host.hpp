@@ -155,6 +155,9 @@ class Host {
   /// `mask` without the signals the runtime must never have blocked: what to hand to a native call.
   virtual NativeSigset native_mask(NativeSigset mask) noexcept = 0;
   virtual NativeSigset pending_signals() noexcept = 0;
+  /// For a thread that is about to end: no more signals come to it, but go to others. False: one came before,
+  /// and nobody else will see it; the call is to be made again (Result::restart) once it has been delivered.
+  virtual bool close_to_signals() noexcept { return true; }
   /// Looked at when a signal arrives, and after each call once one has been put off. A fork's child keeps it.
   SignalWord& signal_word() noexcept { return signal_word_; }
   virtual AltStack& alt_stack() noexcept = 0;

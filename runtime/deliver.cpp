@@ -138,6 +138,12 @@ void GuestThread::deliver_pending() noexcept {
     deliver(taken.info);
 }
 
+bool GuestThread::close_to_signals() noexcept {
+  if (process_.embedding() != nullptr || !restartable_) return true;
+  set_kernel_mask(process_.signals().host_mask(~abi::NativeSigset{0}));
+  return block_.pending == 0;
+}
+
 void GuestThread::deliver_unmasked() noexcept {
   if (has_fault_) {
     has_fault_ = false;

@@ -50,6 +50,7 @@ void GuestThread::serve_call() noexcept {
   if (embedding != nullptr && embedding->serve_own_site(*this, block_.context.regs.rip)) return;
   ++served_;
   const CallSites::Seen site = look_at_site();
+  restartable_ = site.kind == CallSites::Kind::syscall;
   const Word resume = block_.context.regs.rip, number = block_.context.regs.rax;
   auto frame = abi::frame_of(table, block_.context.regs, *this);
   if (!frame) {
@@ -78,9 +79,8 @@ void GuestThread::serve_call() noexcept {
     process_.personality().pipe_broke(call);
   }
   // Made again by going back over the instruction, and so only where it is known to stand.
-  const bool restarts =
-      site.kind == CallSites::Kind::syscall && (result.is_native_error(abi::kRestartAlways) ||
-                                                (result.is_native_error(EINTR) && should_restart(entry)));
+  const bool restarts = restartable_ && (result.is_native_error(abi::kRestartAlways) ||
+                                         (result.is_native_error(EINTR) && should_restart(entry)));
   if (restarts) {
     if (injector != nullptr) injector->forget(entry);
     if (tracer != nullptr) tracer->restarting(*this, entry, *frame, mark);

@@ -155,6 +155,7 @@ class GuestThread final : public abi::Host {
     return process_.signals().host_mask(mask);
   }
   abi::NativeSigset pending_signals() noexcept override;
+  bool close_to_signals() noexcept override;
   void watch_signal(int signal) noexcept override { process_.signals().watch(signal); }
   abi::AltStack& alt_stack() noexcept override { return alt_stack_; }
   void hold_signal(int signal) noexcept override { held_ |= abi::sigbit(signal); }
@@ -286,6 +287,7 @@ class GuestThread final : public abi::Host {
   ThreadLink link_;
   ThreadBlock block_{};
   bool finishing_ = false;
+  bool restartable_ = false;  ///< the call under way can be made again
 
   abi::NativeSigset mask_;
   abi::NativeSigset kernel_mask_ = 0;  ///< what the host's kernel has for this thread

@@ -71,11 +71,16 @@ Result do_shm_open2(Call& call) noexcept {
   return open_object(call, call.addr(0), open_flags(call, 1), call.u32(2), call.u32(3));
 }
 
+/// The host's directory lets only owners remove what is in it; there it is the object that denies access.
+Result removed(NativeResult result) noexcept {
+  return result == -EPERM ? Result::fail(EACCES) : Result::of(result);
+}
+
 Result do_shm_unlink(Call& call) noexcept {
   ObjectPath path;
   const NativeResult resolved = path.resolve(call.host, call.addr(0));
   if (is_error(resolved)) return Result::of(resolved);
-  return Result::of(call.host.call(SYS_unlinkat, word(kCwd), path.word(), 0));
+  return removed(call.host.call(SYS_unlinkat, word(kCwd), path.word(), 0));
 }
 
 Result do_shm_rename(Call& call) noexcept {
@@ -87,7 +92,7 @@ Result do_shm_rename(Call& call) noexcept {
     if (is_error(resolved)) return Result::of(resolved);
   }
   // The flags have the same values natively, and exclude each other there too.
-  return Result::of(call.host.call(SYS_renameat2, word(kCwd), from.word(), word(kCwd), to.word(), flags));
+  return removed(call.host.call(SYS_renameat2, word(kCwd), from.word(), word(kCwd), to.word(), flags));
 }
 
 }  // namespace sudrun::abi::bsd::fs

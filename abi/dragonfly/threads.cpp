@@ -75,6 +75,7 @@ Result extexit(Call& call) noexcept {
   constexpr unsigned kSimple = 0, kSetInt = 1, kProcess = 0, kThread = 1;  // EXTEXIT_*
   const unsigned action = call.u32(0) & 0xffff, who = call.u32(0) >> 16;
   if (action != kSimple && action != kSetInt) return Result::fail(EINVAL);
+  if (who == kThread && !call.host.close_to_signals()) return Result::restart();
   if (action == kSetInt && !call.host.put(call.addr(2), call.i32(1))) return Result::fail(EFAULT);
   if (who != kProcess && who != kThread) return Result::fail(EINVAL);
   if (who == kProcess || call.host.thread_count() == 1) end_process(call, call.i32(1));

@@ -85,6 +85,7 @@ Result thr_create(Call& call) noexcept {
 }
 
 Result thr_exit(Call& call) noexcept {
+  if (!call.host.close_to_signals()) return Result::restart();
   umtx_thread_ends(call.host);
   self(call).thread_wakeups().forget(call.host.tid());
   const GuestAddr state = call.addr(0);

@@ -238,14 +238,28 @@ int set_ceiling(Host& host, GuestAddr mutex, std::uint32_t ceiling, GuestAddr ol
 // c_has_waiters, which libthr only compares with zero, counts those who came; c_spare counts the signals
 // and is the word slept on. A signaller that finds nobody left zeroes c_has_waiters, unless someone came
 // since it began; who came before then sees c_spare changed and does not sleep.
+//
+// Who leaves without having been signalled must do the same, as pthread_cond_destroy finds a marked object
+// busy. An object without a mark may already be destroyed: it is left alone.
+
+void cv_leave(Host& host, GuestAddr cv) noexcept {
+  const GuestAddr signals = cv + offsetof(Ucond, spare);
+  std::uint32_t came = 0, seen = 0;
+  if (!host.load32(cv, came) || came == 0 || !host.load32(signals, seen)) return;
+  // A signaller in between looks for sleepers itself, and no longer finds this one.
+  if (compare_exchange(host, signals, seen, seen + 1) != Cas::swapped) return;
+  if (sleepers(host, signals) == 0) compare_exchange(host, cv, came, 0);
+}
 
 int cv_wait(Host& host, GuestAddr cv, GuestAddr mutex, const Deadline& deadline) noexcept {
   const GuestAddr signals = cv + offsetof(Ucond, spare);
   std::uint32_t seen = 0, before = 0;
   if (!host.load32(signals, seen)) return EFAULT;
   if (!update(host, cv, before, [](std::uint32_t v) { return v + 1 == 0 ? 1 : v + 1; })) return EFAULT;
-  if (const int error = mutex_unlock(host, mutex, false); error != 0) return error;
-  return sleep_on(host, signals, seen, deadline);
+  int error = mutex_unlock(host, mutex, false);
+  if (error == 0) error = sleep_on(host, signals, seen, deadline);
+  if (error != 0) cv_leave(host, cv);
+  return error;
 }
 
 int cv_signal(Host& host, GuestAddr cv, int count) noexcept {

@@ -224,6 +224,7 @@ void abandon_robust_futexes(Host& host) noexcept {
 }
 
 Result exit(Call& call) noexcept {
+  if (!call.host.close_to_signals()) return Result::restart();
   abandon_robust_futexes(call.host);
   if (call.host.thread_count() == 1) call.host.exit_process(call.i32(0) & 0xff);
   return Result::thread_exit();

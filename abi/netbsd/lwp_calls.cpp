@@ -53,6 +53,7 @@ Result lwp_create(Call& call) noexcept {
 }
 
 Result lwp_exit(Call& call) noexcept {
+  if (!call.host.close_to_signals()) return Result::restart();
   self(call).lwps().exit(call.host);
   return Result::thread_exit();
 }

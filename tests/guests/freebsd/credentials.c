@@ -34,6 +34,15 @@ static void as_user(void (*run)(void)) {
   }
   expect_exit(pid, 0);
 }
+static void remove_anothers(void) { CHECK_EQ(sys(SYS_shm_unlink, "/sudrun-of-root"), -EACCES); }
+CASE(shared_memory_of_another_user) {
+  if (!is_root()) return;
+  const long fd = sys(SYS_shm_open2, "/sudrun-of-root", O_RDWR | O_CREAT, 0600, 0, 0);
+  CHECK(fd >= 0);
+  as_user(remove_anothers);
+  CHECK_EQ(sys(SYS_shm_unlink, "/sudrun-of-root"), 0);
+}
+
 static void refused(void) {
   const unsigned u = (unsigned)sys(SYS_getuid), g = (unsigned)sys(SYS_getgid);
   const struct ids users = user_ids(), groups = group_ids();

@@ -211,6 +211,37 @@ static void busy(struct thread* t) {
     CHECK_EQ(thread_self(), t);
   }
 }
+// A signal for the process that comes while a thread ends must find another, or a handler before the end.
+static volatile int handled;
+static void count_handled(int signal, struct siginfo* info, struct ucontext* context) { __atomic_fetch_add(&handled, 1, __ATOMIC_SEQ_CST); }
+static void ends_at_once(struct thread* t) {}
+static void make_brief_threads(struct thread* t) {
+  static struct thread brief;
+  unblock(SIGUSR1);
+  while (!stop) {
+    thread_start(&brief, ends_at_once, 0);
+    thread_join(&brief);
+    CHECK_EQ(sys(SYS_munmap, brief.stack, kThreadStack), 0);
+  }
+}
+CASE(ending_threads_lose_no_signal) {
+  static struct thread maker;
+  const long pid = sys(SYS_getpid);
+  on_signal(SIGUSR1, count_handled, 0);
+  block(SIGUSR1);
+  thread_start(&maker, make_brief_threads, 0);
+  for (int sent = 1; sent <= 3000; ++sent) {
+    CHECK_EQ(sys(SYS_kill, pid, SIGUSR1), 0);
+    const long end = now_us() + 10000000;
+    while (handled < sent) {
+      CHECK(now_us() < end);
+      sys(SYS_sched_yield);
+    }
+  }
+  stop = true;
+  thread_join(&maker);
+}
+
 CASE(signal_storm) {
   static struct thread threads[4];
   on_signal(SIGUSR1, note_thread, SA_RESTART);

@@ -206,6 +206,35 @@ CASE(sleep_arguments) {
   CHECK_EQ(sys(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &t, 0), 0);
   CHECK_EQ(sys(SYS_clock_nanosleep, CLOCK_REALTIME, 0, 8, 0), EFAULT);
 }
+static void spend_time(struct thread* t) {
+  const int id = *(int*)t->arg;
+  struct timespec spent = {0, 0}, other;
+  int own = 0;
+  CHECK_EQ(sys(SYS_clock_getcpuclockid2, (long)t->tid, 1, &own), 0);
+  CHECK(own != id);
+  while (spent.tv_nsec < 5000000 && spent.tv_sec == 0) CHECK_EQ(sys(SYS_clock_gettime, own, &spent), 0);
+  CHECK_EQ(sys(SYS_clock_gettime, id, &other), 0);
+  CHECK_EQ(sys(SYS_clock_getcpuclockid2, 0L, 1, &own), 0);
+  CHECK_EQ(sys(SYS_clock_gettime, own, &other), 0);
+  CHECK(other.tv_sec > spent.tv_sec || other.tv_nsec >= spent.tv_nsec);
+}
+CASE(processor_time_of_threads) {
+  static struct thread t;
+  long self = 0;
+  int id = 0;
+  struct timespec spent;
+  CHECK_EQ(sys(SYS_thr_self, &self), 0);
+  CHECK_EQ(sys(SYS_clock_getcpuclockid2, self, 1, &id), 0);
+  CHECK_EQ(sys(SYS_clock_gettime, id, &spent), 0);
+  thread_start(&t, spend_time, &id);
+  thread_join(&t);
+  int process = 0;
+  CHECK_EQ(sys(SYS_clock_getcpuclockid2, sys(SYS_getpid), 0, &process), 0);
+  CHECK(process != id);
+  CHECK_EQ(sys(SYS_clock_gettime, process, &spent), 0);
+  CHECK(spent.tv_sec > 0 || spent.tv_nsec >= 5000000);
+  CHECK_EQ(sys(SYS_clock_getcpuclockid2, 0L, 2, &id), -EINVAL);
+}
 static void pester(long pid, int signal) {   // for about a second
   for (int i = 0; i < 100; ++i) {
     sys(SYS_kill, pid, signal);

@@ -221,6 +221,29 @@ CASE(protocols) {
   CHECK_EQ(sys(SYS__umtx_op, &m, UMTX_WAIT_UINT, 0, 8, 8), -EFAULT);
 }
 
+// pthread_cond_destroy finds an object busy whose mark stands.
+struct ucond { volatile uint32_t has_waiters; uint32_t flags, clock, spare; };
+static struct ucond quiet;
+static struct umutex around;
+static void wait_shortly(struct thread* t) {
+  struct timespec time = {0, *(long*)t->arg};
+  CHECK_EQ(lock(&around), 0);
+  CHECK_EQ(sys(SYS__umtx_op, &quiet, UMTX_CV_WAIT, 0, &around, &time), -ETIMEDOUT);
+}
+CASE(a_condition_is_unmarked_when_all_have_left) {
+  static struct thread brief, longer;
+  static long times[] = {20000000, 200000000};
+  thread_start(&longer, wait_shortly, &times[1]);
+  while (quiet.has_waiters == 0) sleep_ms(1);
+  thread_start(&brief, wait_shortly, &times[0]);
+  thread_join(&brief);
+  CHECK(quiet.has_waiters != 0);
+  thread_join(&longer);
+  CHECK_EQ(quiet.has_waiters, 0);
+  CHECK_EQ(sys(SYS__umtx_op, &quiet, UMTX_CV_WAIT, 0, &around, 0), -EPERM);   // not held
+  CHECK_EQ(quiet.has_waiters, 0);
+}
+
 // The lock of FreeBSD 5 and 6.
 static volatile uint64_t old;
 static volatile int guarded;

@@ -109,6 +109,10 @@ CASE(what_programs_ask) {
   int cpus = 0;
   size_t length = sizeof cpus;
   CHECK_EQ(by_name("hw.ncpu", &cpus, &length), 0);
+  int only = 0;
+  length = sizeof only;
+  CHECK_EQ(by_name("net.inet6.ip6.v6only", &only, &length), 0);
+  CHECK_EQ(only, 1);   // which is how sockets are made
   static long times[5 * 4096];
   length = sizeof times;
   CHECK_EQ(by_name("kern.cp_times", times, &length), 0);

@@ -30,7 +30,7 @@ Result get_status_flags(Call& call, int fd) noexcept {
   const NativeResult native = native_fcntl(call.host, fd, F_GETFL);
   if (is_error(native)) return Result::of(native);
   // Linux also remembers flags that only mattered to the open.
-  constexpr int kept = O_ACCMODE | O_APPEND | O_ASYNC | O_SYNC | O_DSYNC | O_NONBLOCK | O_DIRECT;
+  constexpr int kept = O_ACCMODE | O_APPEND | O_ASYNC | O_SYNC | O_DSYNC | O_NONBLOCK;
   const auto flags = static_cast<Word>(static_cast<int>(native) & kept);
   // O_PATH stands for O_EXEC too; of the two, this is the one that promises less.
   const std::uint32_t place = (native & O_PATH) != 0 ? kOpenPath : 0;

@@ -18,6 +18,9 @@
 
 namespace sudrun::abi::bsd {
 
+/// What times in /proc are counted in: USER_HZ, part of Linux's ABI.
+inline constexpr std::int64_t kTicksPerSecond = 100;
+
 /// A native descriptor of the runtime's own, for the length of one call.
 class ScopedDescriptor {
  public:

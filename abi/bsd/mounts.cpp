@@ -1,5 +1,6 @@
 // File system statistics: statfs, fstatfs, getfsstat.
-// Sources: FreeBSD 15 (and 14) sys/kern/vfs_syscalls.c, sys/sys/mount.h; Linux proc(5), statfs(2).
+// Sources: FreeBSD 15 (and 14) sys/kern/vfs_syscalls.c, vfs_init.c, sys/sys/mount.h,
+// sys/sys/fnv_hash.h; Linux proc(5), statfs(2).
 #include <linux/stat.h>
 
 #include <algorithm>
@@ -19,7 +20,9 @@ Statfs describe(Call& call, const struct statfs& native, const std::optional<Mou
     copy_text(guest.f_mntonname, "/");
     return guest;
   }
-  copy_text(guest.f_fstypename, guest_fs_type(mount->fs_type));
+  const std::string_view type = guest_fs_type(mount->fs_type);
+  guest.f_type = fs_type_number(type);
+  copy_text(guest.f_fstypename, type);
   unescape_mount(mount->mount_point, guest.f_mntonname);
   unescape_mount(mount->source, guest.f_mntfromname);
   if (!is_network_fs(mount->fs_type)) guest.f_flags |= kMountLocal;

@@ -238,6 +238,13 @@ Result set_plain(Call& call, const Option& option) noexcept {
   return Result::of(native_set(call, option.level, option.name, value.data(), size));
 }
 
+/// Linux knows SO_REUSEPORT for IP only. FreeBSD takes it for every socket, where it changes nothing for
+/// others.
+Result set_flag(Call& call, const Option& option) noexcept {
+  const Result result = set_plain(call, option);
+  return option.name == SO_REUSEPORT && result.is_native_error(EOPNOTSUPP) ? Result::ok() : result;
+}
+
 Result set_linger(Call& call, const Option& option) noexcept {
   linger value;
   const NativeResult error = read_value(call, value);
@@ -443,8 +450,9 @@ Result setsockopt_call(Call& call) noexcept {
   if (option.guest_name == guest::kSoNosigpipe && option.name == SO_NOFCS) call.host.watch_signal(SIGPIPE);
   switch (option.shape) {
     case Shape::plain:
-    case Shape::flag:
       return set_plain(call, option);
+    case Shape::flag:
+      return set_flag(call, option);
     case Shape::linger:
       return set_linger(call, option);
     case Shape::buffer_size:

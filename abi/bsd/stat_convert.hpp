@@ -243,6 +243,13 @@ constexpr std::string_view guest_fs_type(std::string_view native) noexcept {
   if (native == "fuse" || native == "fuseblk" || native.starts_with("fuse.")) return "fusefs";
   return native;
 }
+/// The number of a type that is known by its name: FreeBSD takes it from the name's FNV-1 hash
+/// (vfs_register).
+constexpr std::uint32_t fs_type_number(std::string_view guest_name) noexcept {
+  std::uint32_t hash = 33554467;
+  for (const char letter : guest_name) hash = (hash * 0x01000193) ^ static_cast<unsigned char>(letter);
+  return std::max(hash & 0xff, 1U);
+}
 constexpr bool is_network_fs(std::string_view native) noexcept {
   return native.starts_with("nfs") || native == "cifs" || native == "smb3" || native == "ceph" ||
          native == "afs" || native == "9p";

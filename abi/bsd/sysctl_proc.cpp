@@ -17,7 +17,6 @@ namespace {
 
 using namespace proc;
 
-constexpr std::int64_t kTicksPerSecond = 100;  // USER_HZ, part of Linux's ABI
 constexpr std::int64_t kPageSize = 4096;
 
 char guest_state(char native) noexcept {

@@ -122,8 +122,12 @@ int host_uuid(SysctlQuery& q) noexcept {
   return q.out.append(std::string_view(text, at));
 }
 
+namespace {
+constexpr std::int32_t kStatHz = 127;
+}  // namespace
+
 int clock_rate(SysctlQuery& q) noexcept {
-  const std::int32_t rate[5] = {1000, 1000, 0, 127,
+  const std::int32_t rate[5] = {1000, 1000, 0, kStatHz,
                                 8128};  // struct clockinfo: hz, tick, spare, stathz, profhz
   return q.out.put(rate);
 }
@@ -174,7 +178,7 @@ int last_pid(SysctlQuery& q) noexcept {
 
 namespace {
 
-/// A line of /proc/stat behind its name, as CP_USER, CP_NICE, CP_SYS, CP_INTR, CP_IDLE.
+/// A line of /proc/stat behind its name, as CP_USER, CP_NICE, CP_SYS, CP_INTR, CP_IDLE, in ticks of stathz.
 int put_cpu_states(SysctlQuery& q, std::string_view text) noexcept {
   std::int64_t ticks[7]{};  // user nice system idle iowait irq softirq
   for (std::int64_t& tick : ticks) {
@@ -182,7 +186,8 @@ int put_cpu_states(SysctlQuery& q, std::string_view text) noexcept {
     tick = leading_number(text, 0);
     text = text.substr(std::min(text.find(' '), text.size()));
   }
-  const std::int64_t states[5] = {ticks[0], ticks[1], ticks[2], ticks[5] + ticks[6], ticks[3] + ticks[4]};
+  std::int64_t states[5] = {ticks[0], ticks[1], ticks[2], ticks[5] + ticks[6], ticks[3] + ticks[4]};
+  for (std::int64_t& state : states) state = state * kStatHz / kTicksPerSecond;
   return q.out.put(states);
 }
 

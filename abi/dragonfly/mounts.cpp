@@ -47,6 +47,7 @@ OwnStatfs own_statfs(const Statfs& common) noexcept {
   own.files = static_cast<std::int64_t>(common.f_files);
   own.ffree = common.f_ffree;
   own.owner = common.f_owner;
+  own.type = static_cast<std::int32_t>(common.f_type);
   own.flags = static_cast<std::uint32_t>(common.f_flags);
   copy_text(own.fstypename, common.f_fstypename);
   copy_text(own.mntonname, common.f_mntonname);

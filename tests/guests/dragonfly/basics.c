@@ -172,6 +172,7 @@ CASE(file_systems) {
   CHECK_EQ(sys(SYS_statfs, "/", space), 0);
   CHECK(space[1] >= 512);
   CHECK(space[3] > 0);
+  CHECK(((const int*)space)[19] > 0);   // f_type
   CHECK_EQ(((const char*)space)[120], '/');
   long v[20] = {0};
   CHECK_EQ(sys(SYS_statvfs, "/", v), 0);

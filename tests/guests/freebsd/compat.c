@@ -165,10 +165,12 @@ CASE(file_systems) {
   CHECK_EQ(sys(SYS_fstatfs, fd, &now), 0);
   CHECK(now.f_bsize >= 512 && now.f_mntonname[0] == '/' && now.f_fstypename[0] != 0);
   CHECK_EQ(now.f_version, 0x20140518);
+  CHECK(now.f_type > 0 && now.f_type < 256);
   CHECK_EQ(sys(SYS_freebsd11_statfs, ".", &old), 0);
   CHECK_EQ(old.f_version, 0x20030518);
   CHECK_EQ(old.f_bsize, now.f_bsize);
   CHECK_EQ(old.f_blocks, now.f_blocks);
+  CHECK_EQ(old.f_type, now.f_type);
   CHECK_EQ(old.f_fsid[0], now.f_fsid[0]);
   CHECK_EQ(strcmp(old.f_fstypename, now.f_fstypename), 0);
   CHECK_EQ(sys(SYS_freebsd11_fstatfs, fd, &old), 0);

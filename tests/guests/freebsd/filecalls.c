@@ -108,6 +108,20 @@ CASE(names_of_descriptors) {
   CHECK_EQ(sys(SYS_unlink, "n.tmp"), 0);
 }
 // These return their error as a value, without the error indication.
+/// O_DIRECT is a hint: nothing need be aligned for it.
+CASE(direct) {
+  enum { O_DIRECT = 0x10000 };
+  char byte[4] = {0};
+  const long fd = sys(SYS_openat, AT_FDCWD, "d.tmp", O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0644);
+  CHECK(fd >= 0);
+  CHECK_EQ(sys(SYS_write, fd, "direct", 6), 6);
+  CHECK_EQ(sys(SYS_pread, fd, byte + 1, 2, 3), 2);
+  CHECK_EQ(memcmp(byte, "\0ec", 4), 0);
+  CHECK_EQ(sys(SYS_fcntl, fd, F_SETFL, O_DIRECT), 0);
+  CHECK_EQ(sys(SYS_pread, fd, byte + 1, 2, 1), 2);
+  CHECK_EQ(sys(SYS_close, fd), 0);
+  CHECK_EQ(sys(SYS_unlink, "d.tmp"), 0);
+}
 CASE(space_and_advice) {
   const long fd = new_file("s.tmp");
   struct stat st;

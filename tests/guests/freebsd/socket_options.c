@@ -37,6 +37,7 @@ CASE(values) {
     CHECK_EQ(option(s, SOL_SOCKET, flags[i], &value), 0);
     CHECK_EQ(value, 0);
   }
+  CHECK_EQ(set(sys(SYS_socket, AF_UNIX, SOCK_STREAM, 0), SOL_SOCKET, SO_REUSEPORT, 1), 0);
   CHECK_EQ(option(s, SOL_SOCKET, SO_TYPE, &value), 0);
   CHECK_EQ(value, SOCK_STREAM);
   CHECK_EQ(option(s, SOL_SOCKET, SO_DOMAIN, &value), 0);

@@ -100,6 +100,28 @@ CASE(processor_set_sizes) {
     CHECK_EQ(sys(SYS_cpuset_getaffinity, 3, 1, -1, size, set), 0);  // CPU_LEVEL_WHICH, CPU_WHICH_TID
   }
 }
+/// The machine's user time in hundredths of a second, as Linux counts it.
+static long host_user_time(void) {
+  char text[64] = {0};
+  const long fd = sys(SYS_open, "/proc/stat", O_RDONLY, 0);
+  CHECK(sys(SYS_read, fd, text, sizeof text - 1) > 5);
+  CHECK_EQ(sys(SYS_close, fd), 0);
+  long ticks = 0;
+  for (const char* c = text + 5; *c >= '0' && *c <= '9'; ++c) ticks = ticks * 10 + *c - '0';
+  return ticks;
+}
+CASE(processor_times) {
+  int rate[5];   // hz, tick, spare, stathz, profhz
+  size_t length = sizeof rate;
+  CHECK_EQ(by_name("kern.clockrate", rate, &length), 0);
+  long states[5];
+  length = sizeof states;
+  const long before = host_user_time();
+  CHECK_EQ(by_name("kern.cp_time", states, &length), 0);
+  const long after = host_user_time();
+  CHECK(states[0] >= before * rate[3] / 100);   // counted in stathz
+  CHECK(states[0] <= after * rate[3] / 100);
+}
 CASE(what_programs_ask) {
   static const struct { const char* name; size_t size; } numbers[] = {
       {"hw.ncpu", 4}, {"hw.physmem", 8}, {"hw.realmem", 8}, {"hw.pagesizes", 24}, {"kern.smp.cpus", 4}, {"kern.smp.maxid", 4}, {"vm.loadavg", 24},
@@ -121,6 +143,10 @@ CASE(what_programs_ask) {
   int cpus = 0;
   size_t length = sizeof cpus;
   CHECK_EQ(by_name("hw.ncpu", &cpus, &length), 0);
+  int only = 0;
+  length = sizeof only;
+  CHECK_EQ(by_name("net.inet6.ip6.v6only", &only, &length), 0);
+  CHECK_EQ(only, 1);   // which is how sockets are made
   static long times[5 * 4096];
   length = sizeof times;
   CHECK_EQ(by_name("kern.cp_times", times, &length), 0);

@@ -172,9 +172,6 @@ abi::NativeResult GuestThread::spawn_helper(void (*body)(abi::NativeCall native,
 abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
   if (process_.embedding() != nullptr) return -EPERM;
   const SignalsBlocked quiet(process_.signals());
-  std::unique_ptr<VforkStack> stack;
-  if (wait_for_exec)
-    stack.reset(new (std::nothrow) VforkStack(*this, abi::guest_addr(block_.context.regs.rsp)));
   process_.before_fork();
   // Made and closed under the fork lock: a child of another thread's would keep the pipe open.
   int gone[2] = {-1, -1};
@@ -190,7 +187,6 @@ abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
     block_.pending = 0;  // what waits here was the parent's
     tid_ = static_cast<int>(native(SYS_gettid));
     process_.after_fork_in_child(*this);
-    shared_stack_ = std::move(stack);
     if (wait_for_exec) {
       native(SYS_close, static_cast<abi::Word>(gone[0]));
       hide_descriptor(
@@ -209,7 +205,6 @@ abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
     char none = 0;
     if (child > 0) call(SYS_read, static_cast<abi::Word>(gone[0]), word(&none), 1, 0, 0, 0);
     close_hidden(gone[0]);
-    if (child > 0 && stack) stack->take_over(*this);
   }
   return child < 0 ? -error : child;
 }

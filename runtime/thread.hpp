@@ -20,7 +20,6 @@
 #include "abi/host.hpp"
 #include "runtime/process.hpp"
 #include "runtime/thread_block.hpp"
-#include "runtime/vfork_stack.hpp"
 
 namespace sudrun::runtime {
 
@@ -170,7 +169,6 @@ class GuestThread final : public abi::Host {
   abi::NativeResult execute(const abi::ExecRequest& request) noexcept override;
   [[noreturn]] void exit_process(int status) noexcept override {
     if (process_.embedding() != nullptr) end({Stop::Kind::exited, status, 0});
-    if (shared_stack_) shared_stack_->leave(*this);
     process_.exit(status);
   }
   std::string_view program_path() noexcept override { return process_.program_path(); }
@@ -302,7 +300,6 @@ class GuestThread final : public abi::Host {
 
   StartHook start_hook_;
   abi::GuestAddr clear_tid_address_{};
-  std::unique_ptr<VforkStack> shared_stack_;  ///< of a vfork's child, with its parent
   int tid_ = 0;
   std::span<std::byte> own_image_;
   std::byte* region_ = nullptr;  ///< stacks and image

@@ -174,6 +174,3 @@ void guest_start(void) {
   guest_auxv = (unsigned long*)(end + 1);
   quit(main(guest_argc, guest_argv));
 }
-
-// As C libraries make it: the return address is kept in a register, as the child overwrites the stack.
-__asm__(".text\n.globl make_vfork\nmake_vfork: movq %rdi, %rax; movq %rsi, %rdi; popq %rsi; syscall; jb 1f; jmp *%rsi\n1: movq $-1, %rax; jmp *%rsi\n");

@@ -75,7 +75,6 @@ void on_signal(int signal, handler_t* handler, int flags);   // SA_SIGINFO is ad
 void send(int signal);                  // to this process
 void make_pipe(int fds[2]);             // [0] read, [1] write
 long start_process(void);               // fork
-long make_vfork(long number, long flags);  // vfork or its like; the child must not return from where it was called
 int wait_for(long pid);                 // wait status
 void sleep_us(long us);
 long now_us(void);                      // monotonic

@@ -271,60 +271,15 @@ CASE(by_descriptor) {
   expect_exit(pid, 2);
 }
 CASE(in_vfork) {
+  struct raw_call c = {.number = SYS_vfork};
   char* argv[] = {"x", "count", 0};
-  const long pid = make_vfork(SYS_vfork, 0);
-  if (pid == 0) {
+  raw_call(&c);
+  if (c.rax == 0) {
     sys(SYS_execve, self_path, argv, guest_envp);
     quit(99);
   }
-  CHECK(pid > 0);
-  expect_exit(pid, 2);
-}
-// posix_spawn of a C library learns of a failed exec in this way.
-CASE(vfork_tells_the_parent) {
-  char* argv[] = {"x", "count", 0};
-  for (int round = 0; round < 4; ++round) {
-    volatile long told = 0, kept = 7;
-    volatile char far[8000];
-    far[0] = far[7999] = 1;
-    // RFSPAWN; the last round's program is there.
-    const long pid = round % 2 ? make_vfork(SYS_rfork, 0x80000000) : make_vfork(SYS_vfork, 0);
-    if (pid == 0) {
-      far[7999] = 3;
-      told = 5;
-      told = sys(SYS_execve, round == 3 ? self_path : "/no/such/program", argv, guest_envp);
-      quit(99);
-    }
-    CHECK(pid > 0);
-    CHECK_EQ(told, round == 3 ? 5 : -ENOENT);
-    CHECK_EQ(kept, 7);
-    CHECK_EQ(far[0], 1);
-    CHECK_EQ(far[7999], 3);
-    expect_exit(pid, round == 3 ? 2 : 99);
-  }
-}
-CASE(fork_keeps_its_memory) {
-  volatile long told = 0;
-  const long pid = make_vfork(SYS_fork, 0);
-  if (pid == 0) {
-    told = 5;
-    quit(99);
-  }
-  expect_exit(pid, 99);
-  CHECK_EQ(told, 0);
-  // Nor does a child of a vfork's child change what the grandparent has.
-  const long child = make_vfork(SYS_vfork, 0);
-  if (child == 0) {
-    const long grandchild = make_vfork(SYS_fork, 0);
-    if (grandchild == 0) {
-      told = 6;
-      quit(1);
-    }
-    wait_for(grandchild);
-    quit(98);
-  }
-  expect_exit(child, 98);
-  CHECK_EQ(told, 0);
+  CHECK_EQ(c.flags & 1, 0);
+  expect_exit((long)c.rax, 2);
 }
 CASE(deep) {
   char* argv[] = {"x", "again", "20", 0};

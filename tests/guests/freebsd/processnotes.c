@@ -90,9 +90,7 @@ static long answer(const struct servant* s) {
 }
 
 // --- forks ------------------------------------------------------------------------------------------------------
-// Inline, as a vfork's child must not return.
-static inline __attribute__((always_inline)) long fork_by(int number, unsigned long argument, int* descriptor) {
-  if (number == SYS_vfork || (number == SYS_rfork && argument != 0x14)) return make_vfork(number, (long)argument);
+static long fork_by(int number, unsigned long argument, int* descriptor) {
   struct raw_call c = {.number = (unsigned long)number, .args = {number == SYS_pdfork ? (unsigned long)descriptor : argument, 0}};
   raw_call(&c);
   if (c.flags & 1) return -(long)c.rax;

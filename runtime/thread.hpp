@@ -166,8 +166,13 @@ class GuestThread final : public abi::Host {
   unsigned thread_count() noexcept override { return process_.thread_count().load(); }
   abi::NativeResult fork(bool wait_for_exec) noexcept override;
   abi::NativeResult execute(const abi::ExecRequest& request) noexcept override;
+  /// Of a child of vfork: its parent sees what it has written to the stack they would share.
+  void hand_back_stack() noexcept {
+    if (LentStack* const lent = process_.lent_stack()) lent->hand_back(*this);
+  }
   [[noreturn]] void exit_process(int status) noexcept override {
     if (process_.embedding() != nullptr) end({Stop::Kind::exited, status, 0});
+    hand_back_stack();
     process_.exit(status);
   }
   std::string_view program_path() noexcept override { return process_.program_path(); }

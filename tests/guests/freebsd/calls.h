@@ -153,6 +153,7 @@ enum {
   SYS_nanosleep = 240,
   SYS_ffclock_getcounter = 241,
   SYS_clock_nanosleep = 244,
+  SYS_clock_getcpuclockid2 = 247,
   SYS_ntp_gettime = 248,
   SYS_minherit = 250,
   SYS_rfork = 251,

@@ -9,6 +9,9 @@
 namespace sudrun::abi::bsd {
 
 struct KinfoProc {  // struct kinfo_proc; addresses within the kernel are left zero
+  static constexpr std::int64_t kHasTerminal = 2, kKernelProcess = 4, kSystem = 0x200,  // P_CONTROLT, KPROC,
+      kInMemory = 0x1000'0000;                                                          // SYSTEM, INMEM
+  static constexpr std::int64_t kTerminalOfSession = 1, kSessionLeader = 2;             // KI_CTTY, KI_SLEADER
   std::int32_t structsize;
   std::int32_t layout;
   std::uint64_t kernel_pointers[8];

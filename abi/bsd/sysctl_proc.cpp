@@ -130,6 +130,7 @@ int put_process(SysctlQuery& q, int pid, int tid) noexcept {
   info.stat = guest_state(fields.state);
   // ps(1) shows more of processes that are in memory, and by default those with a terminal alone.
   info.flag = KinfoProc::kInMemory;
+  if (fields.state == 'S' || fields.state == 'I') info.tdflags = KinfoProc::kInterruptible;
   if (fields.field[7] != 0) {
     info.flag |= KinfoProc::kHasTerminal;
     info.kiflag |= KinfoProc::kTerminalOfSession;

@@ -261,6 +261,14 @@ CASE(process_flags) {
     CHECK_EQ(flag & 2, 0);                                   // P_CONTROLT
     CHECK_EQ(*(long*)(void*)(info + 376) & 3, 2);            // KI_SLEADER without KI_CTTY
     CHECK_EQ((unsigned char)info[604], 3);                   // PRI_TIMESHARE
+    length = sizeof info;
+    CHECK_EQ(ASK(info, &length, 1, 14, 1, (int)sys(SYS_getppid)), 0);
+    for (int i = 0; i < 1000 && (info[388] != 3 || (*(long*)(void*)(info + 1080) & 8) == 0); ++i) {
+      sleep_ms(1);                                           // until the parent sleeps, and can be woken
+      CHECK_EQ(ASK(info, &length, 1, 14, 1, (int)sys(SYS_getppid)), 0);
+    }
+    CHECK_EQ(info[388], 3);                                  // SSLEEP
+    CHECK_EQ(*(long*)(void*)(info + 1080) & 8, 8);           // TDF_SINTR
     length = sizeof name;
     CHECK_EQ(ASK(name, &length, 1, 14, 9, self), 0);         // kern.proc.sv_name
     CHECK_EQ(strcmp(name, "FreeBSD ELF64"), 0);

@@ -91,6 +91,9 @@ class Host {
     static_cast<void>(left);
     return call_interruptible(number, a0, a1, a2, a3, a4, a5);
   }
+  /// Whether the calling thread's next call_interruptible() that may sleep is to return -EINTR instead, once.
+  /// No guest's signal handler need run for that, and the call is not made again.
+  virtual void interrupt_next_sleep(bool wanted) noexcept { static_cast<void>(wanted); }
   /// Makes Linux call `number` in every thread of the guest, for state that Linux keeps per thread and the
   /// guest's system per process. If it fails it has changed nothing. Pointers are to memory of the runtime's.
   virtual NativeResult call_in_all_threads(long number, Word a0 = 0, Word a1 = 0, Word a2 = 0) noexcept {

@@ -243,6 +243,7 @@ abi::NativeResult GuestThread::execute(const abi::ExecRequest& request) noexcept
     // Looking for a program along PATH is no execution.
     const bool seen = tracer != nullptr && ::faccessat(AT_FDCWD, plan.file.c_str(), X_OK, AT_EACCESS) == 0;
     if (seen) tracer->executing(*this, input.name.c_str(), plan.sudrun);
+    hand_back_stack();
     process_.signals().prepare_exec();
     // The mask must be right in the kernel at the moment of execve; a signal that arrives in between is
     // caught as usual and makes nothing fail.

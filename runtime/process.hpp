@@ -19,6 +19,7 @@
 #include "runtime/embedding.hpp"
 #include "runtime/fast_path.hpp"
 #include "runtime/injector.hpp"
+#include "runtime/lent_stack.hpp"
 #include "runtime/rewriter.hpp"
 #include "runtime/signal_state.hpp"
 #include "runtime/statistics.hpp"
@@ -82,6 +83,9 @@ class Process {
   Injector* injector() noexcept { return injector_.get(); }  ///< null: calls are made as they come
   void set_injector(std::unique_ptr<Injector> injector) noexcept { injector_ = std::move(injector); }
   ExecPolicy& exec_policy() noexcept { return exec_policy_; }
+  /// Of a child of vfork, which has not executed anything yet. Null in all others.
+  LentStack* lent_stack() noexcept { return lent_stack_.get(); }
+  void set_lent_stack(std::unique_ptr<LentStack> lent) noexcept { lent_stack_ = std::move(lent); }
   /// End of the first thread's stack, where the new program's strings are.
   abi::Word stack_top() const noexcept { return stack_top_; }
   void set_stack_top(abi::Word top) noexcept { stack_top_ = top; }
@@ -140,6 +144,7 @@ class Process {
   std::unique_ptr<Tracer> tracer_;
   std::unique_ptr<Injector> injector_;
   ExecPolicy exec_policy_;
+  std::unique_ptr<LentStack> lent_stack_;
   std::string program_path_, program_file_;
   std::optional<Sysroot> sysroot_;
   std::map<std::string, int, std::less<>> own_files_;

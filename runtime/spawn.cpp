@@ -181,17 +181,22 @@ abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
       return r;
     }
   }
+  std::unique_ptr<LentStack> lent;
+  if (wait_for_exec) lent = LentStack::lend(*this, abi::guest_addr(block_.context.regs.rsp), gone[1]);
   const pid_t child = ::fork();
   if (child == 0) {
     clear_tid_address_ = {};
     block_.pending = 0;  // what waits here was the parent's
     tid_ = static_cast<int>(native(SYS_gettid));
     process_.after_fork_in_child(*this);
+    if (const LentStack* const parents = process_.lent_stack()) close_hidden(parents->pipe_end());
     if (wait_for_exec) {
       native(SYS_close, static_cast<abi::Word>(gone[0]));
-      hide_descriptor(
-          gone[1]);  // stays open until exec or exit closes it, which is what the parent waits for
+      // Stays open until exec or exit closes it, which is what the parent waits for.
+      const auto hidden = hide_descriptor(gone[1]);
+      if (lent) lent->set_pipe_end(static_cast<int>(hidden));
     }
+    process_.set_lent_stack(std::move(lent));
     arm_thread(process_.trap_mode(), block_);
     return 0;
   }
@@ -203,7 +208,8 @@ abi::NativeResult GuestThread::fork(bool wait_for_exec) noexcept {
   process_.after_fork_in_parent();
   if (wait_for_exec && gone[0] >= 0) {
     char none = 0;
-    if (child > 0) call(SYS_read, static_cast<abi::Word>(gone[0]), word(&none), 1, 0, 0, 0);
+    if (child > 0 && lent) lent->take_back(*this, gone[0]);
+    if (child > 0 && !lent) call(SYS_read, static_cast<abi::Word>(gone[0]), word(&none), 1, 0, 0, 0);
     close_hidden(gone[0]);
   }
   return child < 0 ? -error : child;

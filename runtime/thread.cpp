@@ -64,7 +64,7 @@ void GuestThread::serve_call() noexcept {
   record.finished = false;
 
   Tracer* tracer = process_.tracer();
-  block_.not_entered = false;
+  block_.not_entered = interrupted_ = false;
   Tracer::Mark mark = tracer != nullptr ? tracer->begin(*this, entry, *frame) : Tracer::Mark{};
   Injector* injector = process_.injector();
   const Injector::Plan plan = injector != nullptr ? injector->plan(entry) : Injector::Plan{};
@@ -184,6 +184,7 @@ Result GuestThread::act(const Entry& entry, const Frame& frame) noexcept {
 // kernel saw the call came before the call: its handler runs first, then the call is made. (Under a temporary
 // mask that signal is what the call was waiting for.)
 bool GuestThread::should_restart(const Entry& entry) noexcept {
+  if (interrupted_) return false;
   if (block_.not_entered && !has_temporary_mask_) return true;
   const int held = process_.embedding() != nullptr ? deliverable() : 0;
   if (block_.pending == 0 && held == 0) return !entry.interrupt_fails;
@@ -231,6 +232,7 @@ NativeResult GuestThread::call_interruptible(long number, Word a0, Word a1, Word
   if (!change) return -ENOMEM;
   for (;;) {
     block_.not_entered = false;
+    if (interrupts(number)) return -EINTR;
     const NativeResult result = gate_call_interruptible(number, {a0, a1, a2, a3, a4, a5});
     if (result != -EINTR || number == SYS_close || !dismiss_pending()) return result;
   }
@@ -247,6 +249,7 @@ NativeResult GuestThread::call_timed(long number, timespec& left, Word a0, Word 
   const timespec begun = now(), whole = left;
   for (;;) {
     block_.not_entered = false;
+    if (interrupts(number)) return -EINTR;
     const NativeResult result = gate_call_interruptible(number, {a0, a1, a2, a3, a4, a5});
     if (result != -EINTR || !dismiss_pending()) return result;
     const timespec time = now();
@@ -255,6 +258,70 @@ NativeResult GuestThread::call_timed(long number, timespec& left, Word a0, Word 
     if (left.tv_nsec >= kSecond) left = {left.tv_sec + 1, left.tv_nsec - kSecond};
     if (left.tv_sec < 0) left = {};
   }
+}
+
+namespace {
+
+/// Calls in which a thread of FreeBSD's can sleep until a signal comes.
+bool may_sleep(long number) noexcept {
+  switch (number) {
+    case SYS_read:
+    case SYS_readv:
+    case SYS_write:
+    case SYS_writev:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_connect:
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_open:
+    case SYS_openat:
+    case SYS_fcntl:
+    case SYS_flock:
+    case SYS_futex:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_pause:
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_rt_sigsuspend:
+    case SYS_rt_sigtimedwait:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_msgrcv:
+    case SYS_msgsnd:
+    case SYS_mq_timedreceive:
+    case SYS_mq_timedsend:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// No call is made without the host loop by a thread whose next sleep is none.
+const FastPath kNoFastPath{};
+
+}  // namespace
+
+void GuestThread::interrupt_next_sleep(bool wanted) noexcept {
+  interrupt_next_sleep_ = wanted;
+  block_.fast = wanted ? &kNoFastPath : &process_.fast_path();
+}
+
+bool GuestThread::interrupts(long number) noexcept {
+  if (!interrupt_next_sleep_ || !may_sleep(number)) return false;
+  interrupt_next_sleep(false);
+  interrupted_ = true;
+  return true;
 }
 
 Word GuestThread::choose_address(std::uint64_t size, std::uint64_t alignment) noexcept {

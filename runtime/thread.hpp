@@ -137,6 +137,7 @@ class GuestThread final : public abi::Host {
   bool compare_exchange32(abi::GuestAddr at, std::uint32_t& expected, std::uint32_t desired,
                           bool& swapped) noexcept override;
   abi::Word choose_address(std::uint64_t size, std::uint64_t alignment) noexcept override;
+  void interrupt_next_sleep(bool wanted) noexcept override;
   abi::NativeResult set_break(abi::Word address) noexcept override;
   abi::Word stack_top() noexcept override { return process_.stack_top(); }
   abi::Context& context() noexcept override {
@@ -167,8 +168,13 @@ class GuestThread final : public abi::Host {
   unsigned thread_count() noexcept override { return process_.thread_count().load(); }
   abi::NativeResult fork(bool wait_for_exec) noexcept override;
   abi::NativeResult execute(const abi::ExecRequest& request) noexcept override;
+  /// Of a child of vfork: its parent sees what it has written to the stack they would share.
+  void hand_back_stack() noexcept {
+    if (LentStack* const lent = process_.lent_stack()) lent->hand_back(*this);
+  }
   [[noreturn]] void exit_process(int status) noexcept override {
     if (process_.embedding() != nullptr) end({Stop::Kind::exited, status, 0});
+    hand_back_stack();
     process_.exit(status);
   }
   std::string_view program_path() noexcept override { return process_.program_path(); }
@@ -196,6 +202,8 @@ class GuestThread final : public abi::Host {
 
   // thread.cpp: the host loop.
   abi::NativeResult gate_call(long number, const std::array<abi::Word, 6>& args) noexcept;
+  /// Whether the call under way is interrupted instead of being made (interrupt_next_sleep()).
+  bool interrupts(long number) noexcept;
   abi::NativeResult gate_call_interruptible(long number, const std::array<abi::Word, 6>& args) noexcept;
   CallSites::Seen look_at_site() noexcept;
   abi::NativeResult change_refused(long number, abi::Word start, abi::Word size) noexcept;
@@ -294,6 +302,8 @@ class GuestThread final : public abi::Host {
   abi::NativeSigset held_ = 0;  ///< signals taken from the kernel that the guest has blocked
   bool put_off_ = false;        ///< the guest's word blocks signals, and some wait in the kernel
   Pending pending_{};
+  bool interrupt_next_sleep_ = false;
+  bool interrupted_ = false;  ///< the call under way has been, by that
   bool has_fault_ = false;
   abi::SignalInfo fault_{};
   abi::AltStack alt_stack_;

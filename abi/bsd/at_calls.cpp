@@ -14,13 +14,14 @@ constexpr unsigned kNameFlags = kAtSymlinkNofollow | kAtResolveBeneath | kAtEmpt
 
 // --- modes -----------------------------------------------------------------------------------------------
 
-/// Changes the mode of what a place is. Linux keeps no mode for symbolic links.
+/// Changes the mode of what a place is. Linux keeps no mode for symbolic links: all have the same.
 Result set_mode_of(Call& call, const Place& place, unsigned mode) noexcept {
   if (!place.valid()) return place.error();
   struct statx info {};
   const NativeResult found = stat_descriptor(call.host, place.fd(), info, STATX_TYPE);
   if (is_error(found)) return Result::of(found);
-  if (S_ISLNK(info.stx_mode)) return Result::fail(EOPNOTSUPP);
+  constexpr unsigned kModeOfLinks = 0777;
+  if (S_ISLNK(info.stx_mode)) return (mode & 07777) == kModeOfLinks ? Result::ok() : Result::fail(EOPNOTSUPP);
   return Result::of(call.host.call(SYS_fchmodat, word(kCwd), place.path().word(), mode & 07777));
 }
 

@@ -9,6 +9,10 @@
 namespace sudrun::abi::bsd {
 
 struct KinfoProc {  // struct kinfo_proc; addresses within the kernel are left zero
+  static constexpr std::int64_t kHasTerminal = 2, kKernelProcess = 4, kSystem = 0x200,  // P_CONTROLT, KPROC,
+      kInMemory = 0x1000'0000;                                                          // SYSTEM, INMEM
+  static constexpr std::int64_t kInterruptible = 8;                                     // TDF_SINTR
+  static constexpr std::int64_t kTerminalOfSession = 1, kSessionLeader = 2;             // KI_CTTY, KI_SLEADER
   std::int32_t structsize;
   std::int32_t layout;
   std::uint64_t kernel_pointers[8];
@@ -50,7 +54,7 @@ struct KinfoProc {  // struct kinfo_proc; addresses within the kernel are left z
   std::uint8_t priority[4];
   std::uint64_t rusage[18], rusage_children[18];
   std::uint64_t pointers[11];
-  std::int64_t spare_longs[13];
+  std::int64_t spare_longs[11], sflag, tdflags;
 };
 static_assert(sizeof(KinfoProc) == 1088);
 static_assert(offsetof(KinfoProc, pid) == 72 && offsetof(KinfoProc, uid) == 168 &&

@@ -18,6 +18,7 @@ namespace {
 using namespace proc;
 
 constexpr std::int64_t kPageSize = 4096;
+constexpr int kKernelThreads = 2;  // the parent of all of Linux's
 
 char guest_state(char native) noexcept {
   switch (native) {
@@ -76,10 +77,16 @@ bool is_wanted(const SysctlQuery& q, const KinfoProc& info) noexcept {
       return info.pgid == q.args[0];
     case 3:  // KERN_PROC_SESSION
       return info.sid == q.args[0];
+    case 4:  // KERN_PROC_TTY
+      return static_cast<int>(info.tdev) == q.args[0];
     case 5:  // KERN_PROC_UID
       return static_cast<int>(info.uid) == q.args[0];
     case 6:  // KERN_PROC_RUID
       return static_cast<int>(info.ruid) == q.args[0];
+    case 10:  // KERN_PROC_RGID
+      return static_cast<int>(info.rgid) == q.args[0];
+    case 11:  // KERN_PROC_GID
+      return static_cast<int>(info.groups[0]) == q.args[0];
     default:
       return true;
   }
@@ -120,6 +127,20 @@ int put_process(SysctlQuery& q, int pid, int tid) noexcept {
   info.tdev_old = static_cast<std::uint32_t>(info.tdev);
   info.tpgid = static_cast<std::int32_t>(fields.field[8]);
   info.stat = guest_state(fields.state);
+  // ps(1) shows more of processes that are in memory, and by default those with a terminal alone.
+  info.flag = KinfoProc::kInMemory;
+  if (fields.state == 'S' || fields.state == 'I') info.tdflags = KinfoProc::kInterruptible;
+  if (fields.field[7] != 0) {
+    info.flag |= KinfoProc::kHasTerminal;
+    info.kiflag |= KinfoProc::kTerminalOfSession;
+  }
+  if (info.pid == info.sid) info.kiflag |= KinfoProc::kSessionLeader;
+  if (info.pid == kKernelThreads || info.ppid == kKernelThreads)
+    info.flag |= KinfoProc::kKernelProcess | KinfoProc::kSystem;
+  // Class, level, of the kernel's giving, in user mode: PRI_TIMESHARE and PUSER.
+  constexpr std::uint8_t kTimeShare = 3, kUserLevel = 120;
+  constexpr std::uint8_t kPriority[4] = {kTimeShare, kUserLevel, kUserLevel, kUserLevel};
+  std::copy_n(kPriority, std::size(kPriority), info.priority);
   info.nice = static_cast<std::int8_t>(fields.field[19]);
   info.numthreads = static_cast<std::int32_t>(fields.field[20]);
   info.size = static_cast<std::uint64_t>(fields.field[23]);
@@ -204,8 +225,10 @@ int sysctl_proc_threads(SysctlQuery& q) noexcept {
 }
 
 int sysctl_proc_all(SysctlQuery& q) noexcept {
-  const bool selects = q.node.oid().back() != 0 && q.node.oid().back() != 8;  // KERN_PROC_ALL, _PROC
-  if (q.args.size() != (selects ? 1 : 0)) return EINVAL;
+  constexpr int kAll = 0, kProcesses = 8;  // KERN_PROC_ALL, KERN_PROC_PROC, which ignores an argument
+  const int kind = q.node.oid().back();
+  const std::size_t wanted = kind == kAll ? 0 : kind == kProcesses ? q.args.size() : 1;
+  if (q.args.size() != wanted || wanted > 1) return EINVAL;
   const int error = for_each_number(q.host, "/proc", [&](int pid) {
     const int failed = put_process(q, pid, pid);
     return failed == ESRCH ? 0 : failed;  // it has ended since

@@ -15,6 +15,7 @@
 #include "abi/bsd/sockaddr.hpp"
 #include "abi/bsd/stat_convert.hpp"
 #include "abi/bsd/sysctl_proc.hpp"
+#include "abi/bsd/sysctl_values.hpp"
 
 namespace sudrun::abi::bsd {
 namespace {
@@ -262,6 +263,15 @@ int sysctl_proc_osrel(SysctlQuery& q) noexcept {
   int pid = 0;
   if (const int error = process_of(q, 1, pid); error != 0) return error;
   return q.out.put(std::int32_t{q.release.number});
+}
+
+/// Which system's calls the process makes, as far as can be told: another guest's are the host's to us.
+int sysctl_proc_sv_name(SysctlQuery& q) noexcept {
+  int pid = 0;
+  if (const int error = process_of(q, 1, pid); error != 0) return error;
+  const std::string_view name = sysctl_values::os_name(q);
+  if (const int error = q.out.append(name.data(), name.size()); error != 0) return error;
+  return q.out.append(std::string_view(" ELF64"));
 }
 
 int sysctl_proc_groups(SysctlQuery& q) noexcept {

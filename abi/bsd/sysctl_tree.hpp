@@ -129,11 +129,13 @@ int sysctl_proc_rlimit(SysctlQuery& query) noexcept;
 int sysctl_proc_ps_strings(SysctlQuery& query) noexcept;
 int sysctl_proc_umask(SysctlQuery& query) noexcept;
 int sysctl_proc_osrel(SysctlQuery& query) noexcept;
+int sysctl_proc_sv_name(SysctlQuery& query) noexcept;
 int sysctl_proc_groups(SysctlQuery& query) noexcept;
 int sysctl_proc_cwd(SysctlQuery& query) noexcept;
 int sysctl_proc_filedesc(SysctlQuery& query) noexcept;
 int sysctl_proc_nfds(SysctlQuery& query) noexcept;
 int sysctl_proc_vmmap(SysctlQuery& query) noexcept;
+int sysctl_vfs_conflist(SysctlQuery& query) noexcept;  // sysctl_vfs.cpp
 
 /// One call: what __sysctl(2) does once its arguments have been fetched. `room` is what the guest's oldlenp
 /// says; `length` becomes what it is to say afterwards.

@@ -190,9 +190,8 @@ Result clock_getcpuclockid2(Call& call) noexcept {
   const int which = call.i32(1);
   if (which != 0 && which != 1) return Result::fail(EINVAL);
   const bool thread = which == 1;
-  const int target = id == 0  ? (thread ? call.host.tid() : call.host.pid())
-                     : thread ? self(call).native_tid(id)
-                              : static_cast<int>(id);
+  int target = thread ? call.host.tid() : call.host.pid();
+  if (id != 0) target = thread ? self(call).native_tid(id) : static_cast<int>(id);
   if (target <= 0) return Result::fail(ESRCH);
   const std::int32_t clock = ~target * 8 + (kScheduled | (thread ? kPerThread : 0));
   timespec resolution{};

@@ -153,14 +153,18 @@ Result thr_suspend(Call& call) noexcept {
     if (timeout.tv_sec < 0 || timeout.tv_nsec < 0 || timeout.tv_nsec >= 1'000'000'000)
       return Result::fail(EINVAL);
   }
+  call.host.interrupt_next_sleep(false);  // it has been woken for this one
   const NativeResult r = self(call).thread_wakeups().sleep(call.host, limited ? &timeout : nullptr);
   constexpr GuestErrno kNeverAgain{4};  // EINTR, whatever SA_RESTART says: the time has begun
   return r == -EINTR && limited ? Result::fail(kNeverAgain) : Result::of(r);
 }
 
+/// A thread that wakes itself does not sleep in its next call, whichever that is: what a handler of libthr's
+/// for SIGCANCEL relies on, when the signal comes right before the call that is to be cancelled.
 Result thr_wake(Call& call) noexcept {
   const int tid = native_tid(call.i64(0));
   if (!is_own_thread(call.host, tid)) return Result::fail(ESRCH);
+  if (tid == call.host.tid()) call.host.interrupt_next_sleep(true);
   return self(call).thread_wakeups().wake(call.host, tid) ? Result::ok(0) : Result::fail(ENOMEM);
 }
 

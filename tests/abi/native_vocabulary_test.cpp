@@ -561,7 +561,9 @@ TEST_CASE("every flag has the value of the headers") {
   check_set("clock_id",
             {V(CLOCK_REALTIME) V(CLOCK_MONOTONIC) V(CLOCK_PROCESS_CPUTIME_ID) V(CLOCK_THREAD_CPUTIME_ID)
                  V(CLOCK_MONOTONIC_RAW) V(CLOCK_REALTIME_COARSE) V(CLOCK_MONOTONIC_COARSE) V(CLOCK_BOOTTIME)
-                     V(CLOCK_REALTIME_ALARM) V(CLOCK_BOOTTIME_ALARM) V(CLOCK_TAI)});
+                     V(CLOCK_REALTIME_ALARM) V(CLOCK_BOOTTIME_ALARM) V(CLOCK_TAI)
+             // Not in the headers: the clock of process 0, its time in user mode.
+             {"CLOCK_PROCESS_USER", ~0 * 8 + 1}});
   check_set("timer_flags", {V(TIMER_ABSTIME) V(TFD_TIMER_CANCEL_ON_SET)});
   check_set("timerfd_flags", {V(TFD_CLOEXEC) V(TFD_NONBLOCK)});
   check_set("itimer_which", {V(ITIMER_REAL) V(ITIMER_VIRTUAL) V(ITIMER_PROF)});

@@ -1,5 +1,6 @@
 // Hot sites and fork, vfork, exec, and what else makes processes.
 #include "rewrite.h"
+#include "vfork.h"
 
 #ifdef __FreeBSD__
 enum { RFFDG = 4, RFPROC = 0x10, RFMEM = 0x20, RFSPAWN = 1 << 31 };
@@ -146,9 +147,6 @@ CASE(fork_while_sites_become_hot) {
   for (int i = 0; i < 2; ++i) thread_join(&threads[i]);
 }
 
-// vfork, as C libraries make it: the return address is kept in a register, as the child may overwrite the stack.
-long make_vfork(long number, long flags);
-__asm__(".text\n.globl make_vfork\nmake_vfork: movq %rdi, %rax; movq %rsi, %rdi; popq %rsi; syscall; jb 1f; jmp *%rsi\n1: movq $-1, %rax; jmp *%rsi\n");
 #ifdef __FreeBSD__
 enum { kOther = SYS_rfork, kOtherFlags = RFSPAWN, kSharing = SYS_rfork, kSharingFlags = RFPROC | RFFDG | RFMEM };
 #else

@@ -56,6 +56,7 @@ CASE(fchmodat_and_lchmod) {
   CHECK_EQ(sys(SYS_lchmod, "t.tmp/in/file", 0666), 0);
   CHECK_EQ(stat_of("t.tmp/in/file").st_mode & 07777, 0666);
   CHECK_EQ(sys(SYS_lchmod, "t.tmp/near", 0600), -EOPNOTSUPP);
+  CHECK_EQ(sys(SYS_lchmod, "t.tmp/near", 0777), 0);  // which it has
   CHECK_EQ(sys(SYS_fchmodat, dir, "in/file", 0600, AT_SYMLINK_FOLLOW), -EINVAL);
   CHECK_EQ(sys(SYS_fchmodat, dir, "none", 0600, 0), -ENOENT);
   CHECK_EQ(sys(SYS_fchmodat, dir, "none", 0600, AT_RESOLVE_BENEATH), -ENOENT);

@@ -1,5 +1,6 @@
 // Programs that start others. With an argument it is the program started: `echo` shows what it was given.
 #include "guest.h"
+#include "../bsd/vfork.h"
 
 static long run_program(const char* path, char** argv, char** envp) {
   const long pid = start_process();
@@ -271,15 +272,50 @@ CASE(by_descriptor) {
   expect_exit(pid, 2);
 }
 CASE(in_vfork) {
-  struct raw_call c = {.number = SYS_vfork};
   char* argv[] = {"x", "count", 0};
-  raw_call(&c);
-  if (c.rax == 0) {
+  const long pid = make_vfork(SYS_vfork, 0);
+  if (pid == 0) {
     sys(SYS_execve, self_path, argv, guest_envp);
     quit(99);
   }
-  CHECK_EQ(c.flags & 1, 0);
-  expect_exit((long)c.rax, 2);
+  expect_exit(pid, 2);
+}
+// What posix_spawn(3) does: the child says through a variable of its parent's why nothing was executed.
+enum { RFSPAWN = 1 << 31 };
+CASE(vfork_hands_back_the_stack) {
+  for (unsigned round = 0; round < 20; ++round) {
+    volatile struct { long before, error, after; char far[3000]; } said = {1, 0, 3, {0}};
+    char* argv[] = {"x", 0};
+    const long pid = round % 2 ? make_vfork(SYS_vfork, 0) : make_vfork(SYS_rfork, RFSPAWN);
+    if (pid == 0) {
+      said.error = 1;
+      said.error = sys(SYS_execve, "/no/such/program", argv, guest_envp);
+      said.far[2999] = 4;
+      char* count[] = {"x", "count", 0};
+      if (round % 4 < 2) sys(SYS_execve, self_path, count, guest_envp);
+      quit(2);
+    }
+    expect_exit(pid, 2);
+    CHECK(said.before == 1 && said.after == 3 && said.far[0] == 0);
+    CHECK_EQ(said.error, -ENOENT);
+    CHECK_EQ(said.far[2999], 4);
+  }
+}
+// A fork is none: nothing comes back from it, nor from one that a child of vfork makes.
+CASE(fork_hands_back_nothing) {
+  volatile int said = 0;
+  const long child = make_vfork(SYS_vfork, 0);
+  if (child == 0) {
+    const long pid = start_process();
+    if (pid == 0) {
+      said = 1;
+      quit(2);
+    }
+    expect_exit(pid, 2);
+    quit(said);
+  }
+  expect_exit(child, 0);
+  CHECK_EQ(said, 0);
 }
 CASE(deep) {
   char* argv[] = {"x", "again", "20", 0};

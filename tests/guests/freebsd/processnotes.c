@@ -1,6 +1,7 @@
 // EVFILT_PROC: forks, execs and the tracking of children. Ends of processes: kqueue_filters.c.
 // Semantics: FreeBSD 14.0 kqueue(2), sys/kern/kern_event.c. With `obey` it is a program that does what descriptor 0 says.
 #include "guest.h"
+#include "../bsd/vfork.h"
 
 static const unsigned kExit = 0x80000000, kFork = 0x40000000, kExec = 0x20000000;
 enum { NOTE_TRACK = 1, NOTE_TRACKERR = 2, NOTE_CHILD = 4 };
@@ -90,7 +91,9 @@ static long answer(const struct servant* s) {
 }
 
 // --- forks ------------------------------------------------------------------------------------------------------
-static long fork_by(int number, unsigned long argument, int* descriptor) {
+// Part of its caller, as a child of vfork must not return from where it was made.
+static inline __attribute__((always_inline)) long fork_by(int number, unsigned long argument, int* descriptor) {
+  if (number == SYS_vfork || argument == 0x80000000) return make_vfork(number, (long)argument);
   struct raw_call c = {.number = (unsigned long)number, .args = {number == SYS_pdfork ? (unsigned long)descriptor : argument, 0}};
   raw_call(&c);
   if (c.flags & 1) return -(long)c.rax;

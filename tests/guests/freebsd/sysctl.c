@@ -277,6 +277,62 @@ CASE(processes) {
   CHECK(length >= 1088);
   for (size_t at = 0; at < length; at += 1088) CHECK_EQ(*(int*)(void*)(list + at + 168), sys(SYS_geteuid));
   CHECK_EQ(ASK(list, &length, 1, 14, 5), -EINVAL);
+  // libprocstat gives kern.proc.proc an argument, which says nothing; kern.proc.all takes none.
+  const size_t bytes = sizeof list;
+  length = bytes;
+  CHECK_EQ(ASK(list, &length, 1, 14, 8, 0), 0);
+  CHECK_EQ(ASK(list, &length, 1, 14, 8, 0, 0), -EINVAL);
+  CHECK_EQ(ASK(list, &length, 1, 14, 0, 0), -EINVAL);
+}
+// What ps(1) and top(1) go by: it is in memory, and scheduled as most are; a leader of a session without a
+// terminal has none.
+CASE(process_flags) {
+  char info[1088], name[32];
+  size_t length = sizeof info;
+  const long child = start_process();
+  if (child == 0) {
+    sys(SYS_setsid);
+    const int self = (int)sys(SYS_getpid);
+    CHECK_EQ(ASK(info, &length, 1, 14, 1, self), 0);
+    const long flag = *(long*)(void*)(info + 368);
+    CHECK_EQ(flag & 0x10000000, 0x10000000);                 // P_INMEM
+    CHECK_EQ(flag & 2, 0);                                   // P_CONTROLT
+    CHECK_EQ(*(long*)(void*)(info + 376) & 3, 2);            // KI_SLEADER without KI_CTTY
+    CHECK_EQ((unsigned char)info[604], 3);                   // PRI_TIMESHARE
+    length = sizeof info;
+    CHECK_EQ(ASK(info, &length, 1, 14, 1, (int)sys(SYS_getppid)), 0);
+    for (int i = 0; i < 1000 && (info[388] != 3 || (*(long*)(void*)(info + 1080) & 8) == 0); ++i) {
+      sleep_ms(1);                                           // until the parent sleeps, and can be woken
+      CHECK_EQ(ASK(info, &length, 1, 14, 1, (int)sys(SYS_getppid)), 0);
+    }
+    CHECK_EQ(info[388], 3);                                  // SSLEEP
+    CHECK_EQ(*(long*)(void*)(info + 1080) & 8, 8);           // TDF_SINTR
+    length = sizeof name;
+    CHECK_EQ(ASK(name, &length, 1, 14, 9, self), 0);         // kern.proc.sv_name
+    CHECK_EQ(strcmp(name, "FreeBSD ELF64"), 0);
+    CHECK_EQ(length, 14);
+    quit(0);
+  }
+  expect_exit(child, 0);
+}
+// getvfsbyname(3): the type of each file system that is mounted, in structures of 48 bytes.
+CASE(types_of_file_systems) {
+  static char types[1 << 14], mounts[2376 * 64];
+  size_t length = sizeof types;
+  CHECK_EQ(by_name("vfs.conflist", types, &length), 0);
+  CHECK(length >= 48 && length % 48 == 0);
+  const long count = sys(SYS_getfsstat, mounts, sizeof mounts, 2 /* MNT_NOWAIT */);
+  CHECK(count > 0);
+  for (long i = 0; i < count; ++i) {
+    const char* const wanted = mounts + i * 2344 + 280;
+    unsigned found = 0;
+    for (size_t at = 0; at < length; at += 48) found += strcmp(types + at + 8, wanted) == 0;
+    CHECK_EQ(found, 1);
+  }
+  int size = 0;
+  length = sizeof size;
+  CHECK_EQ(by_name("kern.sched.cpusetsize", &size, &length), 0);   // libthr ends without it
+  CHECK_EQ(size, 128);
 }
 // Every message is as long as it says, and its addresses are the ones its bits name.
 static unsigned walk(const char* list, size_t length, int header_at, unsigned* addresses) {

@@ -177,3 +177,26 @@ CASE(minimal_timeout) {
   }
   expect_exit(pid, 0);
 }
+
+// How libthr cancels a thread that is about to sleep: a handler wakes its own thread, and the sleep is none,
+// once, whatever SA_RESTART says. What does not sleep goes on as ever.
+static void wake_oneself(int signal, struct siginfo* info, struct ucontext* context) {
+  (void)signal, (void)info, (void)context;
+  sys(SYS_thr_wake, self_id());
+}
+CASE(a_thread_that_woke_itself_does_not_sleep) {
+  int pipe[2];
+  char byte;
+  unsigned word = 7;
+  struct timespec long_time = {100, 0}, short_time = {0, 1000};
+  on_signal(SIGUSR1, wake_oneself, SA_RESTART);
+  CHECK_EQ(sys(SYS_pipe2, pipe, 0), 0);
+  for (unsigned round = 0; round < 300; ++round) {
+    CHECK_EQ(sys(SYS_thr_kill, self_id(), SIGUSR1), 0);
+    CHECK_EQ(sys(SYS_getpid), sys(SYS_getpid));
+    if (round % 3 == 0) CHECK_EQ(sys(SYS_read, pipe[0], &byte, 1), -EINTR);
+    if (round % 3 == 1) CHECK_EQ(sys(SYS__umtx_op, &word, 11 /* UMTX_OP_WAIT_UINT */, 7, 0, 0), -EINTR);
+    if (round % 3 == 2) CHECK_EQ(sys(SYS_nanosleep, &long_time, 0), -EINTR);
+    CHECK_EQ(sys(SYS_nanosleep, &short_time, 0), 0);
+  }
+}

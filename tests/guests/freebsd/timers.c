@@ -116,6 +116,30 @@ CASE(overrun) {
   CHECK_EQ(sys(SYS_ktimer_getoverrun, id), info.reason.timer.si_overrun);
   CHECK_EQ(sys(SYS_ktimer_settime, id, 0, &t, 0), 0);
 }
+// Of the thread with the id that thr_self() gives, of this one, of the process; and its time in user mode alone.
+CASE(processor_time) {
+  enum { CLOCK_VIRTUAL = 1, CLOCK_PROF = 2, kOfProcess = 0, kOfThread = 1 };
+  long self = 0;
+  CHECK_EQ(sys(SYS_thr_self, &self), 0);
+  const struct { long id, kind; } of[] = {
+      {self, kOfThread}, {0, kOfThread}, {sys(SYS_getpid), kOfProcess}, {0, kOfProcess}};
+  for (unsigned i = 0; i < 4; ++i) {
+    int clock = 0;
+    struct timespec first = {0, 0}, then = {0, 0};
+    CHECK_EQ(sys(SYS_clock_getcpuclockid2, of[i].id, of[i].kind, &clock), 0);
+    CHECK_EQ(sys(SYS_clock_gettime, clock, &first), 0);
+    for (volatile unsigned n = 0; n < 1000000; ++n) {
+    }
+    CHECK_EQ(sys(SYS_clock_gettime, clock, &then), 0);
+    CHECK(then.tv_sec > first.tv_sec || then.tv_nsec > first.tv_nsec);
+  }
+  int clock = 0;
+  CHECK_EQ(sys(SYS_clock_getcpuclockid2, 1L << 40, kOfThread, &clock), -ESRCH);
+  struct timespec user = {-1, -1}, both = {-1, -1};
+  CHECK_EQ(sys(SYS_clock_gettime, CLOCK_VIRTUAL, &user), 0);
+  CHECK_EQ(sys(SYS_clock_gettime, CLOCK_PROF, &both), 0);
+  CHECK(user.tv_sec >= 0 && user.tv_sec <= both.tv_sec + 1);
+}
 CASE(bad_timers) {
   int id = -1;
   struct event e = {SIGEV_SIGNAL, SIGUSR1, 0, 0, {0}};

@@ -1,8 +1,10 @@
 // Waiting for descriptors without a kqueue: poll, ppoll, select, pselect; and the old pipe call.
 //
 // Sources: FreeBSD 14.0, sys/sys/poll.h, sys/sys/select.h, sys/kern/sys_generic.c (kern_poll, kern_select),
-// sys/kern/sys_pipe.c (freebsd10_pipe).
+// sys/kern/sys_pipe.c (freebsd10_pipe, pipe_poll).
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -121,6 +123,35 @@ NativeResult native_poll(Host& host, Word fds, std::uint64_t count, Wait& wait) 
                                  wait.has_mask ? host_word(&wait.mask) : 0, sizeof(NativeSigset));
 }
 
+/// A pipe at its end can be read, as read(2) does not sleep there; Linux says POLLHUP alone. True: `poll` has
+/// become another.
+bool end_is_readable(Host& host, GuestPollfd& poll) noexcept {
+  constexpr int kRead = POLLIN | POLLRDNORM;
+  if ((poll.revents & POLLHUP) == 0 || (poll.revents & kRead) != 0 || (poll.events & kRead) == 0)
+    return false;
+  struct stat status {};
+  const NativeResult found = host.call(SYS_fstat, static_cast<Word>(poll.fd), host_word(&status));
+  if (is_error(found) || !S_ISFIFO(status.st_mode)) return false;
+  poll.revents = static_cast<std::int16_t>(poll.revents | (poll.events & kRead));
+  return true;
+}
+
+/// The same, for an array that the kernel has filled in for the guest.
+Result with_readable_ends(Call& call, GuestAddr fds, std::uint64_t count, NativeResult ready) noexcept {
+  std::array<GuestPollfd, kChunk> chunk;
+  for (std::uint64_t done = 0; done < count && ready > 0;) {
+    const auto step = std::min<std::uint64_t>(count - done, kChunk);
+    const GuestAddr at = fds + done * sizeof(GuestPollfd);
+    if (!call.host.read(at, chunk.data(), step * sizeof(GuestPollfd))) return Result::fail(EFAULT);
+    for (std::size_t i = 0; i < step; ++i)
+      if (end_is_readable(call.host, chunk[i]) &&
+          !call.host.put(at + i * sizeof(GuestPollfd) + offsetof(GuestPollfd, revents), chunk[i].revents))
+        return Result::fail(EFAULT);
+    done += step;
+  }
+  return Result::of(ready);
+}
+
 /// An array with bits that differ between the systems: waits on a translated copy.
 Result poll_copy(Call& call, GuestAddr fds, std::uint64_t count, Wait& wait) noexcept {
   const FlagSet& set = self(call).vocabulary().poll_events;
@@ -138,6 +169,7 @@ Result poll_copy(Call& call, GuestAddr fds, std::uint64_t count, Wait& wait) noe
   const NativeResult ready = native_poll(call.host, host_word(copy), count, wait);
   if (is_error(ready)) return Result::of(ready);
   for (std::uint64_t i = 0; i < count; ++i) {
+    if (ready > 0) end_is_readable(call.host, copy[i]);
     const std::int16_t revents = guest_events(set, copy[i].revents);
     if (!call.host.put(fds + i * sizeof(GuestPollfd) + offsetof(GuestPollfd, revents), revents))
       return Result::fail(EFAULT);
@@ -157,7 +189,7 @@ Result wait_poll(Call& call, GuestAddr fds, std::uint64_t count, Wait& wait) noe
     case Events::same:
       break;
   }
-  return Result::of(native_poll(call.host, word_of(fds), count, wait));
+  return with_readable_ends(call, fds, count, native_poll(call.host, word_of(fds), count, wait));
 }
 
 Result poll(Call& call) noexcept {

@@ -136,7 +136,7 @@ _Static_assert(sizeof(struct thr_param) == 104, "struct thr_param");
 enum { UMTX_WAIT = 2, UMTX_WAKE = 3, UMTX_MUTEX_TRYLOCK = 4, UMTX_MUTEX_LOCK = 5, UMTX_MUTEX_UNLOCK = 6, UMTX_CV_WAIT = 8, UMTX_CV_SIGNAL = 9, UMTX_CV_BROADCAST = 10, UMTX_WAIT_UINT = 11, UMTX_WAIT_UINT_PRIVATE = 15, UMTX_WAKE_PRIVATE = 16, UMTX_SEM2_WAIT = 23, UMTX_SEM2_WAKE = 24 };
 
 struct pollfd { int fd; short events, revents; };
-enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLNVAL = 0x20 };
+enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLNVAL = 0x20, POLLRDNORM = 0x40 };
 struct sockaddr_in { uint8_t sin_len, sin_family; uint16_t sin_port; uint32_t sin_addr; char sin_zero[8]; };
 struct sockaddr_in6 { uint8_t sin6_len, sin6_family; uint16_t sin6_port; uint32_t sin6_flowinfo; uint8_t sin6_addr[16]; uint32_t sin6_scope_id; };
 struct sockaddr_un { uint8_t sun_len, sun_family; char sun_path[104]; };

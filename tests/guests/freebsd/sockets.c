@@ -196,6 +196,24 @@ CASE(pairs_and_poll) {
   CHECK_EQ(sys(SYS_ioctl, pair[0], 0x4004667f /* FIONREAD */, &n), 0);
   CHECK_EQ((int)n, 3);
 }
+CASE(poll_at_the_end) {
+  int fds[2];
+  make_pipe(fds);
+  struct pollfd p[70] = {{fds[0], POLLIN, 0}};
+  for (int i = 1; i < 70; ++i) p[i] = (struct pollfd){-1, POLLIN, 0};
+  p[69] = (struct pollfd){fds[0], POLLIN | POLLRDNORM, 0};
+  CHECK_EQ(sys(SYS_poll, p, 70, 0), 0);
+  CHECK_EQ(sys(SYS_close, fds[1]), 0);
+  CHECK_EQ(sys(SYS_poll, p, 70, -1), 2);
+  CHECK_EQ(p[0].revents, POLLIN | POLLHUP);   // nc(1) and others look for POLLIN
+  CHECK_EQ(p[69].revents, POLLIN | POLLRDNORM | POLLHUP);
+  p[0].events = POLLRDNORM | 0x100;   // with a bit that Linux has elsewhere
+  CHECK_EQ(sys(SYS_poll, p, 1, -1), 1);
+  CHECK_EQ(p[0].revents, POLLRDNORM | POLLHUP);
+  p[0].events = 0;
+  CHECK_EQ(sys(SYS_poll, p, 1, -1), 1);
+  CHECK_EQ(p[0].revents, POLLHUP);
+}
 CASE(errors) {
   CHECK_EQ(sys(SYS_socket, 12345, SOCK_STREAM, 0) < 0, 1);
   CHECK_EQ(sys(SYS_socket, AF_INET, 99, 0) < 0, 1);

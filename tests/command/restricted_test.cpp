@@ -75,7 +75,7 @@ TEST_CASE("the state of the processor is kept in every way that processors offer
   for (const char* save : {"--vector-save=fxsave", "--vector-save=xsave", "--vector-save=xinuse"}) {
     for (const auto& [name, test_case] : kStates) {
       Command command = sudrun_command({save, guest(name), test_case});
-      if (save == std::string_view("--vector-save=fxsave")) command.set_env["GUEST_FXSAVE"] = "1";
+      if (save == std::string_view("--vector-save=fxsave")) command.set_env.emplace("GUEST_FXSAVE", "1");
       const Outcome outcome = run(command);
       INFO(save << " " << outcome);
       CHECK(outcome.exited(0));

@@ -48,9 +48,10 @@ static _Noreturn void obey(int orders, int answers) {
       sys(SYS_execve, self_path, argv, guest_envp);
       quit(99);
     }
-    if (order == 'n') {
-      char* argv[] = {"true", 0};
-      sys(SYS_execve, "/bin/true", argv, guest_envp);
+    if (order == 'n') {   // a native program, which ends when there are no more orders
+      char* argv[] = {"cat", 0};
+      if (orders != 0) sys(SYS_dup2, orders, 0);
+      sys(SYS_execve, "/bin/cat", argv, guest_envp);
       quit(99);
     }
     if (order == 'm') {
@@ -205,6 +206,7 @@ CASE(execs_of_a_child) {
   }
   order(&s, 'n');
   expect(5000, s.pid, kExec);
+  CHECK_EQ(sys(SYS_close, s.orders), 0);
   finish(s.pid, 0);
   expect(5000, s.pid, kExit);
   CHECK_EQ(event.data, 0);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "abi/handler.hpp"
+#include "abi/timekeeper.hpp"
 
 namespace sudrun::abi {
 
@@ -75,6 +76,17 @@ class Personality {
   /// Machine code the guest returns through from signal handlers; mapped read-execute. May be empty.
   virtual std::span<const std::byte> trampoline() const noexcept = 0;
   virtual void set_trampoline(GuestAddr address) noexcept = 0;
+
+  /// Whether programs may compute the time from a page of memory. Then set_time_page() says where it is,
+  /// before stack_image() is asked for; the page is all zeros, and says by that that programs are to make
+  /// calls.
+  virtual bool has_time_page() const noexcept { return false; }
+  virtual void set_time_page(GuestAddr address) noexcept { static_cast<void>(address); }
+  /// Writes what the page says, while programs read it. Null: they are to make calls. One at a time;
+  /// async-signal-safe.
+  virtual void publish_time(std::byte* page, const TimeHands* hands) noexcept {
+    static_cast<void>(page), static_cast<void>(hands);
+  }
 
   /// Builds this ABI's signal frame for `info` and points the guest at its handler. `old_mask` is what the
   /// frame restores. False if the guest's stack cannot take it. Async-signal-safe: runs in the host catcher.

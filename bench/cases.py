@@ -158,7 +158,7 @@ def files(workshop, variant):
 
 
 CASES = {
-    **{name: calls(name) for name in ("getppid", "read", "write", "getpid", "clock_gettime", "event", "umtx")},
+    **{name: calls(name) for name in ("getppid", "read", "write", "getpid", "clock_gettime", "clock-page", "event", "umtx")},
     "threads": Case(threads, rounds=7),
     "exec": Case(children, rounds=11),
     "start-up": Case(start_up, variants=EVERY, rounds=15, quick_rounds=5),
@@ -168,7 +168,7 @@ CASES = {
     "files": Case(files, rounds=9),
 }
 GROUPS = {
-    "calls": ["getppid", "read", "write", "getpid", "clock_gettime", "event", "umtx", "trap"],
+    "calls": ["getppid", "read", "write", "getpid", "clock_gettime", "clock-page", "event", "umtx", "trap"],
     "programs": ["esbuild", "http", "files"],
 }
 
@@ -179,6 +179,7 @@ ROWS = [
     Row("write", "write, 1 byte to /dev/null", "ns"),
     Row("getpid", "getpid: served in user space", "ns", ratio, 0.15),
     Row("clock_gettime", "clock_gettime, as a call", "ns", ratio, 0.20),
+    Row("clock-page", "the time, by the page FreeBSD has for it", "ns", ratio, 0.20),
     Row("event", "kevent (epoll_wait), one event ready", "ns", ratio, 1.50),
     Row("umtx", "two threads wake and wait, to and fro", "ns", ratio, 1.15),
     Row("trap", "getppid without rewriting: a trap", "ns", ratio, 17, case="getppid", measure="getppid", variant="sudrun --no-rewrite"),

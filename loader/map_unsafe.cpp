@@ -323,6 +323,16 @@ Outcome<Word> map_code(Word address, std::span<const std::byte> code) {
   return mapping_error(error, address, address + kPageSize, "code for signal return");
 }
 
+Outcome<Word> map_empty_page(Word address) {
+  int error = reserve(address, kPageSize);
+  if (error == 0 && mprotect(pointer(address), kPageSize, PROT_READ) == 0) return address;
+  if (error == 0) {
+    error = errno;
+    munmap(pointer(address), kPageSize);
+  }
+  return mapping_error(error, address, address + kPageSize, "the page of the time");
+}
+
 void copy_to_stack(const MappedStack& stack, Word to, std::span<const std::byte> bytes) noexcept {
   // A mistake of the caller's must not write over the host.
   if (to < stack.base || to > stack.top || bytes.size() > stack.top - to) std::abort();

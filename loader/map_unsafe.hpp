@@ -53,6 +53,10 @@ void unmap_stack(const MappedStack& stack) noexcept;
 /// `address`.
 Outcome<Word> map_code(Word address, std::span<const std::byte> code);
 
+/// Maps a page of zeros that can only be read, at page-aligned `address`, where nothing is mapped. Returns
+/// `address`.
+Outcome<Word> map_empty_page(Word address);
+
 /// Copies `bytes` to guest address `to`, which must be inside a stack made by map_stack.
 void copy_to_stack(const MappedStack& stack, Word to, std::span<const std::byte> bytes) noexcept;
 

@@ -187,6 +187,7 @@ void GuestThread::leave_process() noexcept {
   process_.statistics().add(*this);
   if (process_.embedding() != nullptr) return;  // has left already
   process_.threads().remove(*this);
+  stop_ticking();
   set_kernel_mask(kCatcherMask);  // the runtime's own signal may have been sent, and is for nobody
   native(SYS_arch_prctl, ARCH_SET_GS, 0);
 }

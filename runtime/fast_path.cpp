@@ -14,14 +14,6 @@ namespace {
 using abi::Entry;
 using abi::FastKind;
 
-/// The C library has its own way to the same function, but only through the thread pointer.
-std::uint64_t clock_of_the_host() noexcept {
-  const auto* const vdso = reinterpret_cast<const std::byte*>(::getauxval(AT_SYSINFO_EHDR));
-  if (vdso == nullptr) return 0;
-  const auto offset = loader::find_function({vdso, loader::loaded_size(vdso)}, "__vdso_clock_gettime");
-  return offset ? word(vdso + *offset) : 0;
-}
-
 std::uint64_t word_of(const std::atomic<std::uint64_t>& id) noexcept {
   static_assert(sizeof id == sizeof(std::uint64_t) && std::atomic<std::uint64_t>::is_always_lock_free);
   return word(&id);
@@ -103,6 +95,14 @@ void fill_errnos(FastPath& path, const abi::Table& table) noexcept {
 }
 
 }  // namespace
+
+// The C library has its own way to the same function, but only through the thread pointer.
+std::uint64_t clock_of_the_host() noexcept {
+  const auto* const vdso = reinterpret_cast<const std::byte*>(::getauxval(AT_SYSINFO_EHDR));
+  if (vdso == nullptr) return 0;
+  const auto offset = loader::find_function({vdso, loader::loaded_size(vdso)}, "__vdso_clock_gettime");
+  return offset ? word(vdso + *offset) : 0;
+}
 
 void CachedIds::refresh() noexcept {
   pid = static_cast<std::uint64_t>(native(SYS_getpid));

@@ -46,6 +46,10 @@ struct CachedIds {
   void refresh() noexcept;
 };
 
+/// The host's function that tells a clock's time without the kernel, as a rule, and without the thread
+/// pointer: as clock_gettime(2). 0: there is none.
+std::uint64_t clock_of_the_host() noexcept;
+
 /// Fills `path`, which is zero and may be in use already: with a limit of 0 all calls are for the host loop.
 /// `ids` and `hidden`, the lowest descriptor of the runtime's own, must live as long.
 void build_fast_path(FastPath& path, const abi::Table& table, const CachedIds& ids,

@@ -13,6 +13,7 @@
 #define SELECTOR_BLOCK 1
 #define SIDE_HOST 0
 #define SIDE_LEAVING 1
+#define SIDE_CLOCK 2
 #define NR_rt_sigreturn 15
 #define NR_arch_prctl 158
 #define ARCH_SET_FS 0x1002

@@ -91,6 +91,13 @@ abi::Registers load_program(Process& process, const LoadRequest& request) {
         abi::guest_addr(value_or_fail(loader::map_code(at, guest.trampoline()), request.name)));
     tell(at, at + loader::kPageSize);
   }
+  // Who watches calls is to see those for the time as well.
+  const bool watched = embedding != nullptr || process.tracer() != nullptr || process.injector() != nullptr;
+  if (guest.has_time_page() && !watched && TimePage::has_counter()) {
+    const abi::Word at = process.addresses().choose(loader::kPageSize, loader::kPageSize);
+    process.time_page().place(value_or_fail(loader::map_empty_page(at), request.name));
+    guest.set_time_page(abi::guest_addr(process.time_page().address()));
+  }
   const auto built = value_or_fail(loader::build_stack(guest.stack_image(info, process.program_path()),
                                                        request.argv, request.envp, stack.top, stack.size()),
                                    request.name);

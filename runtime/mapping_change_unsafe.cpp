@@ -22,6 +22,8 @@ void MappingChange::add(abi::Word start, abi::Word size) noexcept {
   constexpr abi::Word kPageMask = 4095;  // what changes is whole pages
   const abi::Word rounded = (start + size + kPageMask) & ~kPageMask;
   const abi::Word end = size == 0 ? start : rounded < start ? ~abi::Word{0} : rounded;
+  process_.time_page().mapping_changes(start, end);
+  if (!process_.rewriting()) return;
   Rewriter& rewriter = process_.rewriter();
   const Rewriter::Change change = rewriter.begin_change(start, end);
   allowed_ = change != Rewriter::Change::refused;

@@ -1,4 +1,4 @@
-// A native call that changes mappings, as far as rewritten code is concerned.
+// A native call that changes mappings, as far as rewritten code and the page of the time are concerned.
 #pragma once
 
 #include <array>
@@ -16,11 +16,11 @@ class MappingChange {
     constexpr long kPkeyMprotect = 329;
     const bool changes =
         number >= 0 && (number < 64 ? ((kCalls >> number) & 1) != 0 : number == kPkeyMprotect);
-    if (changes && process.rewriting()) begin(number, args);
+    if (changes && matters(process)) begin(number, args);
   }
   /// For a change of [start, start + size) that is made in another way. Nothing if `size` is 0.
   MappingChange(Process& process, abi::Word start, abi::Word size) noexcept : process_(process) {
-    if (size != 0 && process.rewriting()) add(start, size);
+    if (size != 0 && matters(process)) add(start, size);
   }
   ~MappingChange() {
     for (; begun_ != 0; --begun_) process_.rewriter().end_change();
@@ -32,6 +32,9 @@ class MappingChange {
  private:
   static constexpr abi::Word kCalls = abi::Word{1} << 9 | abi::Word{1} << 10 | abi::Word{1} << 11 |
                                       abi::Word{1} << 25 | abi::Word{1} << 28 | abi::Word{1} << 30;
+  static bool matters(const Process& process) noexcept {
+    return process.rewriting() || process.time_page().address() != 0;
+  }
   void begin(long number, const Arguments& args) noexcept;
   void add(abi::Word start, abi::Word size) noexcept;
 

@@ -47,6 +47,7 @@ Process::Process(const abi::Table& table, std::unique_ptr<abi::Personality> pers
       handlers_(bind_handlers(table)),
       trap_(trap),
       embedding_(embedding),
+      time_page_(*personality_),
       path_rules_(table),
       pid_(static_cast<int>(native(SYS_getpid))) {
   personality_->bind(table_);
@@ -99,6 +100,8 @@ void Process::after_fork_in_child(GuestThread& survivor) noexcept {
   rewriter_.after_fork_in_child();
   sites_.forget_traps();
   statistics_.forget(survivor);
+  survivor.forget_ticks();
+  time_page_.after_fork_in_child();
   ids_changed();
   pid_ = static_cast<int>(native(SYS_getpid));
   thread_count_ = 1;

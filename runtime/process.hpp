@@ -25,6 +25,7 @@
 #include "runtime/statistics.hpp"
 #include "runtime/sysroot.hpp"
 #include "runtime/thread_list.hpp"
+#include "runtime/time_page.hpp"
 #include "runtime/zeroed.hpp"
 
 namespace sudrun::runtime {
@@ -61,6 +62,8 @@ class Process {
   CallSites& sites() noexcept { return sites_; }
   Rewriter& rewriter() noexcept { return rewriter_; }
   Statistics& statistics() noexcept { return statistics_; }
+  TimePage& time_page() noexcept { return time_page_; }
+  const TimePage& time_page() const noexcept { return time_page_; }
   /// Hot sites are rewritten once the process has trapped `after` times.
   void allow_rewriting(std::uint64_t after) noexcept {
     rewriting_ = true;
@@ -137,6 +140,7 @@ class Process {
   CallSites sites_;
   Rewriter rewriter_;
   Statistics statistics_;
+  TimePage time_page_;
   bool rewriting_ = false;
   std::uint64_t rewrite_after_ = 0;
   Zeroed<FastPath> fast_path_;

@@ -5,6 +5,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <mutex>
+#include <string_view>
 
 #include "runtime/quiet_write.hpp"
 #include "runtime/thread.hpp"
@@ -68,6 +69,10 @@ void Statistics::write(Process& process) noexcept {
       rungs[3], rungs[0], static_cast<double>(in_runtime - std::min(in_runtime, in_kernel)) * milliseconds,
       static_cast<double>(in_kernel) * milliseconds);
   if (n > 0) write_quietly(2, text.data(), std::min(static_cast<std::size_t>(n), text.size() - 1));
+  if (process.time_page().is_on()) {
+    constexpr std::string_view kOn = "sudrun: the time is read from memory, without calls\n";
+    write_quietly(2, kOn.data(), kOn.size());
+  }
 }
 
 }  // namespace sudrun::runtime

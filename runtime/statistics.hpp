@@ -43,7 +43,7 @@ class Statistics {
   void add(const GuestThread& thread) noexcept;
   /// In the child after fork: what was counted is the parent's.
   void forget(GuestThread& survivor) noexcept;
-  /// Writes three lines to standard error, if they are wanted. Other threads may go on meanwhile.
+  /// Writes a few lines to standard error, if they are wanted. Other threads may go on meanwhile.
   void write(Process& process) noexcept;
 
  private:

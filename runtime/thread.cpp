@@ -49,6 +49,7 @@ void GuestThread::serve_call() noexcept {
   Embedding* const embedding = process_.embedding();
   if (embedding != nullptr && embedding->serve_own_site(*this, block_.context.regs.rip)) return;
   ++served_;
+  again_at_ = 0;
   const CallSites::Seen site = look_at_site();
   restartable_ = site.kind == CallSites::Kind::syscall;
   const Word resume = block_.context.regs.rip, number = block_.context.regs.rax;
@@ -84,7 +85,7 @@ void GuestThread::serve_call() noexcept {
   if (restarts) {
     if (injector != nullptr) injector->forget(entry);
     if (tracer != nullptr) tracer->restarting(*this, entry, *frame, mark);
-    block_.context.regs.rip -= kSyscallSize;
+    again_at_ = block_.context.regs.rip -= kSyscallSize;
     return;
   }
   if (plan.signal != 0) send_to_self(plan.signal);
@@ -98,6 +99,8 @@ void GuestThread::serve_call() noexcept {
   }
   abi::write_result(table, block_.context.regs, result);
   const bool returns = (result.is_ok() || result.is_failure()) && block_.context.regs.rip == resume;
+  if (entry.fast == abi::FastKind::clock && block_.entry == ENTRY_TRAP)
+    process_.time_page().clock_was_read(*this, process_.threads());
   if (site.hot && site.kind == CallSites::Kind::syscall && returns && process_.worth_rewriting())
     rewrite_site(resume - kSyscallSize, number);
 }
@@ -165,8 +168,12 @@ void GuestThread::send_to_self(int signal) noexcept {
 Result GuestThread::act(const Entry& entry, const Frame& frame) noexcept {
   abi::Call call{*this, process_.personality(), process_.table(), entry, frame};
   switch (entry.action) {
-    case Action::native:
-      return abi::native_call(call);
+    case Action::native: {
+      const Result result = abi::native_call(call);
+      if (entry.target == SYS_clock_settime || entry.target == SYS_settimeofday)
+        process_.time_page().clock_was_set();
+      return result;
+    }
     case Action::handler:
       return process_.handler(entry.target)(call);
     case Action::error:
@@ -307,14 +314,11 @@ bool may_sleep(long number) noexcept {
   }
 }
 
-/// No call is made without the host loop by a thread whose next sleep is none.
-const FastPath kNoFastPath{};
-
 }  // namespace
 
 void GuestThread::interrupt_next_sleep(bool wanted) noexcept {
   interrupt_next_sleep_ = wanted;
-  block_.fast = wanted ? &kNoFastPath : &process_.fast_path();
+  choose_fast_path();
 }
 
 bool GuestThread::interrupts(long number) noexcept {

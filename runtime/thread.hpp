@@ -99,6 +99,11 @@ class GuestThread final : public abi::Host {
   /// returns false the guest is not started.
   using StartHook = std::function<bool(std::int64_t)>;
   void on_start(StartHook hook) { start_hook_ = std::move(hook); }
+  /// From now on the runtime's own signal comes to this thread before kTick is over (TimePage). False: no
+  /// timer is to be had. With the lock of ThreadList.
+  bool start_ticking() noexcept;
+  /// In the child of a fork: its timer was the parent's.
+  void forget_ticks() noexcept;
   /// After run(): does what set_clear_tid_address() asked for.
   void clear_tid() noexcept;
   /// After run(), before the object goes: the thread is no longer one of the guest's.
@@ -232,6 +237,16 @@ class GuestThread final : public abi::Host {
   int deliverable() const noexcept;  ///< a signal that waits and runs a handler; 0: none
   void broken_pipe() noexcept;
 
+  // ticks.cpp
+  void choose_fast_path() noexcept;
+  void set_tick() noexcept;
+  void stop_ticking() noexcept;
+  void tick_from_now_on() noexcept;
+  void keep_ticking() noexcept;
+  bool may_run_guest() const noexcept;
+  bool is_tick(const siginfo_t& info) noexcept;
+  bool ticked(std::uint64_t rip, std::int64_t rax, Side side) noexcept;
+
   // thread_list.cpp
   void make_shared_call() noexcept;
 
@@ -262,6 +277,7 @@ class GuestThread final : public abi::Host {
   void leave_stub() noexcept;
   void keep_pending(const siginfo_t& info, const ucontext_t& frame) noexcept;
   bool at_site(std::uint64_t rip) const noexcept;
+  bool back_to_call(ucontext_t& frame) noexcept;
   Resume caught_at_site(int signal, siginfo_t* info, ucontext_t* frame, std::uint64_t fs) noexcept;
   void set_kernel_mask(abi::NativeSigset mask) noexcept;
   Resume leave_catcher() noexcept;
@@ -303,7 +319,11 @@ class GuestThread final : public abi::Host {
   bool put_off_ = false;        ///< the guest's word blocks signals, and some wait in the kernel
   Pending pending_{};
   bool interrupt_next_sleep_ = false;
-  bool interrupted_ = false;  ///< the call under way has been, by that
+  std::atomic<int> tick_timer_{-1};   ///< the kernel's; negative: none
+  std::atomic<bool> ticking_{false};  ///< it is set
+  bool sleeps_in_host_loop_ = false;  ///< the next call is made there, whatever it is
+  abi::Word again_at_ = 0;            ///< where the guest makes a call again that was interrupted
+  bool interrupted_ = false;          ///< the call under way has been, by that
   bool has_fault_ = false;
   abi::SignalInfo fault_{};
   abi::AltStack alt_stack_;

@@ -20,6 +20,7 @@ enum class Selector : std::uint8_t { allow = 0, block = 1 };
 enum class Side : std::uint8_t {
   host = 0,     ///< in the runtime: signals for the guest wait for the boundary
   leaving = 1,  ///< the boundary is done, or the guest runs: a signal is delivered to the guest at once
+  clock = 2,    ///< as `host`, in the assembly that reads the host's clock; the guest goes on from there
 };
 
 /// How the guest's vector state is brought back.

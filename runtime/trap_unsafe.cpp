@@ -119,12 +119,13 @@ bool GuestThread::leave() noexcept {
                                          0) != 0)
         continue;
     }
+    if (process_.time_page().is_on() || sleeps_in_host_loop_) tick_from_now_on();
     enter_stub();
     if (block_.vector_load == VectorLoad::image) forget_initial_x87(block_.context.xstate);
     asm volatile("" ::: "memory");
     block_.side = Side::leaving;
     asm volatile("" ::: "memory");
-    if (!pending()) return true;
+    if (!pending() && may_run_guest()) return true;
     block_.side = Side::host;
     asm volatile("" ::: "memory");
     leave_stub();
@@ -153,6 +154,10 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
     if (guest_ran) stopped_in_stub(signal, *frame);
     make_shared_call();
     process_.threads().answer(link_);
+    if (is_tick(*info) && ticked(rip, frame->uc_mcontext.gregs[REG_RAX], static_cast<Side>(side))) {
+      back_to_call(*frame);
+      return resume_with(fs, Selector::block, Side::leaving);
+    }
     if (must_stop(*info))
       return stop_caught(*frame, fs, static_cast<Selector>(selector), static_cast<Side>(side), guest_ran);
     return resume_with(fs, static_cast<Selector>(selector), static_cast<Side>(side));
@@ -175,6 +180,7 @@ Resume GuestThread::caught(int signal, siginfo_t* info, ucontext_t* frame, std::
   const bool resuming = leaving && between(rip, sudrun_resume_begin, sudrun_resume_end);
   if (leaving && !fault) {
     leave_stub();
+    keep_ticking();
     arrived({*info, decode_siginfo(*info, *frame)});
     mask_of(*frame) = kernel_mask_ = wanted_mask();
     if (resuming) return restart_resuming(*frame);
@@ -261,6 +267,7 @@ Resume GuestThread::caught_in_guest(int signal, siginfo_t* info, ucontext_t* fra
     raise_fault(decode_siginfo(*info, *frame));
     return leave_catcher();
   }
+  keep_ticking();
   arrived({*info, decode_siginfo(*info, *frame)});
   store_frame(*frame);
   return resume_with(block_.context.fs_base, Selector::block, Side::leaving);
@@ -308,11 +315,10 @@ bool GuestThread::at_site(std::uint64_t rip) const noexcept {
          between(rip, sudrun_fast_clock, sudrun_clock_end);
 }
 
-// Before the native call: the guest stands before its call again, and gets the signal there. After it: the
-// host loop finishes the call, with the signal pending.
-Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* frame,
-                                   std::uint64_t fs) noexcept {
-  greg_t* const live = frame->uc_mcontext.gregs;
+// There the guest's registers become those it has at its call: before it, or, if it has been made (true),
+// after.
+bool GuestThread::back_to_call(ucontext_t& frame) noexcept {
+  greg_t* const live = frame.uc_mcontext.gregs;
   const auto rip = static_cast<std::uint64_t>(live[REG_RIP]);
   const bool made = between(rip, sudrun_fast_returned, sudrun_fast_end) ||
                     between(rip, sudrun_futex_returned, sudrun_futex_end) ||
@@ -343,7 +349,14 @@ Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* fram
   live[REG_RCX] = static_cast<greg_t>(after);
   live[REG_R11] = live[REG_EFL];
   live[REG_RIP] = static_cast<greg_t>(made ? after : after - kSyscallSize);
-  if (!made) return caught_in_guest(signal, info, frame, fs);
+  return made;
+}
+
+// Before the native call: the guest stands before its call again, and gets the signal there. After it: the
+// host loop finishes the call, with the signal pending.
+Resume GuestThread::caught_at_site(int signal, siginfo_t* info, ucontext_t* frame,
+                                   std::uint64_t fs) noexcept {
+  if (!back_to_call(*frame)) return caught_in_guest(signal, info, frame, fs);
 
   load_frame(*frame, fs);
   assign_image(own_image_, block_.context.xstate);  // the frame may lie on the host loop's stack

@@ -39,6 +39,7 @@ enum Aux : unsigned {
   kNcpus = 19,
   kPagesizes = 20,
   kPagesizesLen = 21,
+  kTimekeep = 22,
   kStackprot = 23,
   kEhdrflags = 24,
   kBsdflags = 27,
@@ -97,6 +98,7 @@ StackImage FreeBsd::stack_image(const ImageInfo& image, std::string_view program
   const std::array<std::uint64_t, 2> page_sizes{4096, 2U << 20};
   add_blob(kPagesizes, blob_of(page_sizes.data(), sizeof page_sizes));
   add(kPagesizesLen, sizeof page_sizes);
+  if (!is_null(time_page_)) add(kTimekeep, word_of(time_page_));
   add(kStackprot, 3);  // read, write
   return stack;
 }

@@ -8,6 +8,7 @@
 
 #include "abi/bsd/bsd.hpp"
 #include "abi/freebsd/thread_wakeups.hpp"
+#include "abi/freebsd/timekeep.hpp"
 #include "abi/freebsd/umtx_shm.hpp"
 
 namespace sudrun::abi::freebsd {
@@ -23,6 +24,11 @@ class FreeBsd final : public bsd::Bsd {
   Registers initial_registers(Word entry, Word stack_pointer, Word ps_strings) const noexcept override;
   std::span<const std::byte> trampoline() const noexcept override;
   void set_trampoline(GuestAddr address) noexcept override { trampoline_ = address; }
+  bool has_time_page() const noexcept override { return true; }
+  void set_time_page(GuestAddr address) noexcept override { time_page_ = address; }
+  void publish_time(std::byte* page, const TimeHands* hands) noexcept override {
+    timekeep_.publish(*reinterpret_cast<vdso::Timekeep*>(page), hands);
+  }
   bool push_signal_frame(Host& host, const SignalInfo& info, const SignalAction& action,
                          NativeSigset old_mask) noexcept override;
   void adjust_fault(SignalInfo& info) const noexcept override;
@@ -47,7 +53,8 @@ class FreeBsd final : public bsd::Bsd {
   std::atomic<std::int64_t>& umtx_min_timeout() noexcept { return umtx_min_timeout_; }
 
  private:
-  GuestAddr trampoline_{};
+  GuestAddr trampoline_{}, time_page_{};
+  Timekeep timekeep_;
   UmtxPages umtx_pages_;
   ThreadWakeups thread_wakeups_;
   std::atomic<std::int64_t> umtx_min_timeout_{0};

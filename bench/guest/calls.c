@@ -135,6 +135,26 @@ static void do_child(void) {
   expect_exit(pid, 0);
 }
 
+// --- the time without a call, where a system has that: as its C library reads it --------------------------------
+#ifdef __FreeBSD__
+#include "../../tests/guests/freebsd/timekeep.h"
+
+static void open_page(void) {
+  find_timekeep();
+  make_trapping_clock();
+  for (int i = 0; i < 400000 && read_page(0) < 0; ++i) trapping_clock(CLOCK_MONOTONIC, &moment);
+}
+static void do_page(void) {
+  const long time = read_page(0);
+  if (time < 0) return do_clock();
+  moment.tv_sec = time / kSecond;
+  moment.tv_nsec = time % kSecond;
+}
+#else
+static void open_page(void) {}
+static void do_page(void) { do_clock(); }
+#endif
+
 static const struct measure {
   const char* name;
   void (*prepare)(void);
@@ -145,6 +165,7 @@ static const struct measure {
     {"clock_gettime", 0, do_clock, 2000},    {"read", open_devices, do_read, 2000},
     {"write", open_devices, do_write, 2000}, {"event", make_ready, do_event, 2000},
     {"umtx", start_partner, do_turn, 2000},  {"exec", 0, do_child, 2},
+    {"clock-page", open_page, do_page, 2000},
 };
 
 static long now(void) {

@@ -324,12 +324,9 @@ Outcome<Word> map_code(Word address, std::span<const std::byte> code) {
 }
 
 Outcome<Word> map_empty_page(Word address) {
-  int error = reserve(address, kPageSize);
-  if (error == 0 && mprotect(pointer(address), kPageSize, PROT_READ) == 0) return address;
-  if (error == 0) {
-    error = errno;
-    munmap(pointer(address), kPageSize);
-  }
+  const int error =
+      try_map(address, kPageSize, PROT_READ, MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE);
+  if (error == 0) return address;
   return mapping_error(error, address, address + kPageSize, "the page of the time");
 }
 

@@ -100,7 +100,7 @@ void GuestThread::serve_call() noexcept {
   abi::write_result(table, block_.context.regs, result);
   const bool returns = (result.is_ok() || result.is_failure()) && block_.context.regs.rip == resume;
   if (entry.fast == abi::FastKind::clock && block_.entry == ENTRY_TRAP)
-    process_.time_page().clock_was_read(*this, process_.threads());
+    process_.time_page().clock_was_read(process_.threads());
   if (site.hot && site.kind == CallSites::Kind::syscall && returns && process_.worth_rewriting())
     rewrite_site(resume - kSyscallSize, number);
 }

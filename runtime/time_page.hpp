@@ -12,7 +12,6 @@
 
 namespace sudrun::runtime {
 
-class GuestThread;
 class ThreadList;
 
 /// What is published is good for a second, and readers do not notice when that is over. So while the page is
@@ -35,9 +34,9 @@ class TimePage {
 
   bool is_on() const noexcept { return on_.load(std::memory_order_relaxed); }
   /// A thread has trapped for the time. In the host loop; may switch the page on.
-  void clock_was_read(GuestThread& reader, ThreadList& threads) noexcept {
+  void clock_was_read(ThreadList& threads) noexcept {
     if (address_ != 0 && !on_ && reads_.fetch_add(1, std::memory_order_relaxed) + 1 == kReads)
-      switch_on(reader, threads);
+      switch_on(threads);
   }
   /// The host's clock has been set by the guest.
   void clock_was_set() noexcept {
@@ -58,7 +57,7 @@ class TimePage {
   void after_fork_in_child() noexcept;
 
  private:
-  void switch_on(GuestThread& reader, ThreadList& threads) noexcept;
+  void switch_on(ThreadList& threads) noexcept;
   void give_up() noexcept;
   void publish(const abi::TimeHands* hands) noexcept;
   bool read_clocks(abi::Timekeeper::Reading& reading) const noexcept;

@@ -107,7 +107,7 @@ void TimePage::refresh(bool at_once) noexcept {
 }
 
 // First all threads get their timers, then there is something to read.
-void TimePage::switch_on(GuestThread& reader, ThreadList& threads) noexcept {
+void TimePage::switch_on(ThreadList& threads) noexcept {
   const std::scoped_lock all(threads.lock());
   {
     const std::scoped_lock hold(lock_);
@@ -118,7 +118,7 @@ void TimePage::switch_on(GuestThread& reader, ThreadList& threads) noexcept {
     }
     on_ = true;  // whoever enters the guest from now on starts to tick
   }
-  bool all_tick = reader.start_ticking();
+  bool all_tick = true;
   for (GuestThread* thread = threads.first(); thread != nullptr && all_tick; thread = thread->link().next)
     all_tick = thread->start_ticking();
   if (!all_tick) return give_up();  // no more timers are to be had

@@ -1,5 +1,5 @@
 // The page behind AT_TIMEKEEP: the time without a call, right for whoever was kept from running, and gone where it
-// cannot be. Read as FreeBSD 14.0 lib/libc/sys/__vdso_gettimeofday.c does; layout: sys/sys/vdso.h.
+// cannot be.
 #include "guest.h"
 #include "timekeep.h"
 

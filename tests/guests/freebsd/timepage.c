@@ -141,19 +141,26 @@ CASE(stopped) {
 static int pipe_ends[2];
 static uint32_t word_to_wait_on;
 static volatile int done;
-static void warm_and_read(struct thread* self) {
+// Each at one place, which gets hot, so that what sleeps is made in assembly.
+__attribute__((noinline)) static long read_byte(int fd) {
   char c;
+  return sys(SYS_read, fd, &c, 1);
+}
+__attribute__((noinline)) static long wait_while(uint32_t value) {
+  return sys(SYS__umtx_op, &word_to_wait_on, UMTX_WAIT_UINT_PRIVATE, value, 0, 0);
+}
+static void warm_and_read(struct thread* self) {
   for (int i = 0; i < 3000; ++i) {
     CHECK_EQ(sys(SYS_write, pipe_ends[1], "x", 1), 1);
-    CHECK_EQ(sys(SYS_read, pipe_ends[0], &c, 1), 1);
+    CHECK_EQ(read_byte(pipe_ends[0]), 1);
   }
-  CHECK_EQ(sys(SYS_read, pipe_ends[0], &c, 1), 1);   // sleeps for two seconds
+  CHECK_EQ(read_byte(pipe_ends[0]), 1);   // sleeps for two seconds
   read_for(1200000000);
 }
 static void wait_on_word(struct thread* self) {
-  for (int i = 0; i < 3000; ++i) CHECK_EQ(sys(SYS__umtx_op, &word_to_wait_on, UMTX_WAIT_UINT_PRIVATE, 1, 0, 0), 0);
+  for (int i = 0; i < 3000; ++i) CHECK_EQ(wait_while(1), 0);
   while (__atomic_load_n(&word_to_wait_on, __ATOMIC_SEQ_CST) == 0)
-    CHECK_EQ(sys(SYS__umtx_op, &word_to_wait_on, UMTX_WAIT_UINT_PRIVATE, 0, 0, 0), 0);
+    CHECK_EQ(wait_while(0), 0);
   read_for(1200000000);
 }
 // How much longer is the machine's matter, but what begins anew with each tick would never end.
@@ -176,13 +183,12 @@ static void receives(struct thread* self) {
   CHECK_EQ(sys(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, ends), 0);
   const struct timeval limit = {1, 0};
   CHECK_EQ(sys(SYS_setsockopt, ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
-  char c;
   for (int i = 0; i < 3000; ++i) {
     CHECK_EQ(sys(SYS_write, ends[1], "x", 1), 1);
-    CHECK_EQ(sys(SYS_read, ends[0], &c, 1), 1);
+    CHECK_EQ(read_byte(ends[0]), 1);
   }
   const long before = read_page(0);
-  CHECK_EQ(sys(SYS_read, ends[0], &c, 1), -EAGAIN);
+  CHECK_EQ(read_byte(ends[0]), -EAGAIN);
   const long after = read_page(0);
   expect_at_least(after - before, 1000000000, __LINE__);
   read_for(300000000);
@@ -197,10 +203,20 @@ static void polls(struct thread* self) {
   expect_at_least(after - before, 900000000, __LINE__);
   read_for(300000000);
 }
+static void calls_for_time(struct thread* self) {
+  for (long begun = read_page(0), now = begun; now - begun < 1500000000;) {
+    struct timespec ts;
+    CHECK_EQ(sys(SYS_clock_gettime, CLOCK_MONOTONIC, &ts), 0);
+    const long told = ts.tv_sec * kSecond + ts.tv_nsec;
+    CHECK(told >= now - kTolerance);
+    now = read_page(0);
+    CHECK(now >= told - kTolerance);
+  }
+}
 CASE(asleep) {
   if (!switch_on()) return;
   make_pipe(pipe_ends);
-  void (*const runs[])(struct thread*) = {warm_and_read, wait_on_word, sleeps, receives, polls, spin};
+  void (*const runs[])(struct thread*) = {warm_and_read, wait_on_word, sleeps, receives, polls, calls_for_time, spin};
   enum { kRuns = sizeof runs / sizeof *runs };
   static struct thread threads[kRuns];
   for (int i = 0; i < kRuns; ++i) thread_start(&threads[i], runs[i], 0);
